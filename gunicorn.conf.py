@@ -1,0 +1,41 @@
+"""gunicorn: threaded workers. Start with `gunicorn -c gunicorn.conf.py wsgi:app`; PORT and WEB_CONCURRENCY are read
+by gunicorn itself."""
+
+import os
+import pathlib
+
+worker_class = "gthread"
+threads = int(os.environ.get("WEB_THREADS") or 8)
+
+# A heartbeat of the worker's main loop, no limit on requests: a stuck upstream call is ended by our own timeouts.
+timeout = 30
+# SIGTERM … SIGKILL is 30 s on most platforms: requests end in milliseconds, then the dispatcher drains for 20 s.
+graceful_timeout = 25
+# Longer than the idle time of the proxy in front (Heroku's router 90 s, nginx 60 s), so that the proxy closes first.
+keepalive = 95
+
+# The heartbeat file is touched every second; on a slow disk that alone can block a worker.
+worker_tmp_dir = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None  # noqa: S108
+# Threads, pools and sessions are made per process, after the fork.
+preload_app = False
+# gunicorn 25 and later would create a socket in the home directory, which may be read-only.
+control_socket_disable = True
+
+errorlog = "-"
+accesslog = None  # the platform's router or nginx logs requests; ours would print verify tokens in query strings
+# Decides only whether X-Forwarded-Proto is believed; the client's address is TRUSTED_PROXY_COUNT's business.
+forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
+
+
+def post_worker_init(worker):
+    """The dispatcher works from the start, not from the first request on."""
+    services = worker.wsgi.extensions["inbox"]
+    if services.config.dispatcher:
+        services.start_dispatcher()
+
+
+def worker_exit(_server, worker):
+    """Requests have ended; finish the jobs that are begun and close what was opened."""
+    app = getattr(worker, "wsgi", None)
+    if app is not None:
+        app.extensions["inbox"].close()

@@ -1,0 +1,63 @@
+"""Inbox: a WhatsApp team inbox that does not fall over when the services it depends on do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from inbox.config import Config
+    from inbox.services import Services
+
+__version__ = "0.1.0"
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The application: the one place where everything is wired together. No connection is opened, no thread started.
+
+    Without `config` the environment is read. Raises ConfigError for a setting that is missing or wrong.
+    """
+    # Imported here, so that the simulator and the tools can use parts of the package without loading all of it.
+    from flask import Flask
+    from werkzeug.middleware.proxy_fix import ProxyFix
+
+    from inbox import api, cli, logs
+    from inbox.cache import ProfileCache
+    from inbox.config import Config
+    from inbox.services import build
+
+    config = config or Config.from_env()
+    logs.configure(config.log_format, config.log_level)
+    app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
+    app.config["SECRET_KEY"] = config.secret_key
+    app.config["MAX_CONTENT_LENGTH"] = api.MAX_BODY
+    if config.trusted_proxy_count:
+        hops = config.trusted_proxy_count
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    services = build(config, ProfileCache(app))
+    app.extensions["inbox"] = services
+    api.register(app)
+    _register_blueprints(app)
+    cli.register(app)
+    if config.dispatcher:
+        app.before_request(services.start_dispatcher)  # the net under gunicorn's hook and `flask run`
+    cli.prepare_flask_run(app)
+    return app
+
+
+def _register_blueprints(app: Flask) -> None:
+    from inbox.accounts.routes import bp as accounts
+    from inbox.bot.routes import bp as bot
+    from inbox.conversations.routes import bp as conversations
+    from inbox.health.routes import bp as health
+    from inbox.webhooks.routes import bp as webhooks
+
+    for blueprint in (webhooks, conversations, bot, accounts, health):
+        app.register_blueprint(blueprint)
+
+
+def services_of(app: Flask) -> Services:
+    """What create_app wired into `app`."""
+    services: Services = app.extensions["inbox"]
+    return services

@@ -1,0 +1,298 @@
+"""The bot answers a conversation: read, think with no transaction open, then queue the answer if it still holds.
+
+What makes an answer void: a person acted (epoch, I9), or the customer wrote on (revision), then one answer to all is
+written instead. What makes the bot stop and ask for a person: I10.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from inbox.bot.handover import HandOver
+from inbox.bot.profiles import cached_profile, current_version
+from inbox.bot.prompt import MAX_HISTORY, presentable, system_text, turns
+from inbox.bot.schemas import ProfileContent
+from inbox.cache import ProfileCache
+from inbox.conversations.rows import shown_name
+from inbox.conversations.service import outbound_message, queue
+from inbox.conversations.state import AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
+from inbox.db import Database
+from inbox.errors import UpstreamError, UpstreamRejected
+from inbox.gateways.gemini import Gemini, Generated, ModelGone
+from inbox.models import Author, Contact, Conversation, Direction, Message
+from inbox.outbox import jobs
+from inbox.outbox.jobs import JobClaim
+from inbox.outbox.wake import Wakeups, Work
+from inbox.webhooks.content import READABLE_TYPES
+
+log = logging.getLogger(__name__)
+
+MAX_REWRITES = 3  # then the answer leaves although the customer is still writing
+_IGNORED_TYPES = frozenset({"sticker"})  # nothing to answer, nothing to hand over
+_RETRY_CAP = 30.0  # seconds between tries while the AI is away
+
+
+@dataclass(frozen=True, slots=True)
+class BotSettings:
+    """From Config. Times are seconds."""
+
+    model: str
+    fallback_model: str | None
+    debounce: float
+    answer_deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the bot sees when it begins."""
+
+    conversation: Conversation
+    customer_name: str | None
+    messages: Sequence[Message]  #: oldest first
+    waiting: Sequence[Message]  #: the customer's, since anybody last replied
+    profile_version: int
+    answers_this_hour: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """What answering needs."""
+
+    db: Database
+    gemini: Gemini
+    cache: ProfileCache
+    handover: HandOver
+    wakeups: Wakeups
+    settings: BotSettings
+    rng: random.Random
+
+    def run(self, claim: JobClaim) -> None:
+        """Answer the claimed conversation, hand it over, or try again later."""
+        scene = self._look(claim)
+        if scene is None:
+            return
+        profile = cached_profile(self.db, self.cache, claim.account_id, scene.profile_version)
+        reason = _why_a_person(scene, profile)
+        if reason is not None:
+            self._hand_over(claim, scene, reason)
+            return
+        self._show_typing(claim, scene)
+        try:
+            generated = self._generate(profile, scene)
+        except UpstreamRejected as error:
+            log.warning("the bot cannot answer", extra={"upstream": error.upstream, "reason": error.reason})
+            self._hand_over(claim, scene, f"ai_{error.code}" if error.code in _PLAIN_REASONS else "ai_refused")
+        except UpstreamError as error:
+            self._try_later(claim, scene, profile, error)
+        else:
+            self._queue_answer(claim, scene, presentable(generated.text, profile))
+
+    # --- before --------------------------------------------------------------------------------------------------
+
+    def _look(self, claim: JobClaim) -> _Scene | None:
+        """The scene; None, with the job finished, when there is nothing to answer any more."""
+        with self.db.reading() as session:
+            scene = _scene(session, claim.conversation_id, self.db.now(session))
+        if scene is not None and _worth_answering(scene):
+            return scene
+        with self.db.writing() as session:
+            jobs.finish_job(session, claim, self.db.now(session))
+        return None
+
+    def _show_typing(self, claim: JobClaim, scene: _Scene) -> None:
+        newest = scene.waiting[-1].wa_message_id
+        if newest is None or claim.attempts > 1:
+            return
+        with self.db.writing() as session:
+            jobs.request_receipt(session, claim.account_id, claim.conversation_id, newest, scene.now, typing=True)
+        self.wakeups.ring(Work.REST)
+
+    def _generate(self, profile: ProfileContent, scene: _Scene) -> Generated:
+        """Ask the profile's model, and the fallback model when that one is gone or used up for today."""
+        system, history = system_text(profile), turns(scene.messages, scene.customer_name)
+        try:
+            return self.gemini.generate(model=profile.model or self.settings.model, system=system, turns=history)
+        except ModelGone:
+            if not self.settings.fallback_model:
+                raise
+            log.warning("model gone, using the fallback", extra={"model": self.settings.fallback_model})
+            return self.gemini.generate(model=self.settings.fallback_model, system=system, turns=history)
+
+    # --- after ---------------------------------------------------------------------------------------------------
+
+    def _queue_answer(self, claim: JobClaim, scene: _Scene, text: str) -> None:
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            conversation = _unless_void(session, claim, scene, now)
+            job = jobs.held_job(session, claim)
+            if conversation is None or job is None:
+                jobs.finish_job(session, claim, now)
+                log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
+                return
+            if job.revision != claim.revision and claim.attempts <= MAX_REWRITES:
+                jobs.postpone_job(session, claim, now + timedelta(seconds=self.settings.debounce))
+                log.info("customer wrote on, answering anew", extra={"conversation_id": str(claim.conversation_id)})
+                return
+            _say(session, conversation, text, now)
+            conversation.bot_last_reply_at = now
+            if conversation.needs_human_reason == AI_UNAVAILABLE:
+                conversation.needs_human, conversation.needs_human_reason = False, None
+            jobs.finish_job(session, claim, now)
+        self.wakeups.ring(Work.DELIVER)
+
+    def _hand_over(self, claim: JobClaim, scene: _Scene, reason: str) -> None:
+        """The bot stops here; the reason is shown, and the backup number is told."""
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            conversation = _unless_void(session, claim, scene, now)
+            if conversation is not None:
+                hand_over(conversation, reason)
+                conversation.changed_at = now
+            jobs.finish_job(session, claim, now)
+        if conversation is not None:
+            self.handover.tell(claim.account_id, claim.conversation_id, reason)
+
+    def _try_later(self, claim: JobClaim, scene: _Scene, profile: ProfileContent, error: UpstreamError) -> None:
+        """The AI is away: keep the job, and after the deadline say so once and ask for a person (I10)."""
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            conversation = _unless_void(session, claim, scene, now)
+            if conversation is None:
+                jobs.finish_job(session, claim, now)
+                return
+            deadline = claim.created_at + timedelta(seconds=self.settings.answer_deadline)
+            late = now >= deadline and not conversation.needs_human
+            if late:
+                _say(session, conversation, _fallback(profile), now)
+                hand_over(conversation, AI_UNAVAILABLE)
+            again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
+            jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
+        log.warning("answer postponed", extra={"upstream": error.upstream, "reason": error.reason, "late": late})
+        if late:
+            self.wakeups.ring(Work.DELIVER)
+            self.handover.tell(claim.account_id, claim.conversation_id, AI_UNAVAILABLE)
+
+    def _delay(self, attempts: int, hint: float | None) -> float:
+        """Seconds until the next try: 1, 2, 4 … up to 30, a random half of it, and no less than the upstream asks."""
+        whole = min(_RETRY_CAP, 2.0 ** min(attempts - 1, 10))
+        return max(self.rng.uniform(whole / 2, whole), min(hint or 0.0, 900.0))
+
+
+#: Codes of a refusal that say more than "refused".
+_PLAIN_REASONS = frozenset({"empty_answer", "daily_quota"})
+
+_FALLBACKS = {
+    "en": "Thank you for your message. We cannot answer right away; a colleague will reply as soon as possible.",
+    "fr": "Merci de votre message. Nous ne pouvons pas répondre tout de suite ; un collègue le fera dès que possible.",
+    "es": "Gracias por su mensaje. No podemos responder ahora mismo; un compañero le contestará lo antes posible.",
+    "de": "Danke für Ihre Nachricht. Wir können gerade nicht sofort antworten; jemand meldet sich so bald wie möglich.",
+    "it": "Grazie per il messaggio. Non possiamo rispondere subito; un collega le risponderà appena possibile.",
+    "pt": "Obrigado pela sua mensagem. Não podemos responder de imediato; um colega responderá assim que possível.",
+}
+_LANGUAGE_NAMES = {
+    "en": ("english", "anglais"),
+    "fr": ("french", "français", "francais"),
+    "es": ("spanish", "español", "espagnol"),
+    "de": ("german", "deutsch", "allemand"),
+    "it": ("italian", "italiano", "italien"),
+    "pt": ("portuguese", "português", "portugais"),
+}
+
+
+def _fallback(profile: ProfileContent) -> str:
+    """The profile's fallback message, else ours in the profile's language, else in English."""
+    if profile.fallback_message:
+        return profile.fallback_message
+    wanted = (profile.language or profile.template_config.system_rules.language or "").strip().lower()
+    for code, names in _LANGUAGE_NAMES.items():
+        if wanted and (wanted == code or wanted.startswith(f"{code}-") or wanted in names):
+            return _FALLBACKS[code]
+    return _FALLBACKS["en"]
+
+
+def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | None:
+    conversation = session.get(Conversation, conversation_id)
+    if conversation is None:
+        return None
+    newest = (
+        select(Message)
+        .where(Message.conversation_id == conversation_id)
+        .order_by(Message.timestamp.desc(), Message.id.desc())
+        .limit(2 * MAX_HISTORY)
+    )
+    messages = list(session.execute(newest).scalars())[::-1]
+    contact = session.get_one(Contact, conversation.contact_id)
+    return _Scene(
+        conversation=conversation,
+        customer_name=shown_name(contact),
+        messages=messages,
+        waiting=waiting_messages(messages),
+        profile_version=current_version(session, conversation.account_id),
+        answers_this_hour=_answers_since(session, conversation_id, now - timedelta(hours=1)),
+        now=now,
+    )
+
+
+def waiting_messages(messages: Sequence[Message]) -> list[Message]:
+    """The customer's messages since anybody last replied; our failed messages are no reply."""
+    waiting: list[Message] = []
+    for message in reversed(messages):
+        if message.direction == Direction.OUTBOUND and message.failed_at is None:
+            break
+        if message.author_kind == Author.CUSTOMER:
+            waiting.append(message)
+    return waiting[::-1]
+
+
+def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> int:
+    query = select(func.count()).where(
+        Message.conversation_id == conversation_id, Message.timestamp >= since, Message.author_kind == Author.BOT
+    )
+    return session.execute(query).scalar_one()
+
+
+def _worth_answering(scene: _Scene) -> bool:
+    if not bot_may_answer(scene.conversation, scene.now):
+        return False
+    expires = window_expires_at(scene.conversation)
+    if expires is None or expires <= scene.now:
+        return False
+    return any(message.message_type not in _IGNORED_TYPES for message in scene.waiting)
+
+
+def _why_a_person(scene: _Scene, profile: ProfileContent) -> str | None:
+    """The reason to hand over before asking the model at all."""
+    if scene.answers_this_hour >= profile.max_answers_per_hour:
+        return "answer_limit"
+    for message in scene.waiting:
+        if message.message_type in READABLE_TYPES or message.message_type in _IGNORED_TYPES:
+            continue
+        return "unsupported_content"
+    return None
+
+
+def _unless_void(session: Session, claim: JobClaim, scene: _Scene, now: datetime) -> Conversation | None:
+    """The conversation, locked; None when a person has acted since the bot began (I9)."""
+    query = select(Conversation).where(Conversation.id == claim.conversation_id).with_for_update()
+    conversation = session.execute(query).scalar_one_or_none()
+    if conversation is None or conversation.epoch != scene.conversation.epoch:
+        return None
+    return conversation if bot_may_answer(conversation, now) else None
+
+
+def _say(session: Session, conversation: Conversation, text: str, now: datetime) -> None:
+    queue(
+        session,
+        conversation,
+        outbound_message(conversation, text, now, author=Author.BOT, author_id=None, name=None),
+        now,
+    )

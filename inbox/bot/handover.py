@@ -1,0 +1,99 @@
+"""Telling a person that the bot has stopped: a WhatsApp message to HUMAN_BACKUP_NUMBER, sent like any other."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.conversations.rows import shown_name
+from inbox.conversations.service import outbound_message, queue
+from inbox.conversations.state import AI_UNAVAILABLE
+from inbox.db import Database, insert
+from inbox.models import Author, Contact, Conversation, Message
+from inbox.outbox.wake import Wakeups, Work
+
+log = logging.getLogger(__name__)
+
+_QUIET = timedelta(minutes=10)  # an AI outage concerns every conversation; one notice is enough
+_WORDS = {
+    "unsupported_content": "the customer sent something the bot cannot read",
+    "answer_limit": "the bot has reached its hourly limit here",
+    "ai_refused": "the AI declined to answer",
+    "ai_empty_answer": "the AI had no answer",
+    "ai_daily_quota": "the AI's quota for today is used up",
+    AI_UNAVAILABLE: "the AI is not available",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """`backup_number` is digits; None: nobody to tell."""
+
+    db: Database
+    wakeups: Wakeups
+    backup_number: str | None
+
+    def tell(self, account_id: UUID, conversation_id: UUID, reason: str) -> None:
+        """Queue the notice, unless the conversation is the backup's own."""
+        log.info("handed over", extra={"conversation_id": str(conversation_id), "reason": reason})
+        if self.backup_number is None:
+            return
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            customer = _contact_of(session, conversation_id)
+            backup = _backup_conversation(session, account_id, self.backup_number, now)
+            if backup.id == conversation_id or (reason == AI_UNAVAILABLE and _told_lately(session, backup, now)):
+                return
+            text = f"Inbox: {_who(customer)} needs a person: {_WORDS.get(reason, reason)}."
+            message = outbound_message(backup, text, now, author=Author.SYSTEM, author_id=None, name="Inbox")
+            queue(session, backup, message, now)
+        self.wakeups.ring(Work.DELIVER)
+
+
+def _contact_of(session: Session, conversation_id: UUID) -> Contact | None:
+    query = select(Contact).join(Conversation, Conversation.contact_id == Contact.id)
+    return session.execute(query.where(Conversation.id == conversation_id)).scalar_one_or_none()
+
+
+def _who(contact: Contact | None) -> str:
+    if contact is None:
+        return "a customer"
+    number = f" (+{contact.phone})" if contact.phone else ""
+    return f"{shown_name(contact) or 'a customer'}{number}"
+
+
+def _backup_conversation(session: Session, account_id: UUID, phone: str, now: datetime) -> Conversation:
+    """The backup person's own conversation, made if needed, locked; the bot never answers there."""
+    contact = insert(session, Contact).values(
+        id=new_id(), account_id=account_id, phone=phone, display_name="Human backup", created_at=now, updated_at=now
+    )
+    session.execute(contact.on_conflict_do_nothing(index_elements=[Contact.account_id, Contact.phone]))
+    where = (Contact.account_id == account_id) & (Contact.phone == phone)
+    contact_id = session.execute(select(Contact.id).where(where)).scalar_one()
+    talk = insert(session, Conversation).values(
+        id=new_id(),
+        account_id=account_id,
+        contact_id=contact_id,
+        bot_enabled=False,
+        updated_at=now,
+        changed_at=now,
+        created_at=now,
+    )
+    session.execute(talk.on_conflict_do_nothing(index_elements=[Conversation.account_id, Conversation.contact_id]))
+    query = select(Conversation).where(Conversation.contact_id == contact_id).with_for_update()
+    conversation = session.execute(query).scalar_one()
+    conversation.bot_enabled = False
+    return conversation
+
+
+def _told_lately(session: Session, backup: Conversation, now: datetime) -> bool:
+    query = select(Message.id).where(
+        Message.conversation_id == backup.id, Message.author_kind == Author.SYSTEM, Message.timestamp > now - _QUIET
+    )
+    return session.execute(query.limit(1)).first() is not None

@@ -1,0 +1,53 @@
+"""A bot's answer for the person who edits its profile: asked while they wait, sent to nobody.
+
+The one route besides media and identity that calls an upstream: there is nothing to store and nobody else waits. It
+is bounded by Gemini's own timeouts.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from inbox.auth.access import Access
+from inbox.bot.profiles import get_profile
+from inbox.bot.prompt import fenced, presentable, system_text
+from inbox.bot.schemas import Preview, ProfileContent
+from inbox.errors import DomainError, TemporarilyUnavailable, UpstreamError, UpstreamRejected
+from inbox.gateways.gemini import Turn
+
+if TYPE_CHECKING:
+    from inbox.services import Services
+
+log = logging.getLogger(__name__)
+
+
+class BotRefused(DomainError):
+    """The model will not answer this message; a customer would be handed to a person."""
+
+    status, code, title = 422, "bot_refused", "The model does not answer this; a customer would be handed to a person."
+
+
+class BotUnavailable(TemporarilyUnavailable):
+    """The model cannot be asked just now."""
+
+    code, title = "bot_unavailable", "The model cannot be reached just now. Try again shortly."
+
+
+def preview(services: Services, access: Access, account_id: UUID, message: str) -> Preview:
+    """Raises AccountNotFound, PermissionDenied, BotRefused, BotUnavailable."""
+    row = get_profile(services.db, access, account_id)
+    profile = ProfileContent.model_validate(row.model_dump(exclude={"id", "account_id", "updated_at"}))
+    model = profile.model or services.config.gemini_model
+    try:
+        generated = services.gemini.generate(
+            model=model, system=system_text(profile), turns=[Turn("user", fenced(message))]
+        )
+    except UpstreamRejected as error:
+        log.info("preview refused", extra={"reason": error.reason})
+        raise BotRefused from error
+    except UpstreamError as error:
+        log.info("preview unavailable", extra={"reason": error.reason})
+        raise BotUnavailable from error
+    return Preview(answer=presentable(generated.text, profile), model=generated.model)

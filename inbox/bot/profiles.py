@@ -1,0 +1,70 @@
+"""Bot profiles: read through the cache by version, written by PUT."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.auth.access import Access
+from inbox.bot.schemas import ProfileContent, ProfileRow
+from inbox.cache import ProfileCache
+from inbox.clock import new_id
+from inbox.db import Database
+from inbox.errors import AccountNotFound
+from inbox.models import Account, BotProfile
+
+NO_PROFILE = 0  # the version of an account that has none
+
+
+def get_profile(db: Database, access: Access, account_id: UUID) -> ProfileRow:
+    """The profile as it is stored. Raises AccountNotFound, PermissionDenied."""
+    with db.reading() as session:
+        _known(session, access, account_id)
+        row = session.execute(select(BotProfile).where(BotProfile.account_id == account_id)).scalar_one_or_none()
+    if row is None:
+        return ProfileRow(id=None, account_id=account_id, updated_at=None)
+    return ProfileRow(id=row.id, account_id=account_id, updated_at=row.updated_at, **row.content)
+
+
+def put_profile(db: Database, access: Access, account_id: UUID, content: ProfileContent) -> ProfileRow:
+    """Replace the profile. The next answer in every process uses it, because its version is another."""
+    with db.writing() as session:
+        _known(session, access, account_id)
+        # The account's row is the lock: two first PUTs must not both insert.
+        session.get_one(Account, account_id, with_for_update={"key_share": True})
+        now = db.now(session)
+        query = select(BotProfile).where(BotProfile.account_id == account_id).with_for_update()
+        row = session.execute(query).scalar_one_or_none()
+        if row is None:
+            row = BotProfile(id=new_id(), account_id=account_id, version=NO_PROFILE, updated_at=now)
+            session.add(row)
+        row.content = content.model_dump(mode="json")
+        row.version += 1
+        row.updated_at = now
+    return ProfileRow(id=row.id, account_id=account_id, updated_at=row.updated_at, **row.content)
+
+
+def _known(session: Session, access: Access, account_id: UUID) -> None:
+    if session.get(Account, account_id) is None:
+        raise AccountNotFound
+    access.require(account_id)
+
+
+def cached_profile(db: Database, cache: ProfileCache, account_id: UUID, version: int) -> ProfileContent:
+    """The content of the version that the caller has just read from the database."""
+    return ProfileContent.model_validate(cache.get(account_id, version, lambda: _load(db, account_id)))
+
+
+def current_version(session: Session, account_id: UUID) -> int:
+    """The version of the account's profile; NO_PROFILE when there is none."""
+    query = select(BotProfile.version).where(BotProfile.account_id == account_id)
+    return session.execute(query).scalar_one_or_none() or NO_PROFILE
+
+
+def _load(db: Database, account_id: UUID) -> dict[str, Any]:
+    with db.reading() as session:
+        query = select(BotProfile.content).where(BotProfile.account_id == account_id)
+        return session.execute(query).scalar_one_or_none() or {}

@@ -1,0 +1,144 @@
+"""A bot profile: what the business tells its bot. Every field may be left out; PUT replaces the whole."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, Field
+
+from inbox.schemas import Body, Row, Time
+
+Short = Annotated[str | None, Field(max_length=500)]
+Long = Annotated[str | None, Field(max_length=10_000)]
+
+
+def _unique_ids(fields: list[CustomField]) -> list[CustomField]:
+    ids = [field.id for field in fields]
+    if len(set(ids)) != len(ids):
+        raise ValueError("two fields have the same id")
+    return fields
+
+
+class CustomField(Body):
+    id: Annotated[str, Field(min_length=1, max_length=100)]
+    label: Annotated[str, Field(min_length=1, max_length=200)]
+    value: Annotated[str, Field(max_length=5000)]
+
+
+class SystemRules(Body):
+    language: Short = None
+    tone: Short = None
+    role: Long = None
+    mission: Long = None
+    style: Long = None
+    priority: Long = None
+    response_policy: Long = None
+    security: Long = None
+
+
+class Company(Body):
+    name: Short = None
+    address: Short = None
+    hours_block: Long = None
+    zone: Long = None
+    rendezvous: Long = None
+    activity: Long = None
+
+
+class Offer(Body):
+    category: Short = None
+    content: Long = None
+
+
+class Conditions(Body):
+    zone: Long = None
+    payment: Long = None
+    engagement: Long = None
+    restrictions: Long = None
+    documents: Long = None
+
+
+class Procedure(Body):
+    name: Short = None
+    steps: Annotated[str, Field(max_length=10_000)] | Annotated[list[str], Field(max_length=100)] | None = None
+
+
+class Question(Body):
+    question: Long = None
+    answer: Long = None
+
+
+class SpecialCase(Body):
+    case: Long = None
+    response: Long = None
+
+
+class Links(Body):
+    site: Short = None
+    products: Short = None
+    form: Short = None
+    other: Long = None
+
+
+class Escalation(Body):
+    procedure: Long = None
+    contact: Short = None
+    hours: Short = None
+
+
+class TemplateConfig(Body):
+    system_rules: SystemRules = SystemRules()
+    company: Company = Company()
+    offers: Annotated[list[Offer], Field(max_length=200)] = Field(default_factory=list)
+    conditions: Conditions = Conditions()
+    procedures: Annotated[list[Procedure], Field(max_length=200)] = Field(default_factory=list)
+    faq: Annotated[list[Question], Field(max_length=500)] = Field(default_factory=list)
+    special_cases: Annotated[list[SpecialCase], Field(max_length=200)] = Field(default_factory=list)
+    links: Links = Links()
+    escalation: Escalation = Escalation()
+    special_rules: Long = None
+
+
+class ProfileContent(Body):
+    """What PUT takes and the database keeps."""
+
+    business_name: Short = None
+    description: Long = None
+    address: Short = None
+    hours: Long = None
+    knowledge_base: Annotated[str | None, Field(max_length=50_000)] = None
+    custom_fields: Annotated[list[CustomField], Field(max_length=100), AfterValidator(_unique_ids)] = Field(
+        default_factory=list
+    )
+    template_config: TemplateConfig = TemplateConfig()
+    language: Annotated[
+        str | None, Field(max_length=50, description="Language of the answers; null: the customer's own.")
+    ] = None
+    fallback_message: Annotated[
+        str | None, Field(max_length=1000, description="Sent once when the AI has not answered in time.")
+    ] = None
+    max_answers_per_hour: Annotated[
+        int,
+        Field(ge=0, le=1000, strict=True, description="Answers per conversation and hour before a person is asked."),
+    ] = 20
+    model: Annotated[
+        str | None, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]+$", description="null: the server's GEMINI_MODEL.")
+    ] = None
+
+
+class ProfileRow(ProfileContent, Row):
+    """A profile as GET shows it; id and updated_at are null until the first PUT."""
+
+    id: UUID | None
+    account_id: UUID
+    updated_at: Time | None
+
+
+class PreviewBody(Body):
+    message: Annotated[str, Field(min_length=1, max_length=4096)]
+
+
+class Preview(Row):
+    answer: str
+    model: str | None

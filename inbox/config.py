@@ -1,0 +1,276 @@
+"""Settings: read once from the environment, checked, frozen. The README lists every variable."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, TypeVar
+from urllib.parse import urlsplit
+
+from inbox.errors import ConfigError
+
+Environment = Literal["production", "development"]
+
+_T = TypeVar("_T", str, None)
+_SWITCH = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Everything that can be set. Fields that hold secrets stay out of repr(). Times are seconds."""
+
+    env: Environment = "production"
+    instance_path: Path = Path("instance")
+    database_url: str = field(default="sqlite:///instance/inbox.db", repr=False)
+    redis_url: str | None = field(default=None, repr=False)
+    secret_key: str = field(default="", repr=False)
+    encryption_keys: tuple[str, ...] = field(default=(), repr=False)
+
+    web_threads: int = 8
+    deliver_threads: int = 4
+    answer_threads: int = 4
+    dispatcher: bool = True
+    trusted_proxy_count: int = 0
+    cors_origins: tuple[str, ...] = ()
+    log_format: Literal["json", "text"] = "json"
+    log_level: str = "INFO"
+
+    whatsapp_api_url: str = "https://graph.facebook.com/v26.0"
+    whatsapp_app_secrets: tuple[str, ...] = field(default=(), repr=False)
+    whatsapp_verify_token: str | None = field(default=None, repr=False)
+    whatsapp_phone_number_id: str | None = None
+    whatsapp_access_token: str | None = field(default=None, repr=False)
+    whatsapp_phone_number: str | None = None
+    whatsapp_bot_auto_on: bool = True
+    whatsapp_connect_timeout: float = 3.0
+    whatsapp_read_timeout: float = 7.0
+
+    gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
+    gemini_api_key: str | None = field(default=None, repr=False)
+    gemini_model: str = "gemini-3.5-flash-lite"
+    gemini_fallback_model: str | None = None
+    gemini_connect_timeout: float = 3.0
+    gemini_read_timeout: float = 12.0
+
+    supabase_url: str | None = None
+
+    human_backup_number: str | None = None
+    bot_debounce: float = 2.0
+    bot_answer_deadline: float = 300.0
+    bot_resume_after: float = 1800.0
+    confirm_window: float = 120.0
+    event_retention_days: int = 14
+
+    @property
+    def production(self) -> bool:
+        return self.env == "production"
+
+    @property
+    def dispatcher_hands(self) -> int:
+        """Threads of a dispatcher that may use the database at once."""
+        return self.deliver_threads + self.answer_threads
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
+        """Read and check all settings. Raises ConfigError for the first bad one."""
+        read = _Reader(os.environ if env is None else env)
+        environment = read.choice("INBOX_ENV", ("production", "development"), "production")
+        instance = Path(read.text("INBOX_INSTANCE_PATH") or "instance").absolute()
+        production = environment == "production"
+        own = {} if production else development_secrets(instance)
+        style = "json" if production else "text"
+        config = cls(
+            env="production" if production else "development",
+            instance_path=instance,
+            database_url=read.text("DATABASE_URL") or f"sqlite:///{instance / 'inbox.db'}",
+            redis_url=read.text("REDIS_URL"),
+            secret_key=read.text("SECRET_KEY") or own.get("SECRET_KEY", ""),
+            encryption_keys=read.words("ENCRYPTION_KEYS") or tuple(filter(None, [own.get("ENCRYPTION_KEYS")])),
+            web_threads=read.integer("WEB_THREADS", cls.web_threads, low=1, high=200),
+            deliver_threads=read.integer("DELIVER_THREADS", cls.deliver_threads, low=1, high=100),
+            answer_threads=read.integer("ANSWER_THREADS", cls.answer_threads, low=1, high=100),
+            dispatcher=read.switch("DISPATCHER", cls.dispatcher),
+            trusted_proxy_count=read.integer("TRUSTED_PROXY_COUNT", 0, low=0, high=5),
+            cors_origins=read.origins("CORS_ORIGINS"),
+            log_format="json" if read.choice("LOG_FORMAT", ("json", "text"), style) == "json" else "text",
+            log_level=read.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"),
+            whatsapp_api_url=read.upstream_url("WHATSAPP_API_URL", cls.whatsapp_api_url, production=production),
+            whatsapp_app_secrets=read.words("WHATSAPP_APP_SECRET"),
+            whatsapp_verify_token=read.text("WHATSAPP_VERIFY_TOKEN"),
+            whatsapp_phone_number_id=read.digits("WHATSAPP_PHONE_NUMBER_ID"),
+            whatsapp_access_token=read.text("WHATSAPP_ACCESS_TOKEN"),
+            whatsapp_phone_number=read.phone("WHATSAPP_PHONE_NUMBER"),
+            whatsapp_bot_auto_on=read.switch("WHATSAPP_BOT_AUTO_ON", cls.whatsapp_bot_auto_on),
+            whatsapp_connect_timeout=read.seconds("WHATSAPP_CONNECT_TIMEOUT", cls.whatsapp_connect_timeout, high=30),
+            whatsapp_read_timeout=read.seconds("WHATSAPP_READ_TIMEOUT", cls.whatsapp_read_timeout, high=30),
+            gemini_api_url=read.upstream_url("GEMINI_API_URL", cls.gemini_api_url, production=production),
+            gemini_api_key=read.text("GEMINI_API_KEY"),
+            gemini_model=read.text("GEMINI_MODEL") or cls.gemini_model,
+            gemini_fallback_model=read.text("GEMINI_FALLBACK_MODEL"),
+            gemini_connect_timeout=read.seconds("GEMINI_CONNECT_TIMEOUT", cls.gemini_connect_timeout, high=30),
+            gemini_read_timeout=read.seconds("GEMINI_READ_TIMEOUT", cls.gemini_read_timeout, high=60),
+            supabase_url=read.upstream_url("SUPABASE_URL", None, production=production),
+            human_backup_number=read.phone("HUMAN_BACKUP_NUMBER"),
+            bot_debounce=read.seconds("BOT_DEBOUNCE_SECONDS", cls.bot_debounce, low=0, high=60),
+            bot_answer_deadline=read.seconds("BOT_ANSWER_DEADLINE_SECONDS", cls.bot_answer_deadline, high=3600),
+            bot_resume_after=read.seconds("BOT_RESUME_SECONDS", cls.bot_resume_after, low=0, high=604_800),
+            confirm_window=read.seconds("CONFIRM_WINDOW_SECONDS", cls.confirm_window, low=1, high=3600),
+            event_retention_days=read.integer("EVENT_RETENTION_DAYS", cls.event_retention_days, low=1, high=365),
+        )
+        config.check()
+        return config
+
+    def check(self) -> None:
+        """Rules that span several settings. Raises ConfigError."""
+        for key in self.encryption_keys:
+            check_encryption_key(key)
+        if self.whatsapp_phone_number_id and not self.whatsapp_access_token:
+            raise ConfigError("WHATSAPP_ACCESS_TOKEN", "is missing, but WHATSAPP_PHONE_NUMBER_ID is set; set both")
+        if not self.production:
+            return
+        if len(self.secret_key) < 32:
+            raise ConfigError("SECRET_KEY", f"must have 32 characters or more; make one with: {_MAKE_SECRET}")
+        if not self.encryption_keys:
+            raise ConfigError("ENCRYPTION_KEYS", f"is missing; make one with: {_MAKE_FERNET}")
+        if self.whatsapp_phone_number_id and not self.whatsapp_app_secrets:
+            raise ConfigError(
+                "WHATSAPP_APP_SECRET",
+                "is missing, but a number is configured; copy it from the app's settings (Basic) in Meta's dashboard",
+            )
+
+
+_MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 (how to make one)
+_MAKE_FERNET = "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+
+
+def check_encryption_key(key: str) -> None:
+    """A Fernet key is 32 bytes in URL-safe base64. Raises ConfigError."""
+    try:
+        usable = len(base64.urlsafe_b64decode(key.encode())) == 32
+    except (ValueError, binascii.Error):
+        usable = False
+    if not usable:
+        raise ConfigError("ENCRYPTION_KEYS", f"holds a key that is not a Fernet key; make one with: {_MAKE_FERNET}")
+
+
+def development_secrets(instance: Path) -> dict[str, str]:
+    """SECRET_KEY and ENCRYPTION_KEYS kept in files under `instance`, made on first use (mode 0600)."""
+    instance.mkdir(parents=True, exist_ok=True)
+    made = {
+        "SECRET_KEY": secrets.token_urlsafe(48),
+        "ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    }
+    return {name: _kept(instance / name.lower(), value) for name, value in made.items()}
+
+
+def _kept(path: Path, value: str) -> str:
+    """What `path` holds; `value` is linked there first if nothing is. Two processes starting at once agree on one."""
+    if not path.exists():
+        fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(value)
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    return path.read_text().strip()
+
+
+def is_local_host(host: str) -> bool:
+    """True for loopback, private addresses and bare names (compose services): places TLS may be left out for."""
+    if host.endswith(".localhost") or not any(mark in host for mark in ".:"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_private
+
+
+class _Reader:
+    """Reads typed values out of an environment. An empty variable counts as unset."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = env
+
+    def text(self, name: str) -> str | None:
+        return self._env.get(name, "").strip() or None
+
+    def words(self, name: str) -> tuple[str, ...]:
+        return tuple(word.strip() for word in (self.text(name) or "").split(",") if word.strip())
+
+    def choice(self, name: str, allowed: tuple[str, ...], default: str) -> str:
+        value = self.text(name) or default
+        if value not in allowed:
+            raise ConfigError(name, f"must be one of: {', '.join(allowed)}")
+        return value
+
+    def switch(self, name: str, default: bool) -> bool:
+        value = (self.text(name) or ("on" if default else "off")).lower()
+        if value not in _SWITCH:
+            raise ConfigError(name, "must be on or off")
+        return _SWITCH[value]
+
+    def integer(self, name: str, default: int, *, low: int, high: int) -> int:
+        value = self.text(name)
+        try:
+            number = int(value) if value is not None else default
+        except ValueError:
+            raise ConfigError(name, f"must be a whole number from {low} to {high}") from None
+        if not low <= number <= high:
+            raise ConfigError(name, f"must be a whole number from {low} to {high}")
+        return number
+
+    def seconds(self, name: str, default: float, *, low: float = 0.05, high: float) -> float:
+        value = self.text(name)
+        try:
+            number = float(value) if value is not None else default
+        except ValueError:
+            raise ConfigError(name, f"must be seconds, from {low:g} to {high:g}") from None
+        if not low <= number <= high:  # also refuses nan
+            raise ConfigError(name, f"must be seconds, from {low:g} to {high:g}")
+        return number
+
+    def digits(self, name: str) -> str | None:
+        value = self.text(name)
+        if value is not None and not (value.isascii() and value.isdigit()):
+            raise ConfigError(name, "must be digits only")
+        return value
+
+    def phone(self, name: str) -> str | None:
+        """A phone number as E.164 digits without the plus sign."""
+        value = self.text(name)
+        if value is None:
+            return None
+        bare = value.translate(str.maketrans("", "", "+ -().\u00a0"))
+        if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
+            raise ConfigError(name, "must be a phone number with its country code, such as +33612345678")
+        return bare
+
+    def origins(self, name: str) -> tuple[str, ...]:
+        origins = self.words(name)
+        for origin in origins:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+                raise ConfigError(name, "must be origins such as https://inbox.example.com, separated by commas")
+        return origins
+
+    def upstream_url(self, name: str, default: _T, *, production: bool) -> str | _T:
+        """An http(s) address without a trailing slash; production takes plain http only for local hosts."""
+        value = self.text(name)
+        if value is None:
+            return default
+        parts = urlsplit(value)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ConfigError(name, "must be an address such as https://host/path")
+        if production and parts.scheme == "http" and not is_local_host(parts.hostname):
+            raise ConfigError(name, "must use https for a public host")
+        return value.rstrip("/")

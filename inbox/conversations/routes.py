@@ -1,0 +1,119 @@
+"""Conversations, messages and contacts over HTTP."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response
+from spectree import Response as Answers
+
+from inbox.api import access, answer, answer_page, idempotency_key, requires, services, spec
+from inbox.auth.access import Permission
+from inbox.conversations import service
+from inbox.conversations.schemas import (
+    BotBody,
+    BotDone,
+    ContactQuery,
+    ContactRow,
+    ConversationQuery,
+    ConversationRow,
+    FavoriteBody,
+    FavoriteDone,
+    MessageQuery,
+    MessageRow,
+    Queued,
+    ReadDone,
+    SendBody,
+)
+from inbox.outbox.wake import Work
+from inbox.schemas import Problem, ValidationProblem
+
+bp = Blueprint("conversations", __name__)
+
+_REFUSALS = {"HTTP_401": Problem, "HTTP_403": Problem, "HTTP_404": Problem, "HTTP_503": Problem}
+
+
+@bp.get("/conversations")
+@requires(Permission.CONVERSATIONS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=list[ConversationRow], **_REFUSALS), tags=["conversations"])
+def list_conversations(query: ConversationQuery) -> Response:
+    """Conversations of an account, newest first.
+
+    With updated_since: those that changed since, by our clock, the newest change first.
+    """
+    return answer_page(ConversationRow, service.list_conversations(services().db, access(), query))
+
+
+@bp.get("/conversations/<uuid:conversation_id>")
+@requires(Permission.CONVERSATIONS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=ConversationRow, **_REFUSALS), tags=["conversations"])
+def get_conversation(conversation_id: UUID) -> Response:
+    """One conversation."""
+    return answer(service.get_conversation(services().db, access(), conversation_id))
+
+
+@bp.post("/conversations/<uuid:conversation_id>/read")
+@requires(Permission.CONVERSATIONS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=ReadDone, **_REFUSALS), tags=["conversations"])
+def read_conversation(conversation_id: UUID) -> Response:
+    """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
+    row = service.mark_read(services().db, access(), conversation_id)
+    services().wakeups.ring(Work.REST)
+    return answer(ReadDone(unread_count=row.unread_count))
+
+
+@bp.post("/conversations/<uuid:conversation_id>/favorite")
+@requires(Permission.CONVERSATIONS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=FavoriteDone, **_REFUSALS), tags=["conversations"])
+def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
+    """Mark as favourite, or not."""
+    row = service.set_favorite(services().db, access(), conversation_id, favorite=json.favorite)
+    return answer(FavoriteDone(is_favorite=row.is_favorite))
+
+
+@bp.post("/conversations/<uuid:conversation_id>/bot")
+@requires(Permission.MESSAGES_SEND)
+@spec.validate(resp=Answers(HTTP_200=BotDone, **_REFUSALS), tags=["conversations"])
+def set_bot(conversation_id: UUID, json: BotBody) -> Response:
+    """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
+    return answer(BotDone(conversation=service.set_bot(services().db, access(), conversation_id, enabled=json.enabled)))
+
+
+@bp.get("/messages/<uuid:conversation_id>")
+@requires(Permission.MESSAGES_VIEW)
+@spec.validate(resp=Answers(HTTP_200=list[MessageRow], **_REFUSALS), tags=["messages"])
+def list_messages(conversation_id: UUID, query: MessageQuery) -> Response:
+    """The newest page of a thread, oldest message first; the next page is older."""
+    return answer_page(MessageRow, service.list_messages(services().db, access(), conversation_id, query))
+
+
+@bp.post("/messages/send")
+@requires(Permission.MESSAGES_SEND)
+@spec.validate(
+    resp=Answers(HTTP_202=Queued, HTTP_409=Problem, HTTP_422=Problem, **_REFUSALS),
+    tags=["messages"],
+)
+def send_message(json: SendBody) -> Response:
+    """Queue a text to the customer. The same Idempotency-Key (or client_key) gives the same message."""
+    draft = service.Draft(json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to)
+    row = service.send_message(services().db, access(), draft, bot_stays_out=services().bot_stays_out)
+    services().wakeups.ring(Work.DELIVER)
+    return answer(Queued(message_id=row.id, message=row), 202)
+
+
+@bp.post("/messages/<uuid:message_id>/resend")
+@requires(Permission.MESSAGES_SEND)
+@spec.validate(resp=Answers(HTTP_202=Queued, HTTP_409=Problem, **_REFUSALS), tags=["messages"])
+def resend_message(message_id: UUID) -> Response:
+    """Send a failed or unconfirmed message again. An unconfirmed one may reach the customer twice."""
+    row = service.resend(services().db, access(), message_id, bot_stays_out=services().bot_stays_out)
+    services().wakeups.ring(Work.DELIVER)
+    return answer(Queued(message_id=row.id, message=row), 202)
+
+
+@bp.get("/contacts")
+@requires(Permission.CONTACTS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=list[ContactRow], HTTP_400=ValidationProblem, **_REFUSALS), tags=["contacts"])
+def list_contacts(query: ContactQuery) -> Response:
+    """Contacts of an account, newest first."""
+    return answer_page(ContactRow, service.list_contacts(services().db, access(), query))

@@ -1,0 +1,159 @@
+"""What the wire shows of conversations, messages and contacts, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field, StrictBool
+
+from inbox.models import Author, Direction, MessageStatus
+from inbox.schemas import Body, Query, QueryTime, Row, Time
+
+MAX_TEXT = 4096  # characters WhatsApp takes in one text
+
+
+class ContactCard(Row):
+    display_name: str | None
+    whatsapp_number: str | None
+
+
+class ConversationRow(Row):
+    """A conversation as lists show it."""
+
+    id: UUID
+    account_id: UUID
+    contact_id: UUID
+    client_number: str | None = Field(description="The customer's phone number, digits; null when WhatsApp hides it.")
+    status: str
+    is_favorite: bool
+    is_group: bool
+    unread_count: int
+    bot_enabled: bool
+    bot_paused_until: Time | None = Field(description="A person replied: the bot stays out until then.")
+    bot_last_reply_at: Time | None
+    needs_human: bool
+    needs_human_reason: str | None
+    last_message: str | None
+    last_inbound_at: Time | None
+    reply_window_expires_at: Time | None
+    updated_at: Time = Field(description="WhatsApp's time of the newest message.")
+    changed_at: Time = Field(description="Our time of the newest change; what updated_since compares.")
+    contacts: ContactCard
+
+
+class ErrorInfo(Row):
+    code: str | None
+    title: str | None
+    detail: str | None
+    can_retry: bool
+
+
+class AuthorInfo(Row):
+    kind: Author
+    id: str | None
+    name: str | None
+
+
+class Reaction(Row):
+    emoji: str
+    actor: str = Field(description="A contact's id, or business.")
+    timestamp: Time
+
+
+class MessageRow(Row):
+    id: UUID
+    conversation_id: UUID
+    direction: Direction
+    content_text: str = Field(description="Readable for every type.")
+    timestamp: Time
+    wa_message_id: str | None
+    message_type: str
+    status: MessageStatus
+    media_id: str | None
+    media_mime_type: str | None
+    media_filename: str | None
+    stored_at: Time
+    sent_at: Time | None
+    delivered_at: Time | None
+    read_at: Time | None
+    failed_at: Time | None
+    edited_at: Time | None
+    error: ErrorInfo | None
+    author: AuthorInfo
+    reply_to: UUID | None
+    reactions: list[Reaction]
+    client_key: str | None
+    payload: dict[str, Any]
+
+
+class ContactRow(Row):
+    id: UUID
+    account_id: UUID
+    display_name: str | None
+    whatsapp_number: str | None
+    username: str | None
+    is_group: bool
+    marketing_stopped_at: Time | None
+    created_at: Time
+
+
+class ConversationQuery(Query):
+    account_id: UUID
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    updated_since: QueryTime | None = None
+    status: Literal["open", "closed"] | None = None
+    needs_human: bool | None = None
+    unread: bool | None = None
+    q: Annotated[str | None, Field(max_length=200)] = None
+
+
+class MessageQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    before: QueryTime | None = None
+    cursor: str | None = None
+
+
+class ContactQuery(Query):
+    account_id: UUID
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    q: Annotated[str | None, Field(max_length=200)] = None
+
+
+class FavoriteBody(Body):
+    favorite: StrictBool
+
+
+class BotBody(Body):
+    enabled: StrictBool
+
+
+class SendBody(Body):
+    conversation_id: UUID
+    content: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    client_key: Annotated[str | None, Field(min_length=1, max_length=255)] = None
+    reply_to: UUID | None = None
+
+
+class Done(Row):
+    status: Literal["ok"] = "ok"
+
+
+class ReadDone(Done):
+    unread_count: int
+
+
+class FavoriteDone(Done):
+    is_favorite: bool
+
+
+class BotDone(Done):
+    conversation: ConversationRow
+
+
+class Queued(Row):
+    status: Literal["queued"] = "queued"
+    message_id: UUID
+    message: MessageRow

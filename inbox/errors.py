@@ -1,0 +1,218 @@
+"""One tree of errors. Routes let them rise; `api.register_errors` maps each to one problem+json answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class InboxError(Exception):
+    """Root of everything this program raises on purpose."""
+
+
+class ConfigError(InboxError):
+    """A setting is missing or wrong. Names the variable and what to do, never prints its value."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}")
+        self.variable = variable
+
+
+# --- what a client may see ---------------------------------------------------------------------------------------
+
+
+class DomainError(InboxError):
+    """The request cannot be done; the client is told why. `code` is stable, `title` is for people."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "bad_request"
+    title: ClassVar[str] = "The request is not valid."
+
+    def __init__(
+        self,
+        title: str | None = None,
+        *,
+        extra: Mapping[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = title or self.title
+        self.extra = dict(extra or {})
+        self.headers = dict(headers or {})
+        super().__init__(self.message)
+
+
+@dataclass(frozen=True)
+class FieldProblem:
+    """One bad field: `pointer` is an RFC 6901 JSON pointer into the body, or `?name` for a query parameter."""
+
+    pointer: str
+    problem: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"pointer": self.pointer, "problem": self.problem}
+
+
+class InvalidRequest(DomainError):
+    """Fields of the body or the query are wrong; every bad one is listed."""
+
+    code = "validation_error"
+    title = "Some fields are not valid."
+
+    def __init__(self, problems: Sequence[FieldProblem], title: str | None = None) -> None:
+        super().__init__(title, extra={"errors": [problem.as_dict() for problem in problems]})
+        self.problems = list(problems)
+
+
+class NotJSON(DomainError):
+    """The body is not the JSON it should be."""
+
+    code = "not_json"
+    title = "The body is not valid JSON. Send JSON in UTF-8 with Content-Type: application/json."
+
+
+class PayloadTooLarge(DomainError):
+    """The body is larger than this route takes."""
+
+    status, code, title = 413, "payload_too_large", "The body is too large."
+
+
+class MissingCredentials(DomainError):
+    """No credentials came with a request that needs them."""
+
+    status, code = 401, "missing_token"
+    title = "Say who you are: send Authorization: Bearer with an API key (flask --app wsgi keys create)."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": 'Bearer realm="inbox"'})
+
+
+class InvalidCredentials(DomainError):
+    """Credentials came, but they are unknown, expired or revoked."""
+
+    status, code, title = 401, "invalid_token", "These credentials are not valid, or no longer."
+
+    def __init__(self) -> None:
+        super().__init__(headers={"WWW-Authenticate": 'Bearer realm="inbox", error="invalid_token"'})
+
+
+class InvalidSignature(DomainError):
+    """A webhook without the signature of one of our app secrets."""
+
+    status, code, title = 401, "invalid_signature", "The signature does not match the body."
+
+
+class PermissionDenied(DomainError):
+    """The caller is known, but may not do this."""
+
+    status, code, title = 403, "permission_denied", "You may not do this."
+
+
+class AccountNotFound(DomainError):
+    """No such business number."""
+
+    status, code, title = 404, "account_not_found", "There is no such account."
+
+
+class ConversationNotFound(DomainError):
+    """No such conversation, or none the caller may see."""
+
+    status, code, title = 404, "conversation_not_found", "There is no such conversation."
+
+
+class MessageNotFound(DomainError):
+    """No such message, or none the caller may see."""
+
+    status, code, title = 404, "message_not_found", "There is no such message."
+
+
+class ReplyWindowClosed(DomainError):
+    """More than 24 hours since the customer last wrote: WhatsApp takes templates only (Meta error 131047)."""
+
+    status, code = 409, "reply_window_closed"
+    title = (
+        "The customer last wrote more than 24 hours ago, so WhatsApp refuses free text. "
+        "Wait for the customer to write again, or send an approved template from WhatsApp Manager."
+    )
+
+
+class NotResendable(DomainError):
+    """Only a failed or unconfirmed message can be sent again by hand."""
+
+    status, code, title = 409, "not_resendable", "Only a failed or unconfirmed message can be sent again."
+
+
+class IdempotencyConflict(DomainError):
+    """The same idempotency key came with another request."""
+
+    status, code = 422, "idempotency_key_reused"
+    title = "This idempotency key was used for a different request. Use a new key for a new message."
+
+
+class TemporarilyUnavailable(DomainError):
+    """We cannot tell or cannot store just now; the same request will work later."""
+
+    status, code, title = 503, "temporarily_unavailable", "This cannot be done just now. Try again shortly."
+
+    def __init__(self, title: str | None = None, *, retry_after: int = 5) -> None:
+        super().__init__(title, headers={"Retry-After": str(retry_after)})
+
+
+class DatabaseUnavailable(TemporarilyUnavailable):
+    """The database did not answer in time, or not at all."""
+
+    code = "database_timeout"
+    title = "The database is not reachable just now. Nothing was changed; try again shortly."
+
+
+# --- what an upstream did ----------------------------------------------------------------------------------------
+
+
+class UpstreamError(InboxError):
+    """A call to an upstream did not give what we asked for.
+
+    Carries fields instead of text to parse: `upstream` is its name, `http_status` is None when no answer came,
+    `code` is the upstream's own error code, `retry_after` is seconds or None. Never holds a URL, a token or a body.
+    """
+
+    def __init__(
+        self,
+        upstream: str,
+        reason: str,
+        *,
+        http_status: int | None = None,
+        code: int | str | None = None,
+        detail: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{upstream}: {reason}")
+        self.upstream = upstream
+        self.reason = reason
+        self.http_status = http_status
+        self.code = code
+        self.detail = detail
+        self.retry_after = retry_after
+
+
+class UpstreamUnavailable(UpstreamError):
+    """It never received the request, or answered that it did not act on it: safe to repeat."""
+
+
+class UpstreamThrottled(UpstreamUnavailable):
+    """It asked us to slow down. `scope` says for whom: "pair" (one customer), "number" or "project"."""
+
+    def __init__(self, upstream: str, reason: str, *, scope: str, **fields: Any) -> None:
+        super().__init__(upstream, reason, **fields)
+        self.scope = scope
+
+
+class UpstreamMisconfigured(UpstreamUnavailable):
+    """It refuses our credentials or set-up (expired token, missing permission): nothing of ours works until fixed."""
+
+
+class UpstreamOutcomeUnknown(UpstreamError):
+    """It may have acted: the answer is missing, cut or unreadable. Settled by evidence, never by a blind repeat."""
+
+
+class UpstreamRejected(UpstreamError):
+    """It answered no, for this request: never repeat as it is."""

@@ -1,0 +1,183 @@
+"""Is everything there? Probes in parallel, 2 s each, shared for 5 s: hammering /health costs the upstreams nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import redis
+from sqlalchemy import func, select, text
+
+from inbox import http
+from inbox.clock import utc_now
+from inbox.config import Config
+from inbox.db import Database
+from inbox.errors import DatabaseUnavailable, UpstreamError
+from inbox.models import Account, DeadLetter
+from inbox.outbox import jobs
+
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 2.0  # seconds
+SHARED_FOR = 5.0  # seconds
+_PATIENCE = 0.3  # seconds a caller waits for a refresh when there is an older result to show
+LATE = 60.0  # seconds the oldest job may wait before we call it degraded
+
+State = Literal["ok", "timeout", "error", "not_configured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """What one probe found. `since` is when it entered this state, as far as this process knows."""
+
+    status: State
+    latency_ms: float | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    waiting: int
+    oldest_s: float
+    unconfirmed: int
+    dead_letters: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at everything. `outbox` is None while the database is away."""
+
+    taken_at: datetime
+    dependencies: dict[str, Dependency]
+    outbox: Outbox | None
+
+    @property
+    def status(self) -> Literal["ok", "degraded", "error"]:
+        if self.dependencies["database"].status != "ok":
+            return "error"
+        if any(dependency.status in ("timeout", "error") for dependency in self.dependencies.values()):
+            return "degraded"
+        return "degraded" if self.outbox is not None and self.outbox.oldest_s > LATE else "ok"
+
+
+class Health:
+    """Takes snapshots; one caller at a time refreshes, the others share."""
+
+    def __init__(self, config: Config, db: Database) -> None:
+        self._config = config
+        self._db = db
+        self._lock = threading.Lock()
+        self._refreshing: threading.Thread | None = None
+        self._snapshot: Snapshot | None = None
+        self._taken = 0.0
+
+    def snapshot(self) -> Snapshot:
+        """The newest look at everything; at most SHARED_FOR old if the refresh is quick, never waited for long."""
+        if self._snapshot is None or time.monotonic() - self._taken > SHARED_FOR:
+            thread = self._refresh()
+            thread.join(_PATIENCE if self._snapshot is not None else 2 * PROBE_TIMEOUT)
+        return self._snapshot or Snapshot(utc_now(), {"database": Dependency("timeout")}, None)
+
+    def _refresh(self) -> threading.Thread:
+        with self._lock:
+            if self._refreshing is None or not self._refreshing.is_alive():
+                self._refreshing = threading.Thread(target=self._take, name="health", daemon=True)
+                self._refreshing.start()
+            return self._refreshing
+
+    def _take(self) -> None:
+        found: dict[str, Dependency] = {}
+        outbox: list[Outbox] = []
+        probes: dict[str, Callable[[], State]] = {
+            "database": lambda: self._database(outbox),
+            "whatsapp": self._whatsapp,
+            "gemini": self._gemini,
+            "supabase": self._supabase,
+            "redis": self._redis,
+        }
+        threads = [
+            threading.Thread(target=_timed, args=(name, probe, found), name=f"probe-{name}", daemon=True)
+            for name, probe in probes.items()
+        ]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + PROBE_TIMEOUT
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        known = {name: found.get(name, Dependency("timeout")) for name in probes}
+        self._snapshot = Snapshot(utc_now(), self._dated(known), outbox[0] if outbox else None)
+        self._taken = time.monotonic()
+
+    def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
+        before = self._snapshot.dependencies if self._snapshot else {}
+        now = utc_now()
+        dated = {}
+        for name, dependency in known.items():
+            earlier = before.get(name)
+            same = earlier is not None and earlier.status == dependency.status
+            dated[name] = replace(dependency, since=earlier.since if same and earlier else now)
+        return dated
+
+    # --- probes --------------------------------------------------------------------------------------------------
+
+    def _database(self, outbox: list[Outbox]) -> State:
+        try:
+            with self._db.reading() as session:
+                session.execute(text("SELECT 1"))
+                depth = jobs.depth(session, self._db.now(session))
+                dead = session.execute(select(func.count()).where(DeadLetter.replayed_at.is_(None))).scalar_one()
+                outbox.append(Outbox(depth.waiting, depth.oldest_s, depth.unconfirmed, dead))
+        except DatabaseUnavailable:
+            return "error"
+        return "ok"
+
+    def _whatsapp(self) -> State:
+        try:
+            with self._db.reading() as session:
+                configured = session.execute(select(Account.id).limit(1)).first() is not None
+        except DatabaseUnavailable:
+            configured = True
+        return _http("whatsapp", self._config.whatsapp_api_url) if configured else "not_configured"
+
+    def _gemini(self) -> State:
+        return _http("gemini", self._config.gemini_api_url) if self._config.gemini_api_key else "not_configured"
+
+    def _supabase(self) -> State:
+        return _http("supabase", self._config.supabase_url) if self._config.supabase_url else "not_configured"
+
+    def _redis(self) -> State:
+        if not self._config.redis_url:
+            return "not_configured"
+        try:
+            with redis.Redis.from_url(
+                self._config.redis_url, socket_timeout=PROBE_TIMEOUT, socket_connect_timeout=PROBE_TIMEOUT
+            ) as client:
+                client.ping()
+        except redis.RedisError:
+            return "error"
+        return "ok"
+
+
+def _timed(name: str, probe: Callable[[], State], found: dict[str, Dependency]) -> None:
+    started = time.monotonic()
+    try:
+        status = probe()
+    except Exception:
+        log.exception("probe failed", extra={"probe": name})
+        status = "error"
+    latency = round((time.monotonic() - started) * 1000, 1)
+    found[name] = Dependency(status, latency if status != "not_configured" else None)
+
+
+def _http(upstream: str, url: str) -> State:
+    """Any answer at all means that the upstream can be reached."""
+    try:
+        http.exchange(upstream, "GET", url, headers={}, timeout=(PROBE_TIMEOUT, PROBE_TIMEOUT), max_bytes=256 * 1024)
+    except UpstreamError:
+        return "error"
+    return "ok"

@@ -1,0 +1,440 @@
+"""Tables, enums, named constraints and the indexes that the queries need.
+
+Times are aware UTC in whole milliseconds. Text columns never hold U+0000 or lone surrogates (`webhooks.parse.clean`):
+PostgreSQL refuses both.
+"""
+
+from __future__ import annotations
+
+import enum
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from inbox.clock import new_id, to_milliseconds
+
+SCHEMA = "0001"  #: the newest migration; a test compares it with the migrations' own head
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """An aware UTC time in whole milliseconds; text that sorts as time on SQLite, timestamptz on PostgreSQL."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a stored time needs a time zone")
+        moment = to_milliseconds(value.astimezone(UTC))
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy's own declaration)
+        datetime: UTCDateTime(),
+        UUID: Uuid(),
+        str: Text(),
+        int: BigInteger(),
+        dict[str, Any]: JSON().with_variant(JSONB(), "postgresql"),
+    }
+
+
+class Direction(enum.StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class MessageStatus(enum.StrEnum):
+    """What the wire shows. An outbound message only moves forward (I4)."""
+
+    RECEIVED = "received"  #: an inbound message
+    QUEUED = "queued"  #: stored with its outbox entry; nothing sent
+    SENDING = "sending"  #: claimed by a dispatcher
+    UNCONFIRMED = "unconfirmed"  #: it may have been sent; waiting for evidence (I7)
+    SENT = "sent"  #: WhatsApp accepted it
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"  #: refused, with error_code and error_detail
+
+
+class Author(enum.StrEnum):
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class JobKind(enum.StrEnum):
+    SEND = "send"  #: deliver one outbound message; in order per conversation
+    ANSWER = "answer"  #: let the bot answer a conversation
+    READ = "read"  #: send a read receipt, perhaps with the typing indicator
+
+
+class JobState(enum.StrEnum):
+    """Of a `send` job; the other kinds only wait or are leased."""
+
+    PENDING = "pending"
+    SENDING = "sending"  #: committed before the request leaves: after a crash its outcome is unknown (I8)
+    UNKNOWN = "unknown"  #: WhatsApp may have accepted it; due_at is when to look for evidence next
+
+
+class EventState(enum.StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"  #: could not even be split into items; kept for replay
+
+
+class Account(Base):
+    """A business number."""
+
+    __tablename__ = "whatsapp_accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    phone_number_id: Mapped[str] = mapped_column(String(64), unique=True)
+    waba_id: Mapped[str | None] = mapped_column(String(64))
+    phone_number: Mapped[str | None] = mapped_column(String(32))
+    access_token_encrypted: Mapped[str | None]
+    verify_token_hash: Mapped[str | None] = mapped_column(String(64))
+    bot_auto_on: Mapped[bool] = mapped_column(default=True)
+    paused_reason: Mapped[str | None]
+    paused_at: Mapped[datetime | None]
+    send_not_before: Mapped[datetime | None]  #: the number's cool-down after 130429 and the like
+    statuses_through: Mapped[datetime | None]  #: newest send attempt for which a status came back: evidence for I7
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class Contact(Base):
+    """A person, or a group. WhatsApp knows people by phone, by business-scoped user id, or by both."""
+
+    __tablename__ = "contacts"
+    __table_args__ = (
+        UniqueConstraint("account_id", "phone"),
+        UniqueConstraint("account_id", "user_id"),
+        UniqueConstraint("account_id", "group_id"),
+        # a parent id may be shared by nobody else, but older samples repeat it: looked up, not unique
+        Index(
+            "ix_contacts_parent", "account_id", "parent_user_id", postgresql_where=text("parent_user_id IS NOT NULL")
+        ),
+        Index("ix_contacts_page", "account_id", "created_at", "id"),  # GET /contacts
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    phone: Mapped[str | None] = mapped_column(String(32))  #: digits, no plus
+    user_id: Mapped[str | None] = mapped_column(String(255))
+    parent_user_id: Mapped[str | None] = mapped_column(String(255))
+    group_id: Mapped[str | None] = mapped_column(String(255))
+    username: Mapped[str | None] = mapped_column(String(255))
+    display_name: Mapped[str | None]
+    marketing_stopped_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class ContactChange(Base):
+    """What changed about who a contact is. For audit, and to recognise messages that were written before the change."""
+
+    __tablename__ = "contact_changes"
+    __table_args__ = (
+        Index("ix_contact_changes_contact", "contact_id", "at"),
+        Index("ix_contact_changes_phone", "account_id", "old_phone"),
+        Index("ix_contact_changes_user_id", "account_id", "old_user_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    kind: Mapped[str] = mapped_column(String(32))  #: merged | identity_changed
+    old_phone: Mapped[str | None] = mapped_column(String(32))
+    old_user_id: Mapped[str | None] = mapped_column(String(255))
+    details: Mapped[dict[str, Any]]
+    at: Mapped[datetime]  #: WhatsApp's time of the message that told us
+
+
+class Conversation(Base):
+    __tablename__ = "conversations"
+    __table_args__ = (
+        UniqueConstraint("account_id", "contact_id"),
+        Index("ix_conversations_newest", "account_id", text("updated_at DESC"), text("id DESC")),  # the list
+        Index("ix_conversations_changed", "account_id", "changed_at", "id"),  # updated_since
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
+    status: Mapped[str] = mapped_column(String(16), default="open")
+    is_group: Mapped[bool] = mapped_column(default=False)
+    is_favorite: Mapped[bool] = mapped_column(default=False)
+    unread_count: Mapped[int] = mapped_column(default=0)
+    bot_enabled: Mapped[bool] = mapped_column(default=False)
+    bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of their talk
+    bot_last_reply_at: Mapped[datetime | None]
+    needs_human: Mapped[bool] = mapped_column(default=False)
+    needs_human_reason: Mapped[str | None] = mapped_column(String(64))
+    epoch: Mapped[int] = mapped_column(default=0)  #: +1 whenever a person acts: an answer begun before is void (I9)
+    last_message: Mapped[str | None]
+    last_inbound_at: Mapped[datetime | None]  #: WhatsApp's time of the newest message the customer wrote
+    updated_at: Mapped[datetime]  #: time of the newest message; the order of the list
+    changed_at: Mapped[datetime]  #: our clock, at every change; what updated_since compares
+    created_at: Mapped[datetime]
+
+
+class Message(Base):
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("account_id", "wa_message_id"),
+        UniqueConstraint("account_id", "client_key"),
+        Index("ix_messages_thread", "conversation_id", text("timestamp DESC"), text("id DESC")),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    direction: Mapped[str] = mapped_column(String(8))
+    message_type: Mapped[str] = mapped_column(String(64))
+    content_text: Mapped[str]
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    timestamp: Mapped[datetime]  #: WhatsApp's clock for inbound, ours for outbound; never rewritten (I3)
+    stored_at: Mapped[datetime]
+    wa_message_id: Mapped[str | None] = mapped_column(String(512))
+    duplicate_wa_message_id: Mapped[str | None] = mapped_column(String(512))  #: accepted twice: see I7 and the log
+    reply_to: Mapped[UUID | None]  #: the quoted message, when we hold it
+    reply_to_wa_id: Mapped[str | None] = mapped_column(String(512))
+    client_key: Mapped[str | None] = mapped_column(String(255))
+    author_kind: Mapped[str] = mapped_column(String(16))
+    author_id: Mapped[str | None] = mapped_column(String(64))
+    author_name: Mapped[str | None]
+    media_id: Mapped[str | None] = mapped_column(String(255))
+    media_mime_type: Mapped[str | None] = mapped_column(String(255))
+    media_filename: Mapped[str | None]
+    status: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[int] = mapped_column(default=0)  #: send attempts begun; part of the callback data (I7)
+    attempted_at: Mapped[datetime | None]  #: start of the newest send attempt
+    sent_at: Mapped[datetime | None]
+    delivered_at: Mapped[datetime | None]
+    read_at: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    edited_at: Mapped[datetime | None]
+    error_code: Mapped[str | None] = mapped_column(String(64))
+    error_title: Mapped[str | None]
+    error_detail: Mapped[str | None]
+
+
+class Annotation(Base):
+    """A reaction, edit or revocation of another message. It has its own id and may come before its target."""
+
+    __tablename__ = "annotations"
+    __table_args__ = (
+        UniqueConstraint("account_id", "wa_message_id"),
+        Index("ix_annotations_target", "account_id", "target_wa_id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    wa_message_id: Mapped[str] = mapped_column(String(512))
+    target_wa_id: Mapped[str] = mapped_column(String(512))
+    kind: Mapped[str] = mapped_column(String(16))  #: reaction | edit | revoke
+    actor: Mapped[str] = mapped_column(String(64))  #: contact id, or "business"
+    content: Mapped[dict[str, Any]]
+    timestamp: Mapped[datetime]
+
+
+class WebhookEvent(Base):
+    """A webhook exactly as it came. The four counts are the terms of I13."""
+
+    __tablename__ = "webhook_events"
+    __table_args__ = (
+        # the ingester's queue
+        Index(
+            "ix_webhook_events_pending",
+            "received_at",
+            "id",
+            postgresql_where=text("state = 'pending'"),
+            sqlite_where=text("state = 'pending'"),
+        ),
+        Index("ix_webhook_events_received", "received_at"),  # pruning
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    body: Mapped[bytes] = mapped_column(LargeBinary)
+    size: Mapped[int]  #: bytes
+    received_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(8))
+    attempts: Mapped[int] = mapped_column(default=0)
+    items: Mapped[int] = mapped_column(default=0)
+    stored: Mapped[int] = mapped_column(default=0)
+    duplicates: Mapped[int] = mapped_column(default=0)
+    dead: Mapped[int] = mapped_column(default=0)
+
+
+class ParkedStatus(Base):
+    """A delivery status for an id we do not know yet; merged when the id appears, else pruned."""
+
+    __tablename__ = "parked_statuses"
+    __table_args__ = (
+        UniqueConstraint("account_id", "wa_message_id", "status", "timestamp"),
+        Index("ix_parked_statuses_parked", "parked_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    wa_message_id: Mapped[str] = mapped_column(String(512))
+    status: Mapped[str] = mapped_column(String(32))
+    timestamp: Mapped[datetime]
+    error: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    parked_at: Mapped[datetime]
+
+
+class DeadLetter(Base):
+    """An item that could not be handled, whole, with the reason."""
+
+    __tablename__ = "dead_letters"
+    __table_args__ = (Index("ix_dead_letters_newest", text("at DESC"), text("id DESC")),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    event_id: Mapped[UUID | None]  #: no foreign key: a dead letter outlives the pruning of its event
+    reason: Mapped[str] = mapped_column(String(64))
+    detail: Mapped[str]
+    raw: Mapped[bytes] = mapped_column(LargeBinary)  #: a webhook envelope that holds only this item: JSON, UTF-8
+    at: Mapped[datetime]
+    replayed_at: Mapped[datetime | None]
+
+
+class Job(Base):
+    """The outbox: pending work only. A finished job's row is deleted."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index("uq_outbox_message", "message_id", unique=True),
+        # claiming the head of a lane
+        Index("ix_outbox_lane", "conversation_id", "seq"),
+        # at most one send in flight per conversation (I6), whatever the code does
+        Index(
+            "uq_outbox_in_flight",
+            "conversation_id",
+            unique=True,
+            postgresql_where=text("state = 'sending'"),
+            sqlite_where=text("state = 'sending'"),
+        ),
+        # one pending answer and one pending receipt per conversation (I2)
+        Index(
+            "uq_outbox_single",
+            "conversation_id",
+            "kind",
+            unique=True,
+            postgresql_where=text("kind <> 'send'"),
+            sqlite_where=text("kind <> 'send'"),
+        ),
+        # claiming answers and receipts
+        Index(
+            "ix_outbox_due",
+            "kind",
+            "due_at",
+            postgresql_where=text("kind <> 'send'"),
+            sqlite_where=text("kind <> 'send'"),
+        ),
+        # looking for evidence about unknown sends
+        Index(
+            "ix_outbox_unknown",
+            "due_at",
+            postgresql_where=text("state = 'unknown'"),
+            sqlite_where=text("state = 'unknown'"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    kind: Mapped[str] = mapped_column(String(16))
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"))
+    message_id: Mapped[UUID | None] = mapped_column(ForeignKey("messages.id", ondelete="CASCADE"))
+    seq: Mapped[int] = mapped_column(default=0)  #: place in the lane
+    state: Mapped[str] = mapped_column(String(8), default=JobState.PENDING)
+    due_at: Mapped[datetime | None]  #: None: only evidence or a person moves it on
+    attempts: Mapped[int] = mapped_column(default=0)  #: tries that count towards the growing delay
+    resends: Mapped[int] = mapped_column(default=0)  #: automatic repeats of an unknown outcome: once at most (I7)
+    lease: Mapped[UUID | None]  #: who works on an answer or a receipt just now; due_at is then when the lease ends
+    revision: Mapped[int] = mapped_column(default=0)  #: of an answer: +1 for each customer message that joins it
+    payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    created_at: Mapped[datetime]
+
+
+class Lane(Base):
+    """The queue of sends of one conversation. Locked by whoever adds, claims or settles a send."""
+
+    __tablename__ = "lanes"
+    __table_args__ = (
+        Index(
+            "ix_lanes_due",
+            "account_id",
+            "due_at",
+            postgresql_where=text("due_at IS NOT NULL"),
+            sqlite_where=text("due_at IS NOT NULL"),
+        ),
+    )
+
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    due_at: Mapped[datetime | None]  #: when to look at the lane next: a job is due, a hold or a lease ends. None: empty
+    lease: Mapped[UUID | None]  #: the send in flight
+    next_seq: Mapped[int] = mapped_column(default=1)
+
+
+class BotProfile(Base):
+    """What the bot knows and how it speaks. One per account."""
+
+    __tablename__ = "bot_profiles"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"), unique=True)
+    content: Mapped[dict[str, Any]]  #: `bot.schemas.ProfileContent`
+    version: Mapped[int] = mapped_column(default=1)  #: +1 at every edit; part of the cache key
+    updated_at: Mapped[datetime]
+
+
+class ApiKey(Base):
+    __tablename__ = "api_keys"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    prefix: Mapped[str] = mapped_column(String(16))  #: shown in lists, so that a key can be recognised
+    hash: Mapped[str] = mapped_column(String(64), unique=True)  #: SHA-256, hex; the key itself has 256 random bits
+    role: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+    revoked_at: Mapped[datetime | None]

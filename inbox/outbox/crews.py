@@ -1,0 +1,152 @@
+"""Which crews a dispatcher has, and what each of them does."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from sqlalchemy import delete, select
+
+from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamRejected
+from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
+from inbox.outbox import jobs, settle, store
+from inbox.outbox.deliver import Delivery
+from inbox.outbox.dispatcher import Crew, Dispatcher
+from inbox.outbox.jobs import MAX_READ_ATTEMPTS, JobClaim
+from inbox.outbox.outcomes import SendClaim
+from inbox.outbox.wake import Work
+from inbox.webhooks.ingest import events_pending, ingest_batch
+
+if TYPE_CHECKING:
+    from inbox.services import Services
+
+log = logging.getLogger(__name__)
+
+PARKED_FOR = timedelta(hours=24)
+_PRUNE_EVERY = 60.0  # seconds
+_PRUNE_ROWS = 5000  # per pass: short transactions
+
+
+def build_dispatcher(services: Services) -> Dispatcher:
+    """All crews over these services."""
+    config, wakeups = services.config, services.wakeups
+    hands = _Hands(services)
+    crews = [
+        Crew(Work.INGEST, 1, hands.ingest_claim, hands.ingest, wakeups),
+        Crew(Work.DELIVER, config.deliver_threads, hands.sends, hands.deliver, wakeups),
+        Crew(Work.ANSWER, config.answer_threads, hands.answers, services.answering.run, wakeups),
+        Crew(Work.REST, 1, hands.rest_claim, hands.rest, wakeups),
+    ]
+    return Dispatcher(cast("Sequence[Crew[Any]]", crews), wakeups)
+
+
+class _Hands:
+    """The claim and handle functions of the crews."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._db = services.db
+        self._rng = random.Random()  # noqa: S311 (jitter, no secret)
+        self._delivery = Delivery(self._db, services.whatsapp, services.cipher, self._rng, services.stopping)
+        self._pruned = 0.0
+
+    # --- ingest --------------------------------------------------------------------------------------------------
+
+    def ingest_claim(self, _hands: int) -> Sequence[str]:
+        with self._db.reading() as session:
+            return ["events"] if events_pending(session) else []
+
+    def ingest(self, _task: str) -> None:
+        done = ingest_batch(self._db, settings=self._services.ingest_settings)
+        if done.busy:
+            self._services.stopping.wait(0.05)  # another process is at it
+        if done.answers:
+            self._services.wakeups.ring(Work.ANSWER)
+        if done.settled:
+            self._services.wakeups.ring(Work.DELIVER)
+
+    # --- deliver -------------------------------------------------------------------------------------------------
+
+    def sends(self, hands: int) -> Sequence[SendClaim]:
+        with self._db.reading() as session:
+            if not store.sends_due(session, self._db.now(session)):
+                return []
+        with self._db.writing() as session:
+            return store.claim_sends(session, self._db.now(session), hands)
+
+    def deliver(self, claim: SendClaim) -> None:
+        self._delivery.send(claim)
+
+    # --- answer --------------------------------------------------------------------------------------------------
+
+    def answers(self, hands: int) -> Sequence[JobClaim]:
+        return self._claim_jobs(JobKind.ANSWER, hands)
+
+    def _claim_jobs(self, kind: JobKind, hands: int) -> Sequence[JobClaim]:
+        with self._db.reading() as session:
+            if not jobs.jobs_due(session, kind, self._db.now(session)):
+                return []
+        with self._db.writing() as session:
+            return jobs.claim_jobs(session, kind, self._db.now(session), hands)
+
+    # --- the rest: receipts, unknown outcomes, pruning -----------------------------------------------------------
+
+    def rest_claim(self, hands: int) -> Sequence[JobClaim]:
+        self._settle_unknown()
+        if time.monotonic() - self._pruned > _PRUNE_EVERY:
+            self._pruned = time.monotonic()
+            self._prune()
+        return self._claim_jobs(JobKind.READ, hands)
+
+    def rest(self, claim: JobClaim) -> None:
+        """Send one read receipt. It may fail: nothing depends on it."""
+        with self._db.reading() as session:
+            account = session.get(Account, claim.account_id)
+        if account is None or account.paused_reason is not None or claim.attempts > MAX_READ_ATTEMPTS:
+            self._finish(claim)
+            return
+        try:
+            self._services.whatsapp.mark_read(
+                phone_number_id=account.phone_number_id,
+                token=self._services.cipher.decrypt(account.access_token_encrypted or ""),
+                wa_message_id=claim.payload["wa_message_id"],
+                typing=bool(claim.payload.get("typing")),
+            )
+        except (UpstreamRejected, UpstreamMisconfigured) as error:
+            log.warning("read receipt refused", extra={"reason": error.reason})
+        except UpstreamError as error:
+            log.info("read receipt failed", extra={"reason": error.reason})
+            with self._db.writing() as session:
+                jobs.postpone_job(session, claim, self._db.now(session) + timedelta(seconds=2.0**claim.attempts))
+            return
+        self._finish(claim)
+
+    def _finish(self, claim: JobClaim) -> None:
+        with self._db.writing() as session:
+            jobs.finish_job(session, claim, self._db.now(session))
+
+    def _settle_unknown(self) -> None:
+        with self._db.reading() as session:
+            if not settle.unknown_due(session, self._db.now(session)):
+                return
+        with self._db.writing() as session:
+            resent = settle.settle_unknown(session, self._db.now(session), self._services.config.confirm_window)
+        if resent:
+            self._services.wakeups.ring(Work.DELIVER)
+
+    def _prune(self) -> None:
+        """Forget handled webhooks after the retention and statuses that nobody claimed within a day."""
+        with self._db.writing() as session:
+            now = self._db.now(session)
+            kept_from = now - timedelta(days=self._services.config.event_retention_days)
+            old = (
+                select(WebhookEvent.id)
+                .where(WebhookEvent.received_at < kept_from, WebhookEvent.state == EventState.DONE)
+                .limit(_PRUNE_ROWS)
+            )
+            session.execute(delete(WebhookEvent).where(WebhookEvent.id.in_(old)))
+            session.execute(delete(ParkedStatus).where(ParkedStatus.parked_at < now - PARKED_FOR))

@@ -1,0 +1,102 @@
+"""One send: WhatsApp under its timeouts, no transaction open, then the outcome in one transaction (I6, I7)."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from dataclasses import dataclass
+
+from inbox.accounts.tokens import TokenCipher
+from inbox.db import Database
+from inbox.errors import (
+    ConfigError,
+    DatabaseUnavailable,
+    UpstreamMisconfigured,
+    UpstreamOutcomeUnknown,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+from inbox.gateways.whatsapp import WhatsApp
+from inbox.outbox import store
+from inbox.outbox.outcomes import (
+    Accepted,
+    Outcome,
+    PauseNumber,
+    Refused,
+    RetryLater,
+    Scope,
+    SendClaim,
+    Unknown,
+)
+
+log = logging.getLogger(__name__)
+
+_RECORD_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to record; then the lease ends and evidence decides
+_SCOPES = {"pair": Scope.PAIR, "number": Scope.NUMBER}
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """What sending needs. `stopping` cuts the waits short when the process ends."""
+
+    db: Database
+    whatsapp: WhatsApp
+    cipher: TokenCipher
+    rng: random.Random
+    stopping: threading.Event
+
+    def send(self, claim: SendClaim) -> Outcome:
+        """Make the claimed send and record what became of it."""
+        outcome = attempt(self.whatsapp, self.cipher, claim)
+        extra = {
+            "message_id": str(claim.message_id),
+            "attempt": claim.attempt,
+            "outcome": type(outcome).__name__.lower(),
+        }
+        log.info("send", extra=extra | {"reason": getattr(outcome, "reason", None)})
+        self._record(claim, outcome)
+        return outcome
+
+    def _record(self, claim: SendClaim, outcome: Outcome) -> None:
+        for wait in (*_RECORD_WAITS, None):
+            try:
+                with self.db.writing() as session:
+                    store.record(session, claim, outcome, self.db.now(session), self.rng)
+                    return
+            except DatabaseUnavailable:
+                if wait is None:
+                    log.error(
+                        "outcome not recorded, evidence will settle it", extra={"message_id": str(claim.message_id)}
+                    )
+                    return
+                self.stopping.wait(wait)
+
+
+def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcome:
+    """One request to WhatsApp, as an outcome of I7."""
+    try:
+        token = cipher.decrypt(claim.access_token_encrypted or "")
+    except ConfigError as error:
+        return PauseNumber(str(error))
+    try:
+        wa_message_id = whatsapp.send_text(
+            phone_number_id=claim.phone_number_id,
+            token=token,
+            recipient=claim.recipient,
+            text=claim.text,
+            callback_data=claim.callback_data,
+            reply_to=claim.reply_to_wa_id,
+        )
+    except UpstreamMisconfigured as error:
+        return PauseNumber(error.reason)
+    except UpstreamThrottled as error:
+        return RetryLater(error.reason, _SCOPES.get(error.scope, Scope.MESSAGE), error.retry_after)
+    except UpstreamUnavailable as error:
+        return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)
+    except UpstreamRejected as error:
+        return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
+    except UpstreamOutcomeUnknown as error:
+        return Unknown(error.reason)
+    return Accepted(wa_message_id)

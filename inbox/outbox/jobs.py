@@ -1,0 +1,168 @@
+"""Answers and receipts: jobs without a lane, at most one of each kind per conversation, safe to run again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from sqlalchemy import case, exists, func, select
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.db import insert
+from inbox.models import Job, JobKind, JobState
+
+MAX_READ_ATTEMPTS = 3
+LEASES = {JobKind.ANSWER: timedelta(seconds=60), JobKind.READ: timedelta(seconds=30)}
+
+
+@dataclass(frozen=True, slots=True)
+class JobClaim:
+    """An answer or a receipt to work on until the lease ends."""
+
+    job_id: UUID
+    lease: UUID
+    kind: JobKind
+    account_id: UUID
+    conversation_id: UUID
+    revision: int
+    attempts: int
+    payload: dict[str, str]
+    created_at: datetime
+
+
+def request_answers(session: Session, wanted: Sequence[tuple[UUID, UUID]], now: datetime, debounce: float) -> None:
+    """Let the bot answer these (account, conversation) pairs once the customer pauses for `debounce` seconds.
+
+    A pending answer is joined instead of added to: its revision grows, and its time moves on while the customer keeps
+    writing, up to four times the debounce.
+    """
+    if not wanted:
+        return
+    quiet = now + timedelta(seconds=debounce)
+    rows = [
+        {
+            "id": new_id(),
+            "kind": JobKind.ANSWER,
+            "account_id": account_id,
+            "conversation_id": conversation_id,
+            "state": JobState.PENDING,
+            "due_at": quiet,
+            "revision": 1,
+            "created_at": now,
+            "payload": {},
+        }
+        for account_id, conversation_id in sorted(wanted, key=lambda pair: pair[1])
+    ]
+    statement = insert(session, Job)
+    patient = (Job.lease.is_(None)) & (Job.attempts == 0) & (Job.created_at > now - timedelta(seconds=4 * debounce))
+    statement = statement.on_conflict_do_update(
+        index_elements=[Job.conversation_id, Job.kind],
+        index_where=Job.kind != JobKind.SEND.value,
+        set_={"revision": Job.revision + 1, "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at)},
+    )
+    session.execute(statement, rows)
+
+
+def request_receipt(
+    session: Session, account_id: UUID, conversation_id: UUID, wa_message_id: str, now: datetime, *, typing: bool
+) -> None:
+    """Mark the customer's message (and those before it) as read, perhaps with the typing indicator."""
+    statement = insert(session, Job).values(
+        id=new_id(),
+        kind=JobKind.READ,
+        account_id=account_id,
+        conversation_id=conversation_id,
+        due_at=now,
+        created_at=now,
+        payload={"wa_message_id": wa_message_id, "typing": "yes" if typing else ""},
+    )
+    session.execute(
+        statement.on_conflict_do_update(
+            index_elements=[Job.conversation_id, Job.kind],
+            index_where=Job.kind != JobKind.SEND.value,
+            set_={"payload": statement.excluded.payload, "revision": Job.revision + 1},
+        )
+    )
+
+
+def jobs_due(session: Session, kind: JobKind, now: datetime) -> bool:
+    """True when claim_jobs may find something."""
+    query = exists().where(Job.kind == kind, Job.kind != JobKind.SEND.value, Job.due_at <= now)
+    return session.execute(select(query)).scalar_one()
+
+
+def claim_jobs(session: Session, kind: JobKind, now: datetime, limit: int) -> list[JobClaim]:
+    """Lease up to `limit` due jobs of `kind`. A lease that ended in a crash is simply taken again."""
+    query = (
+        select(Job)
+        .where(Job.kind == kind, Job.kind != JobKind.SEND.value, Job.due_at <= now)
+        .order_by(Job.due_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    claims = []
+    for job in session.execute(query).scalars():
+        job.lease, job.due_at = uuid4(), now + LEASES[kind]
+        job.attempts += 1
+        claims.append(
+            JobClaim(
+                job_id=job.id,
+                lease=job.lease,
+                kind=kind,
+                account_id=job.account_id,
+                conversation_id=job.conversation_id,
+                revision=job.revision,
+                attempts=job.attempts,
+                payload=dict(job.payload),
+                created_at=job.created_at,
+            )
+        )
+    return claims
+
+
+def held_job(session: Session, claim: JobClaim) -> Job | None:
+    """The claimed job's row, locked, if the lease is still ours."""
+    job = session.get(Job, claim.job_id, with_for_update=True)
+    return job if job is not None and job.lease == claim.lease else None
+
+
+def finish_job(session: Session, claim: JobClaim, now: datetime) -> None:
+    """The work is done: drop the job, or let it run again if something joined it meanwhile."""
+    job = held_job(session, claim)
+    if job is None:
+        return
+    if job.revision == claim.revision:
+        session.delete(job)
+    else:
+        job.lease, job.due_at, job.attempts, job.created_at = None, now, 0, now
+
+
+def postpone_job(session: Session, claim: JobClaim, until: datetime) -> None:
+    """Give the job back, to be tried again at `until`."""
+    job = held_job(session, claim)
+    if job is not None:
+        job.lease, job.due_at = None, until
+
+
+@dataclass(frozen=True, slots=True)
+class Depth:
+    """What waits in the outbox. `oldest_s` is seconds."""
+
+    waiting: int
+    oldest_s: float
+    unconfirmed: int
+
+
+def depth(session: Session, now: datetime) -> Depth:
+    """How much waits, how long the oldest has been waiting, and how many sends have an unknown outcome."""
+    waiting, oldest, unknown = session.execute(
+        select(
+            func.count(),
+            func.min(Job.created_at),
+            func.count(case((Job.state == JobState.UNKNOWN, 1))),
+        )
+    ).one()
+    return Depth(waiting - unknown, (now - oldest).total_seconds() if oldest else 0.0, unknown)

@@ -1,0 +1,50 @@
+"""Delivery statuses: facts with times, merged so that order and repetition do not matter (I4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from inbox.models import Message, MessageStatus
+
+
+@dataclass(frozen=True, slots=True)
+class StatusError:
+    """Why a message failed. `title` and `detail` are WhatsApp's words, or ours."""
+
+    code: int | str | None
+    title: str | None
+    detail: str | None
+
+
+_REACHES = {
+    "sent": ("sent_at",),
+    "delivered": ("sent_at", "delivered_at"),
+    "read": ("sent_at", "delivered_at", "read_at"),  # read without delivered is normal
+}
+
+
+def apply_status(message: Message, status: str, at: datetime, error: StatusError | None = None) -> None:
+    """Merge one status into `message`. Every time kept is the earliest known, so any order ends the same."""
+    for column in _REACHES.get(status, ()):
+        known = getattr(message, column)
+        setattr(message, column, at if known is None else min(known, at))
+    if status == "failed" and (message.failed_at is None or at < message.failed_at):
+        message.failed_at = at
+        message.error_code = str(error.code) if error and error.code is not None else None
+        message.error_title = error.title if error else None
+        message.error_detail = error.detail if error else None
+    message.status = _displayed(message)
+
+
+def _displayed(message: Message) -> str:
+    """The furthest fact. A failure beats sent; a later delivered or read proves the failure wrong."""
+    if message.read_at is not None:
+        return MessageStatus.READ
+    if message.delivered_at is not None:
+        return MessageStatus.DELIVERED
+    if message.failed_at is not None:
+        return MessageStatus.FAILED
+    if message.sent_at is not None:
+        return MessageStatus.SENT
+    return message.status

@@ -1,0 +1,128 @@
+"""What one process holds: built once by `build`, handed to routes, commands and the dispatcher."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from inbox.accounts.service import ensure_default
+from inbox.accounts.tokens import TokenCipher
+from inbox.bot.answer import Answering, BotSettings
+from inbox.bot.handover import HandOver
+from inbox.cache import ProfileCache
+from inbox.config import Config
+from inbox.db import Database
+from inbox.gateways.gemini import Gemini
+from inbox.gateways.whatsapp import WhatsApp
+from inbox.health.probes import Health
+from inbox.models import SCHEMA
+from inbox.outbox.crews import build_dispatcher
+from inbox.outbox.dispatcher import DRAIN, Dispatcher
+from inbox.outbox.wake import Wakeups
+from inbox.webhooks.apply import IngestSettings
+
+_NOT_REQUESTS = 6  # connections for the dispatcher's own threads beside its crews' hands
+
+
+@dataclass
+class Services:
+    """Shared by all threads of a process; every part is thread-safe."""
+
+    config: Config
+    db: Database
+    cipher: TokenCipher
+    whatsapp: WhatsApp
+    gemini: Gemini
+    profiles: ProfileCache
+    wakeups: Wakeups
+    answering: Answering
+    health: Health
+    stopping: threading.Event
+
+    def __post_init__(self) -> None:
+        self._dispatcher: Dispatcher | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    @property
+    def bot_stays_out(self) -> timedelta:
+        return timedelta(seconds=self.config.bot_resume_after)
+
+    @property
+    def ingest_settings(self) -> IngestSettings:
+        return IngestSettings(debounce=self.config.bot_debounce, bot_stays_out=self.bot_stays_out)
+
+    def prepare_database(self) -> bool:
+        """Bring the schema up to date and the default account in line. True when the schema changed."""
+        from inbox import migrations  # Alembic is for commands: the web process starts without it
+
+        changed = migrations.upgrade(self.db)
+        ensure_default(self.db, self.config, self.cipher)
+        return changed
+
+    def migrated(self) -> bool:
+        """True when the schema is the one this code was written for. Raises DatabaseUnavailable."""
+        with self.db.reading() as session:
+            return session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() == SCHEMA
+
+    def start_dispatcher(self) -> None:
+        """Start the crews, once per process: threads do not survive a fork."""
+        if self._pid == os.getpid():
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                self._dispatcher = build_dispatcher(self)
+                self._dispatcher.start()
+                self._pid = os.getpid()
+
+    def close(self, seconds: float = DRAIN) -> bool:
+        """Drain the dispatcher and close what was opened. True when all work ended in time."""
+        self.stopping.set()
+        with self._lock:
+            dispatcher, self._dispatcher = self._dispatcher, None
+            mine = self._pid == os.getpid()
+        drained = dispatcher.stop(seconds) if dispatcher is not None and mine else True
+        self.wakeups.stop()
+        self.db.close()
+        return drained
+
+
+def build(config: Config, profiles: ProfileCache) -> Services:
+    """Everything, wired together. Opens no connection and starts no thread."""
+    db = Database(config.database_url, pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands)
+    wakeups = Wakeups(db, remote=not config.dispatcher)
+    gemini = Gemini(
+        config.gemini_api_url, config.gemini_api_key, (config.gemini_connect_timeout, config.gemini_read_timeout)
+    )
+    rng = random.Random()  # noqa: S311 (jitter, no secret)
+    answering = Answering(
+        db=db,
+        gemini=gemini,
+        cache=profiles,
+        handover=HandOver(db, wakeups, config.human_backup_number),
+        wakeups=wakeups,
+        settings=BotSettings(
+            model=config.gemini_model,
+            fallback_model=config.gemini_fallback_model,
+            debounce=config.bot_debounce,
+            answer_deadline=config.bot_answer_deadline,
+        ),
+        rng=rng,
+    )
+    return Services(
+        config=config,
+        db=db,
+        cipher=TokenCipher(config.encryption_keys),
+        whatsapp=WhatsApp(config.whatsapp_api_url, (config.whatsapp_connect_timeout, config.whatsapp_read_timeout)),
+        gemini=gemini,
+        profiles=profiles,
+        wakeups=wakeups,
+        answering=answering,
+        health=Health(config, db),
+        stopping=threading.Event(),
+    )

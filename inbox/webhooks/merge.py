@@ -1,0 +1,121 @@
+"""Two contacts that prove to be one person become one: their threads, jobs and history join."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.models import Annotation, Contact, ContactChange, Conversation, Job, JobKind, JobState, Lane, Message
+
+
+def merge_contacts(session: Session, survivor: Contact, other: Contact, now: datetime) -> bool:
+    """Move all that is `other`'s to `survivor` and delete `other`.
+
+    False, and nothing changed, while a send to `other` is in flight: its lane cannot move under it.
+    """
+    threads = _locked_threads(session, survivor, other)
+    into, gone = threads.get(survivor.id), threads.get(other.id)
+    if gone is not None:
+        if into is not None and not _move_lane(session, into, gone, now):
+            return False
+        _rename_author(session, gone, other, survivor)
+        _join_threads(session, survivor, into, gone, now)
+    session.add(_audit(survivor, other, now))
+    session.execute(update(ContactChange).where(ContactChange.contact_id == other.id).values(contact_id=survivor.id))
+    session.flush()
+    # At once, before the survivor takes over ids that must be unique; by hand, because a flush deletes last.
+    session.execute(delete(Contact).where(Contact.id == other.id), execution_options={"synchronize_session": False})
+    session.expunge(other)
+    return True
+
+
+def _locked_threads(session: Session, *contacts: Contact) -> dict[object, Conversation]:
+    query = (
+        select(Conversation)
+        .where(Conversation.contact_id.in_([contact.id for contact in contacts]))
+        .order_by(Conversation.id)
+        .with_for_update()
+    )
+    return {conversation.contact_id: conversation for conversation in session.execute(query).scalars()}
+
+
+def _rename_author(session: Session, thread: Conversation, old: Contact, new: Contact) -> None:
+    """In their own thread; in groups the name they had stays."""
+    own = select(Message.wa_message_id).where(Message.conversation_id == thread.id, Message.wa_message_id.is_not(None))
+    reacted = update(Annotation).where(
+        Annotation.account_id == thread.account_id, Annotation.target_wa_id.in_(own), Annotation.actor == str(old.id)
+    )
+    wrote = update(Message).where(Message.conversation_id == thread.id, Message.author_id == str(old.id))
+    session.execute(reacted.values(actor=str(new.id)))
+    session.execute(wrote.values(author_id=str(new.id)))
+
+
+def _join_threads(
+    session: Session, survivor: Contact, into: Conversation | None, gone: Conversation, now: datetime
+) -> None:
+    if into is None:
+        gone.contact_id = survivor.id
+        gone.changed_at = now
+        return
+    session.execute(delete(Job).where(Job.conversation_id == gone.id, Job.kind != JobKind.SEND.value))
+    session.execute(update(Message).where(Message.conversation_id == gone.id).values(conversation_id=into.id))
+    _join_rows(into, gone, now)
+    session.flush()
+    session.delete(gone)
+    session.flush()
+
+
+def _move_lane(session: Session, into: Conversation, gone: Conversation, now: datetime) -> bool:
+    """Append the pending sends of `gone` to the lane of `into`. False while one is in flight."""
+    query = select(Lane).where(Lane.conversation_id.in_([into.id, gone.id])).order_by(Lane.conversation_id)
+    lanes = {lane.conversation_id: lane for lane in session.execute(query.with_for_update()).scalars()}
+    old = lanes.get(gone.id)
+    if old is None:
+        return True
+    sends = select(Job).where(Job.conversation_id == gone.id, Job.kind == JobKind.SEND).order_by(Job.seq)
+    jobs = list(session.execute(sends.with_for_update()).scalars())
+    if old.lease is not None or any(job.state == JobState.SENDING for job in jobs):
+        return False
+    new = lanes.get(into.id)
+    if new is None:
+        new = Lane(conversation_id=into.id, account_id=into.account_id, next_seq=1)
+        session.add(new)
+    for job in jobs:
+        job.conversation_id, job.seq = into.id, new.next_seq
+        new.next_seq += 1
+    if jobs and new.due_at is None:
+        new.due_at = now
+    session.flush()
+    session.delete(old)
+    session.flush()
+    return True
+
+
+def _join_rows(into: Conversation, gone: Conversation, now: datetime) -> None:
+    """One row out of two: the newest preview, the stricter bot switch, what either needed."""
+    if gone.updated_at > into.updated_at:
+        into.last_message, into.updated_at = gone.last_message, gone.updated_at
+    into.unread_count += gone.unread_count
+    into.is_favorite = into.is_favorite or gone.is_favorite
+    into.bot_enabled = into.bot_enabled and gone.bot_enabled
+    into.last_inbound_at = max(filter(None, [into.last_inbound_at, gone.last_inbound_at]), default=None)
+    into.bot_last_reply_at = max(filter(None, [into.bot_last_reply_at, gone.bot_last_reply_at]), default=None)
+    into.bot_paused_until = max(filter(None, [into.bot_paused_until, gone.bot_paused_until]), default=None)
+    if gone.needs_human and not into.needs_human:
+        into.needs_human, into.needs_human_reason = True, gone.needs_human_reason
+    into.epoch = max(into.epoch, gone.epoch) + 1
+    into.changed_at = now
+
+
+def _audit(survivor: Contact, other: Contact, now: datetime) -> ContactChange:
+    return ContactChange(
+        id=new_id(),
+        account_id=survivor.account_id,
+        contact_id=survivor.id,
+        kind="merged",
+        details={"contact_id": str(other.id), "phone": other.phone, "user_id": other.user_id},
+        at=now,
+    )

@@ -1,0 +1,151 @@
+"""Delivery statuses of a batch: matched by our callback data, else by WhatsApp's id, else parked (I4, I7)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.db import in_chunks, insert
+from inbox.models import Account, Conversation, Direction, Message, MessageStatus, ParkedStatus
+from inbox.outbox import settle
+from inbox.outbox.outcomes import parse_callback
+from inbox.outbox.status import apply_status
+from inbox.webhooks.records import Item, StatusItem
+
+log = logging.getLogger(__name__)
+
+_KNOWN = frozenset({"sent", "delivered", "read", "failed"})
+
+
+class _Entry(Protocol):
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def item(self) -> Item: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    account_id: UUID
+    item: StatusItem
+    at: datetime
+    callback: tuple[UUID, int] | None
+
+
+class Statuses:
+    """The statuses of one batch."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self._session = session
+        self._now = now
+        self._statuses: list[_Status] = []
+        self.conversation_ids: set[UUID] = set()  #: to be locked before apply()
+
+    def match(self, entries: Sequence[_Entry], accounts: dict[str, Account]) -> None:
+        """Note the statuses and which conversations they concern."""
+        for entry in entries:
+            item = entry.item
+            assert isinstance(item, StatusItem)
+            if item.status not in _KNOWN:
+                log.info("unknown status ignored", extra={"status": item.status})
+                continue
+            account_id = accounts[item.phone_number_id].id
+            at = item.timestamp or entry.received_at
+            self._statuses.append(_Status(account_id, item, at, parse_callback(item.callback)))
+        ids, wa_ids = self._keys()
+        for chunk in in_chunks(ids):
+            found = self._session.execute(select(Message.conversation_id).where(Message.id.in_(chunk)))
+            self.conversation_ids.update(found.scalars())
+        for pairs in in_chunks(wa_ids):
+            query = select(Message.conversation_id)
+            found = self._session.execute(query.where(tuple_(Message.account_id, Message.wa_message_id).in_(pairs)))
+            self.conversation_ids.update(found.scalars())
+
+    def apply(self, conversations: dict[UUID, Conversation]) -> bool:
+        """Merge the statuses into their messages. True when sends were settled. The caller holds `conversations`."""
+        if not self._statuses:
+            return False
+        settle.lock_lanes(self._session, self.conversation_ids)
+        by_id, by_wa_id = self._messages()
+        settled = False
+        evidence: dict[UUID, datetime] = {}
+        for status in self._statuses:
+            message = _own(by_id, status) or by_wa_id.get((status.account_id, status.item.wa_message_id))
+            if message is None or message.direction != Direction.OUTBOUND:
+                self._park(status)
+                continue
+            settled |= self._merge(message, status)
+            by_wa_id.setdefault((status.account_id, status.item.wa_message_id), message)
+            if message.conversation_id in conversations:
+                conversations[message.conversation_id].changed_at = self._now
+            if message.attempted_at is not None:
+                known = evidence.get(status.account_id)
+                evidence[status.account_id] = max(known or message.attempted_at, message.attempted_at)
+        self._session.flush()
+        for account_id, attempted_at in evidence.items():
+            self._note_evidence(account_id, attempted_at)
+        return settled
+
+    def _keys(self) -> tuple[list[UUID], list[tuple[UUID, str]]]:
+        ids = {status.callback[0] for status in self._statuses if status.callback}
+        return sorted(ids), sorted({(status.account_id, status.item.wa_message_id) for status in self._statuses})
+
+    def _messages(self) -> tuple[dict[UUID, Message], dict[tuple[UUID, str], Message]]:
+        ids, wa_ids = self._keys()
+        by_id: dict[UUID, Message] = {}
+        for chunk in in_chunks(ids):
+            query = select(Message).where(Message.id.in_(chunk)).order_by(Message.id).with_for_update()
+            by_id.update({message.id: message for message in self._session.execute(query).scalars()})
+        by_wa_id: dict[tuple[UUID, str], Message] = {}
+        for pairs in in_chunks(wa_ids):
+            query = select(Message).where(tuple_(Message.account_id, Message.wa_message_id).in_(pairs))
+            for message in self._session.execute(query.order_by(Message.id).with_for_update()).scalars():
+                by_wa_id[message.account_id, str(message.wa_message_id)] = message
+        return by_id, by_wa_id
+
+    def _merge(self, message: Message, status: _Status) -> bool:
+        """Merge one status. True when it proved that WhatsApp has a message of which we did not know that."""
+        settled = False
+        attempt = status.callback[1] if status.callback else message.attempts
+        if status.item.status == "failed" and attempt < message.attempts:
+            return False  # an attempt that was given up for a newer one
+        if status.callback and message.wa_message_id != status.item.wa_message_id:
+            settled = message.wa_message_id is None
+            settle.settle_accepted(self._session, message, status.item.wa_message_id, attempt, self._now)
+        apply_status(message, status.item.status, status.at, status.item.error)
+        return settled
+
+    def _park(self, status: _Status) -> None:
+        error = status.item.error
+        statement = insert(self._session, ParkedStatus).values(
+            id=new_id(),
+            account_id=status.account_id,
+            wa_message_id=status.item.wa_message_id,
+            status=status.item.status,
+            timestamp=status.at,
+            error={"code": error.code, "title": error.title, "detail": error.detail} if error else {},
+            parked_at=self._now,
+        )
+        self._session.execute(statement.on_conflict_do_nothing())
+
+    def _note_evidence(self, account_id: UUID, attempted_at: datetime) -> None:
+        """Statuses of sends up to here have come back: what I7 compares an unknown send with."""
+        older = or_(Account.statuses_through.is_(None), Account.statuses_through < attempted_at)
+        statement = update(Account).where(Account.id == account_id, older).values(statuses_through=attempted_at)
+        self._session.execute(statement)
+
+
+def _own(by_id: dict[UUID, Message], status: _Status) -> Message | None:
+    """The message our callback data names, if it is this account's and could have been sent."""
+    message = by_id.get(status.callback[0]) if status.callback else None
+    if message is None or message.account_id != status.account_id or message.status == MessageStatus.RECEIVED:
+        return None
+    return message
