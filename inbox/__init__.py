@@ -20,6 +20,7 @@ def create_app(config: Config | None = None) -> Flask:
     """
     # Imported here, so that the simulator and the tools can use parts of the package without loading all of it.
     from flask import Flask
+    from flask_cors import CORS
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from inbox import api, cli, logs
@@ -35,6 +36,8 @@ def create_app(config: Config | None = None) -> Flask:
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
+    if config.cors_origins:
+        CORS(app, origins=list(config.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
     services = build(config, ProfileCache(app))
     app.extensions["inbox"] = services
     api.register(app)

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MAX_BODY = 1024 * 1024  # bytes of a JSON request
+EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id"]  # what scripts of other origins may read
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@=+-]{20,200}\Z")
 _View = TypeVar("_View", bound=Callable[..., Any])
 

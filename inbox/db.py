@@ -18,7 +18,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, Executable, create_engine, event, exc, make_url, text
+from sqlalchemy import (
+    URL,
+    ColumnElement,
+    Connection,
+    Engine,
+    Executable,
+    create_engine,
+    event,
+    exc,
+    literal_column,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
@@ -237,6 +249,13 @@ def in_chunks(values: Sequence[_T], size: int = 5000) -> Iterator[Sequence[_T]]:
     """`values` in pieces that fit into one statement: SQLite binds 32,766 parameters, PostgreSQL 65,535."""
     for start in range(0, len(values), size):
         yield values[start : start + size]
+
+
+def fixed(value: str) -> ColumnElement[str]:
+    """`value` written into the statement's text: a partial index is used only when its predicate can be read there."""
+    if not value.isidentifier():
+        raise ValueError("only plain words")
+    return literal_column(f"'{value}'")
 
 
 def insert(session: Session, table: type[DeclarativeBase]) -> postgresql.Insert | sqlite.Insert:

@@ -192,7 +192,7 @@ class Conversation(Base):
     __tablename__ = "conversations"
     __table_args__ = (
         UniqueConstraint("account_id", "contact_id"),
-        Index("ix_conversations_newest", "account_id", text("updated_at DESC"), text("id DESC")),  # the list
+        Index("ix_conversations_newest", "account_id", "updated_at", "id"),  # the list
         Index("ix_conversations_changed", "account_id", "changed_at", "id"),  # updated_since
     )
 
@@ -221,7 +221,7 @@ class Message(Base):
     __table_args__ = (
         UniqueConstraint("account_id", "wa_message_id"),
         UniqueConstraint("account_id", "client_key"),
-        Index("ix_messages_thread", "conversation_id", text("timestamp DESC"), text("id DESC")),
+        Index("ix_messages_thread", "conversation_id", "timestamp", "id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -326,7 +326,7 @@ class DeadLetter(Base):
     """An item that could not be handled, whole, with the reason."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (Index("ix_dead_letters_newest", text("at DESC"), text("id DESC")),)
+    __table_args__ = (Index("ix_dead_letters_newest", "at", "id"),)
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     event_id: Mapped[UUID | None]  #: no foreign key: a dead letter outlives the pruning of its event

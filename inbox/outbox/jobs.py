@@ -11,10 +11,11 @@ from sqlalchemy import case, exists, func, select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import insert
+from inbox.db import fixed, insert
 from inbox.models import Job, JobKind, JobState
 
 MAX_READ_ATTEMPTS = 3
+_NOT_A_SEND = Job.kind != fixed(JobKind.SEND)
 LEASES = {JobKind.ANSWER: timedelta(seconds=60), JobKind.READ: timedelta(seconds=30)}
 
 
@@ -60,7 +61,7 @@ def request_answers(session: Session, wanted: Sequence[tuple[UUID, UUID]], now: 
     patient = (Job.lease.is_(None)) & (Job.attempts == 0) & (Job.created_at > now - timedelta(seconds=4 * debounce))
     statement = statement.on_conflict_do_update(
         index_elements=[Job.conversation_id, Job.kind],
-        index_where=Job.kind != JobKind.SEND.value,
+        index_where=_NOT_A_SEND,
         set_={"revision": Job.revision + 1, "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at)},
     )
     session.execute(statement, rows)
@@ -82,7 +83,7 @@ def request_receipt(
     session.execute(
         statement.on_conflict_do_update(
             index_elements=[Job.conversation_id, Job.kind],
-            index_where=Job.kind != JobKind.SEND.value,
+            index_where=_NOT_A_SEND,
             set_={"payload": statement.excluded.payload, "revision": Job.revision + 1},
         )
     )
@@ -90,7 +91,7 @@ def request_receipt(
 
 def jobs_due(session: Session, kind: JobKind, now: datetime) -> bool:
     """True when claim_jobs may find something."""
-    query = exists().where(Job.kind == kind, Job.kind != JobKind.SEND.value, Job.due_at <= now)
+    query = exists().where(Job.kind == kind, _NOT_A_SEND, Job.due_at <= now)
     return session.execute(select(query)).scalar_one()
 
 
@@ -98,7 +99,7 @@ def claim_jobs(session: Session, kind: JobKind, now: datetime, limit: int) -> li
     """Lease up to `limit` due jobs of `kind`. A lease that ended in a crash is simply taken again."""
     query = (
         select(Job)
-        .where(Job.kind == kind, Job.kind != JobKind.SEND.value, Job.due_at <= now)
+        .where(Job.kind == kind, _NOT_A_SEND, Job.due_at <= now)
         .order_by(Job.due_at)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -162,7 +163,7 @@ def depth(session: Session, now: datetime) -> Depth:
         select(
             func.count(),
             func.min(Job.created_at),
-            func.count(case((Job.state == JobState.UNKNOWN, 1))),
+            func.count(case((Job.state == fixed(JobState.UNKNOWN), 1))),
         )
     ).one()
     return Depth(waiting - unknown, (now - oldest).total_seconds() if oldest else 0.0, unknown)

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
+from inbox.db import fixed
 from inbox.models import Account, Job, JobState, Lane, Message, MessageStatus
 from inbox.outbox import store
 
@@ -35,7 +36,7 @@ def lock_lanes(session: Session, conversation_ids: Iterable[UUID]) -> None:
 
 def unknown_due(session: Session, now: datetime) -> bool:
     """True when some unknown outcome should be looked at."""
-    query = exists().where(Job.state == JobState.UNKNOWN, Job.due_at <= now)
+    query = exists().where(Job.state == fixed(JobState.UNKNOWN), Job.due_at <= now)
     return session.execute(select(query)).scalar_one()
 
 
@@ -48,7 +49,7 @@ def settle_unknown(session: Session, now: datetime, confirm_window: float, limit
     window = timedelta(seconds=confirm_window)
     query = (
         select(Job.id, Job.conversation_id)
-        .where(Job.state == JobState.UNKNOWN, Job.due_at <= now)
+        .where(Job.state == fixed(JobState.UNKNOWN), Job.due_at <= now)
         .order_by(Job.due_at)
         .limit(limit)
     )

@@ -19,7 +19,7 @@ from sqlalchemy import exists, select, text, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import Database
+from inbox.db import Database, fixed
 from inbox.errors import DatabaseUnavailable
 from inbox.models import DeadLetter, EventState, WebhookEvent
 from inbox.webhooks.apply import Batch, IngestSettings
@@ -46,7 +46,7 @@ class Ingested:
 
 def events_pending(session: Session) -> bool:
     """True when ingest_batch has work: a cheap look before a write transaction."""
-    return bool(session.execute(select(exists().where(WebhookEvent.state == EventState.PENDING))).scalar_one())
+    return bool(session.execute(select(exists().where(WebhookEvent.state == fixed(EventState.PENDING)))).scalar_one())
 
 
 def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS) -> Ingested:
@@ -80,7 +80,7 @@ def _claim(session: Session, limit: int) -> list[_Event]:
     """The oldest pending events: at most `limit`, and about MAX_BYTES of them (one may be 4 MB)."""
     waiting = session.execute(
         select(WebhookEvent.id, WebhookEvent.size)
-        .where(WebhookEvent.state == EventState.PENDING)
+        .where(WebhookEvent.state == fixed(EventState.PENDING))
         .order_by(WebhookEvent.received_at, WebhookEvent.id)
         .limit(limit)
     ).all()
@@ -99,7 +99,7 @@ def _load(session: Session, wanted: Sequence[UUID]) -> list[_Event]:
         return []
     rows = session.execute(
         select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at)
-        .where(WebhookEvent.id.in_(wanted), WebhookEvent.state == EventState.PENDING)
+        .where(WebhookEvent.id.in_(wanted), WebhookEvent.state == fixed(EventState.PENDING))
         .order_by(WebhookEvent.received_at, WebhookEvent.id)
     )
     return [_Event(row.id, row.body, row.received_at) for row in rows]

@@ -1,0 +1,126 @@
+"""Fixtures: databases of both kinds, an app over them, builders for webhooks."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+from flask import Flask
+from flask.testing import FlaskClient
+
+from inbox import create_app, migrations, services_of
+from inbox.auth import keys
+from inbox.auth.access import Role
+from inbox.config import Config
+from inbox.db import Database
+from inbox.services import Services
+from tests import servers
+
+APP_SECRET = "test_app_secret_0001"
+BACKENDS = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(scope="session")
+def postgres() -> str:
+    """The address of a PostgreSQL server on which tests may create databases."""
+    return servers.postgres_url()
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: str) -> Iterator[str]:
+    """The name of a migrated, empty database to copy."""
+    name = f"inbox_template_{uuid.uuid4().hex[:12]}"
+    db = Database(servers.create_database(postgres, name))
+    migrations.upgrade(db)
+    db.close()
+    yield name
+    servers.drop_database(postgres, name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy."""
+    path = tmp_path_factory.mktemp("template") / "inbox.db"
+    db = Database(f"sqlite:///{path}")
+    migrations.upgrade(db)
+    with db.writing() as session:
+        session.connection().exec_driver_sql("PRAGMA user_version")
+    db.close()
+    return path
+
+
+@pytest.fixture(params=BACKENDS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A migrated, empty database; every test that asks for one runs on both kinds."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, tmp_path / "inbox.db")
+        yield f"sqlite:///{tmp_path / 'inbox.db'}"
+        return
+    admin: str = request.getfixturevalue("postgres")
+    name = f"inbox_test_{uuid.uuid4().hex[:12]}"
+    yield servers.create_database(admin, name, request.getfixturevalue("postgres_template"))
+    servers.drop_database(admin, name)
+
+
+@pytest.fixture
+def config(database_url: str, tmp_path: Path) -> Config:
+    """Settings for an app whose work the test does step by step: no dispatcher, upstreams that refuse."""
+    return Config(
+        env="development",
+        instance_path=tmp_path,
+        database_url=database_url,
+        secret_key="x" * 40,
+        encryption_keys=(Fernet.generate_key().decode(),),
+        dispatcher=False,
+        log_format="text",
+        whatsapp_app_secrets=(APP_SECRET,),
+        whatsapp_verify_token="verify-me",
+        whatsapp_phone_number_id="200000000000001",
+        whatsapp_access_token="test-access-token",
+        whatsapp_phone_number="33700000000",
+        whatsapp_api_url="http://127.0.0.1:9/v26.0",
+        gemini_api_url="http://127.0.0.1:9/v1beta",
+        gemini_api_key="test-gemini-key",
+        bot_debounce=0.0,
+    )
+
+
+@pytest.fixture
+def app(config: Config) -> Iterator[Flask]:
+    """The application with its default account."""
+    made = create_app(config)
+    made.testing = True
+    services = services_of(made)
+    services.prepare_database()
+    yield made
+    assert services.close(5)
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    return services_of(app)
+
+
+@pytest.fixture
+def db(services: Services) -> Database:
+    return services.db
+
+
+@pytest.fixture
+def client(app: Flask, db: Database) -> FlaskClient:
+    """A client that calls as an administrator."""
+    made = app.test_client()
+    key = keys.create(db, name="Test admin", role=Role.ADMIN)
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key.secret}"
+    return made
+
+
+@pytest.fixture
+def stranger(app: Flask) -> FlaskClient:
+    """A client without credentials."""
+    return app.test_client()

@@ -1,0 +1,154 @@
+"""Addresses, sessions, transactions, and what happens when the database is away."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import select, text
+
+from inbox.db import Database, describe, fixed, in_chunks, normalise_url
+from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.models import Account
+from tests import servers
+from tests.builders import the_account
+
+
+@pytest.mark.parametrize(
+    ("raw", "driver", "sslmode"),
+    [
+        ("postgres://u:p@db.example.com/inbox", "postgresql+psycopg", "require"),
+        ("postgresql://u:p@10.0.0.5/inbox", "postgresql+psycopg", None),
+        ("postgresql+psycopg2://u:p@localhost/inbox", "postgresql+psycopg", None),
+        ("postgresql://u@/inbox?host=/run/postgresql", "postgresql+psycopg", None),
+        ("postgres://u:p@db.example.com/inbox?sslmode=verify-full", "postgresql+psycopg", "verify-full"),
+        ("postgres://postgres.ref:p%40ss@aws-0-eu-west-3.pooler.supabase.com:6543/postgres", "postgresql+psycopg", "require"),
+        ("sqlite:///x.db", "sqlite", None),
+    ],
+)
+def test_every_spelling_of_an_address_is_taken(raw: str, driver: str, sslmode: str | None) -> None:
+    url = normalise_url(raw)
+    assert url.drivername == driver
+    assert url.query.get("sslmode") == sslmode
+
+
+@pytest.mark.parametrize("raw", ["mysql://h/d", "nonsense", "", "http://h/d"])
+def test_other_addresses_are_refused_without_printing_them(raw: str) -> None:
+    with pytest.raises(ConfigError, match="^DATABASE_URL: must be"):
+        normalise_url(raw)
+
+
+def test_a_transaction_pooler_gets_no_prepared_statements_and_no_session_settings() -> None:
+    pooled = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:6543/postgres")
+    session_mode = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:5432/postgres")
+    assert pooled.transaction_pooled
+    assert not session_mode.transaction_pooled
+
+
+def test_a_password_is_not_printed() -> None:
+    assert "hunter2" not in repr(Database("postgresql://u:hunter2@h/d"))
+
+
+def test_a_write_is_all_or_nothing(db: Database) -> None:
+    name = the_account(db).name
+    with pytest.raises(ZeroDivisionError), db.writing() as session:
+        session.execute(select(Account)).scalar_one().name = "changed"
+        session.flush()
+        _ = 1 / 0
+    assert the_account(db).name == name
+
+
+def test_many_writers_at_once_queue_instead_of_failing(db: Database) -> None:
+    errors: list[Exception] = []
+
+    def write() -> None:
+        try:
+            for _ in range(10):
+                with db.writing() as session:
+                    account = session.execute(select(Account).with_for_update()).scalar_one()
+                    account.waba_id = str(int(account.waba_id or 0) + 1)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert the_account(db).waba_id == "80"
+
+
+def test_sqlite_is_in_wal_mode_with_foreign_keys(tmp_path: Path) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'new' / 'x.db'}")
+    with db.reading() as session:
+        pragmas = {name: session.execute(text(f"PRAGMA {name}")).scalar_one() for name in _PRAGMAS}
+    db.close()
+    assert pragmas == _PRAGMAS
+
+
+_PRAGMAS = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_timeout": 10_000}
+
+
+def test_postgresql_sessions_have_their_limits(postgres: str) -> None:
+    db = Database(postgres)
+    with db.reading() as session:
+        shown = [session.execute(text(f"SHOW {name}")).scalar_one() for name in ("statement_timeout", "lock_timeout")]
+    db.close()
+    assert shown == ["10s", "2s"]
+
+
+def test_a_database_that_is_not_there_is_unavailable_not_a_crash() -> None:
+    db = Database("postgresql://u@127.0.0.1:9/none")
+    with pytest.raises(DatabaseUnavailable), db.reading() as session:
+        session.execute(text("SELECT 1"))
+    db.close()
+
+
+def test_a_single_statement_survives_a_connection_that_died_in_the_pool(postgres: str) -> None:
+    name = f"inbox_dead_{os.getpid()}"
+    db = Database(servers.create_database(postgres, name), pool_size=1)
+    db.execute_alone(text("CREATE TABLE t (n int)"), {})
+    with psycopg.connect(postgres, autocommit=True) as admin:
+        admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+    db.execute_alone(text("INSERT INTO t VALUES (:n)"), {"n": 1})
+    with db.reading() as session:
+        assert session.execute(text("SELECT count(*) FROM t")).scalar_one() == 1
+    db.close()
+    servers.drop_database(postgres, name)
+
+
+def test_a_forked_child_opens_connections_of_its_own(postgres: str) -> None:
+    db = Database(postgres)
+    with db.reading() as session:
+        mine = session.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with db.reading() as session:
+            os.write(write, str(session.execute(text("SELECT pg_backend_pid()")).scalar_one()).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    theirs = int(os.read(read, 100))
+    os.close(read)
+    os.close(write)
+    with db.reading() as session:
+        assert session.execute(text("SELECT pg_backend_pid()")).scalar_one() == mine != theirs
+    db.close()
+
+
+def test_an_error_is_described_without_its_statement(db: Database) -> None:
+    try:
+        with db.writing() as session:
+            session.execute(text("INSERT INTO nowhere VALUES ('a customer’s text')"))
+    except Exception as error:
+        assert "customer" not in describe(error.__cause__ or error)
+
+
+def test_chunks_and_fixed_words() -> None:
+    assert [list(chunk) for chunk in in_chunks([1, 2, 3], 2)] == [[1, 2], [3]]
+    with pytest.raises(ValueError, match="plain words"):
+        fixed("x'; DROP TABLE messages;--")
