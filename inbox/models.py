@@ -206,6 +206,7 @@ class Conversation(Base):
     bot_enabled: Mapped[bool] = mapped_column(default=False)
     bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of their talk
     bot_last_reply_at: Mapped[datetime | None]
+    answered_through: Mapped[datetime | None]  #: stored_at of the newest message that somebody has answered
     needs_human: Mapped[bool] = mapped_column(default=False)
     needs_human_reason: Mapped[str | None] = mapped_column(String(64))
     epoch: Mapped[int] = mapped_column(default=0)  #: +1 whenever a person acts: an answer begun before is void (I9)

@@ -72,7 +72,7 @@ class Services:
 
     def start_dispatcher(self) -> None:
         """Start the crews, once per process: threads do not survive a fork."""
-        if self._pid == os.getpid():
+        if self._pid == os.getpid() or self.stopping.is_set():
             return
         with self._lock:
             if self._pid != os.getpid():

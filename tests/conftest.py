@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database
+from inbox.sandbox import Sandbox
 from inbox.services import Services
 from tests import servers
 
@@ -124,3 +126,28 @@ def client(app: Flask, db: Database) -> FlaskClient:
 def stranger(app: Flask) -> FlaskClient:
     """A client without credentials."""
     return app.test_client()
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """The simulated upstreams on a port of their own. Webhooks go nowhere until a test says where."""
+    with Sandbox(app_secret=APP_SECRET, status_delays=(0.0, 0.0, 0.0)) as running:
+        yield running
+
+
+@pytest.fixture
+def live_config(config: Config, sandbox: Sandbox) -> Config:
+    """Settings whose upstreams are the sandbox."""
+    return dataclasses.replace(
+        config, whatsapp_api_url=f"{sandbox.url}/v26.0", gemini_api_url=f"{sandbox.url}/v1beta", supabase_url=sandbox.url
+    )
+
+
+@pytest.fixture
+def live(live_config: Config) -> Iterator[Services]:
+    """Services over the sandbox; the test works their crews step by step."""
+    made = create_app(live_config)
+    services = services_of(made)
+    services.prepare_database()
+    yield services
+    assert services.close(5)

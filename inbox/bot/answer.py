@@ -27,7 +27,7 @@ from inbox.conversations.state import AI_UNAVAILABLE, bot_may_answer, hand_over,
 from inbox.db import Database
 from inbox.errors import UpstreamError, UpstreamRejected
 from inbox.gateways.gemini import Gemini, Generated, ModelGone
-from inbox.models import Author, Contact, Conversation, Direction, Message
+from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.wake import Wakeups, Work
@@ -56,8 +56,8 @@ class _Scene:
 
     conversation: Conversation
     customer_name: str | None
-    messages: Sequence[Message]  #: oldest first
-    waiting: Sequence[Message]  #: the customer's, since anybody last replied
+    messages: Sequence[Message]  #: in the order they reached us
+    waiting: Sequence[Message]  #: those of the customer that nobody has answered
     profile_version: int
     answers_this_hour: int
     now: datetime
@@ -142,8 +142,9 @@ class Answering:
                 jobs.postpone_job(session, claim, now + timedelta(seconds=self.settings.debounce))
                 log.info("customer wrote on, answering anew", extra={"conversation_id": str(claim.conversation_id)})
                 return
-            _say(session, conversation, text, now)
+            _say(session, conversation, text, now, Author.BOT)
             conversation.bot_last_reply_at = now
+            conversation.answered_through = max(message.stored_at for message in scene.waiting)
             if conversation.needs_human_reason == AI_UNAVAILABLE:
                 conversation.needs_human, conversation.needs_human_reason = False, None
             jobs.finish_job(session, claim, now)
@@ -172,7 +173,7 @@ class Answering:
             deadline = claim.created_at + timedelta(seconds=self.settings.answer_deadline)
             late = now >= deadline and not conversation.needs_human
             if late:
-                _say(session, conversation, _fallback(profile), now)
+                _say(session, conversation, _fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
                 hand_over(conversation, AI_UNAVAILABLE)
             again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
@@ -229,28 +230,28 @@ def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | N
         .order_by(Message.timestamp.desc(), Message.id.desc())
         .limit(2 * MAX_HISTORY)
     )
-    messages = list(session.execute(newest).scalars())[::-1]
+    messages = sorted(session.execute(newest).scalars(), key=lambda message: (message.stored_at, message.id))
     contact = session.get_one(Contact, conversation.contact_id)
     return _Scene(
         conversation=conversation,
         customer_name=shown_name(contact),
         messages=messages,
-        waiting=waiting_messages(messages),
+        waiting=_unanswered(conversation, messages),
         profile_version=current_version(session, conversation.account_id),
         answers_this_hour=_answers_since(session, conversation_id, now - timedelta(hours=1)),
         now=now,
     )
 
 
-def waiting_messages(messages: Sequence[Message]) -> list[Message]:
-    """The customer's messages since anybody last replied; our failed messages are no reply."""
-    waiting: list[Message] = []
-    for message in reversed(messages):
-        if message.direction == Direction.OUTBOUND and message.failed_at is None:
-            break
-        if message.author_kind == Author.CUSTOMER:
-            waiting.append(message)
-    return waiting[::-1]
+def _unanswered(conversation: Conversation, messages: Sequence[Message]) -> list[Message]:
+    """The customer's messages that came after the newest one anybody has answered.
+
+    By our clock, not WhatsApp's: its times are whole seconds, so a question that follows our reply within a second
+    would seem to precede it.
+    """
+    through = conversation.answered_through
+    mine = [message for message in messages if message.author_kind == Author.CUSTOMER]
+    return [message for message in mine if through is None or message.stored_at > through]
 
 
 def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> int:
@@ -289,10 +290,6 @@ def _unless_void(session: Session, claim: JobClaim, scene: _Scene, now: datetime
     return conversation if bot_may_answer(conversation, now) else None
 
 
-def _say(session: Session, conversation: Conversation, text: str, now: datetime) -> None:
-    queue(
-        session,
-        conversation,
-        outbound_message(conversation, text, now, author=Author.BOT, author_id=None, name=None),
-        now,
-    )
+def _say(session: Session, conversation: Conversation, text: str, now: datetime, author: Author) -> None:
+    message = outbound_message(conversation, text, now, author=author, author_id=None, name=None)
+    queue(session, conversation, message, now)

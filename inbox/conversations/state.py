@@ -25,6 +25,7 @@ def person_replied(conversation: Conversation, now: datetime, bot_stays_out: tim
     conversation.needs_human = False
     conversation.needs_human_reason = None
     conversation.bot_paused_until = now + bot_stays_out
+    conversation.answered_through = now
 
 
 def switch_bot(conversation: Conversation, *, enabled: bool) -> None:

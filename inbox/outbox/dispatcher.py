@@ -73,6 +73,8 @@ class Crew(Generic[Claim]):
         while not self._stopping.is_set():
             if not self._free.acquire(timeout=self._poll):
                 continue
+            if self._stopping.is_set():  # while we waited for a hand
+                return
             hands = 1
             while hands < self._size and self._free.acquire(blocking=False):
                 hands += 1

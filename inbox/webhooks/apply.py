@@ -208,7 +208,7 @@ class Batch:
             conversation.status = "open"
         if item.by_person:
             conversation.unread_count = 0
-            person_replied(conversation, place.at, self.settings.bot_stays_out)
+            person_replied(conversation, self.now, self.settings.bot_stays_out)
 
     def _request_answers(self, placed: Sequence[Placed]) -> None:
         """One pending answer for each conversation where a customer wrote and the bot may speak."""

@@ -101,9 +101,8 @@ def _join_rows(into: Conversation, gone: Conversation, now: datetime) -> None:
     into.unread_count += gone.unread_count
     into.is_favorite = into.is_favorite or gone.is_favorite
     into.bot_enabled = into.bot_enabled and gone.bot_enabled
-    into.last_inbound_at = max(filter(None, [into.last_inbound_at, gone.last_inbound_at]), default=None)
-    into.bot_last_reply_at = max(filter(None, [into.bot_last_reply_at, gone.bot_last_reply_at]), default=None)
-    into.bot_paused_until = max(filter(None, [into.bot_paused_until, gone.bot_paused_until]), default=None)
+    for name in ("last_inbound_at", "bot_last_reply_at", "bot_paused_until", "answered_through"):
+        setattr(into, name, max(filter(None, [getattr(into, name), getattr(gone, name)]), default=None))
     if gone.needs_human and not into.needs_human:
         into.needs_human, into.needs_human_reason = True, gone.needs_human_reason
     into.epoch = max(into.epoch, gone.epoch) + 1

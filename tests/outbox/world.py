@@ -105,3 +105,14 @@ class World:
         self.advance(window)
         assert self.settle(window) == 1
         return claim
+
+
+def queue_reply(services: Services, phone: str, text: str) -> Message:
+    """An agent's message to the customer with this number, waiting in the outbox."""
+    with services.db.writing() as session:
+        query = select(Conversation).join(Contact, Conversation.contact_id == Contact.id).where(Contact.phone == phone)
+        conversation = session.execute(query).scalar_one()
+        now = services.db.now(session)
+        message = outbound_message(conversation, text, now, author=Author.AGENT, author_id="a", name="Agent")
+        queue(session, conversation, message, now)
+        return message

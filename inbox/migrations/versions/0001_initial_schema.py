@@ -215,6 +215,7 @@ def upgrade() -> None:
         sa.Column("bot_enabled", sa.Boolean(), nullable=False),
         sa.Column("bot_paused_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("bot_last_reply_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answered_through", sa.DateTime(timezone=True), nullable=True),
         sa.Column("needs_human", sa.Boolean(), nullable=False),
         sa.Column("needs_human_reason", sa.String(length=64), nullable=True),
         sa.Column("epoch", sa.BigInteger(), nullable=False),

@@ -1,0 +1,366 @@
+"""The bot: answers, gives way to people, stops itself, survives the AI's absence (I9, I10)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from inbox.auth.access import Access, Permission, Principal
+from inbox.bot import profiles
+from inbox.bot.schemas import ProfileContent
+from inbox.clock import utc_now
+from inbox.conversations import service
+from inbox.models import Contact, Conversation, Job, JobKind, Message
+from inbox.outbox import jobs, store
+from inbox.outbox.outcomes import Accepted
+from inbox.sandbox import Sandbox
+from inbox.services import Services
+from tests.builders import all_conversations, all_messages, ingest, text_message, the_account, the_conversation, webhook
+
+ADMIN = Principal("admin", "Admin", frozenset(Permission))
+SEND = Access(ADMIN, Permission.MESSAGES_SEND)
+SETTINGS = Access(ADMIN, Permission.SETTINGS_MANAGE)
+BACKUP = "33611111111"
+
+
+def customer_writes(services: Services, *texts: str, ago: int = 0, **message: Any) -> None:
+    """One webhook with these texts, or with one message of another shape."""
+    at = int(utc_now().timestamp()) - ago
+    count = len(all_messages(services.db))
+    batch = [text_message(text, wa_id=f"wamid.c{count + n}", at=at) | message for n, text in enumerate(texts)]
+    ingest(services, webhook(messages=batch))
+
+
+def claims(services: Services, kind: JobKind = JobKind.ANSWER) -> list[jobs.JobClaim]:
+    with services.db.writing() as session:
+        return jobs.claim_jobs(session, kind, services.db.now(session) + timedelta(hours=1), 10)
+
+
+def think(services: Services) -> None:
+    """Let the bot work on everything that is due or will be within the hour."""
+    for claim in claims(services):
+        services.answering.run(claim)
+
+
+def bot_messages(services: Services) -> list[str]:
+    return [message.content_text for message in all_messages(services.db) if message.author_kind == "bot"]
+
+
+def said_for_us(services: Services) -> list[str]:
+    """Everything the customer was sent, the fallback included."""
+    return [message.content_text for message in all_messages(services.db) if message.direction == "outbound"]
+
+
+def answer_jobs(services: Services) -> list[Job]:
+    with services.db.reading() as session:
+        return list(session.execute(select(Job).where(Job.kind == JobKind.ANSWER)).scalars())
+
+
+def while_thinking(sandbox: Sandbox, act: Callable[[], None], text: str = "An answer.") -> None:
+    """Something happens between the question to the model and its answer."""
+
+    def respond(_request: object) -> str:
+        act()
+        return text
+
+    sandbox.gemini_responder = respond
+
+
+def set_profile(services: Services, **content: Any) -> None:
+    profile = ProfileContent.model_validate(content)
+    profiles.put_profile(services.db, SETTINGS, the_account(services.db).id, profile)
+
+
+# --- answering ---------------------------------------------------------------------------------------------------
+
+
+def test_a_customer_is_answered_from_the_profile(live: Services, sandbox: Sandbox) -> None:
+    set_profile(live, business_name="Chez Test", hours="9h-18h")
+    customer_writes(live, "Quels sont vos horaires ?")
+    sandbox.gemini_responder = lambda _request: "Nous ouvrons de 9h à 18h."
+    think(live)
+    assert bot_messages(live) == ["Nous ouvrons de 9h à 18h."]
+    conversation = the_conversation(live.db)
+    assert conversation.bot_last_reply_at is not None
+    assert conversation.unread_count == 1
+    assert answer_jobs(live) == []
+    (request,) = sandbox.requests("gemini")
+    body = json.loads(request.body)
+    assert "Chez Test" in body["systemInstruction"]["parts"][0]["text"]
+    assert "Quels sont vos horaires ?" in body["contents"][-1]["parts"][0]["text"]
+
+
+def test_the_customer_sees_that_somebody_is_typing(live: Services) -> None:
+    customer_writes(live, "Bonjour")
+    think(live)
+    (receipt,) = claims(live, JobKind.READ)
+    assert receipt.payload == {"wa_message_id": "wamid.c0", "typing": "yes"}
+
+
+def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(
+    live: Services, sandbox: Sandbox
+) -> None:
+    customer_writes(live, "one")
+    once = iter([lambda: customer_writes(live, "two")])
+    while_thinking(sandbox, lambda: next(once, lambda: None)())
+    think(live)
+    assert bot_messages(live) == []
+    assert [job.revision for job in answer_jobs(live)] == [2]
+    think(live)
+    assert bot_messages(live) == ["An answer."]
+    last = json.loads(sandbox.requests("gemini")[-1].body)["contents"][-1]["parts"][0]["text"]
+    assert "one" in last
+    assert "two" in last
+    assert answer_jobs(live) == []
+
+
+def test_a_customer_who_never_pauses_is_answered_all_the_same(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "first")
+    while_thinking(sandbox, lambda: customer_writes(live, "and another thing"))
+    for _ in range(6):
+        think(live)
+    assert len(bot_messages(live)) >= 1
+
+
+# --- a person always wins ----------------------------------------------------------------------------------------
+
+
+def test_a_reply_by_a_person_discards_the_answer_being_written(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour")
+    draft = service.Draft(the_conversation(live.db).id, "I take this one")
+    while_thinking(sandbox, lambda: service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(0)) and None)
+    think(live)
+    assert bot_messages(live) == []
+    assert answer_jobs(live) == []
+
+
+def test_switching_the_bot_off_discards_the_answer_being_written(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour")
+    conversation_id = the_conversation(live.db).id
+    while_thinking(sandbox, lambda: service.set_bot(live.db, SEND, conversation_id, enabled=False) and None)
+    think(live)
+    assert bot_messages(live) == []
+    assert answer_jobs(live) == []
+
+
+def test_the_bot_stays_out_after_a_person_replied_and_returns_later(live: Services) -> None:
+    customer_writes(live, "Bonjour")
+    draft = service.Draft(the_conversation(live.db).id, "hello")
+    service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(minutes=30))
+    customer_writes(live, "and what does it cost?")
+    think(live)
+    assert bot_messages(live) == []
+    with live.db.writing() as session:
+        session.execute(select(Conversation)).scalar_one().bot_paused_until = utc_now() - timedelta(seconds=1)
+    customer_writes(live, "still there?")
+    think(live)
+    assert len(bot_messages(live)) == 1
+
+
+def test_a_conversation_with_the_bot_off_is_not_answered(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour")
+    service.set_bot(live.db, SEND, the_conversation(live.db).id, enabled=False)
+    think(live)
+    assert sandbox.requests("gemini") == []
+
+
+# --- the bot stops itself ----------------------------------------------------------------------------------------
+
+
+def handed_over(services: Services) -> str | None:
+    conversation = next(c for c in all_conversations(services.db) if c.last_inbound_at is not None)
+    return conversation.needs_human_reason if conversation.needs_human else None
+
+
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ({"type": "image", "image": {"id": "1", "mime_type": "image/jpeg"}}, "unsupported_content"),
+        ({"type": "audio", "audio": {"id": "1", "voice": True}}, "unsupported_content"),
+        ({"type": "unsupported", "errors": [{"code": 131051}]}, "unsupported_content"),
+        ({"type": "hologram", "hologram": {}}, "unsupported_content"),
+        ({"type": "sticker", "sticker": {"id": "1"}}, None),
+    ],
+)
+def test_what_the_bot_cannot_read_goes_to_a_person(
+    live: Services, sandbox: Sandbox, message: dict[str, Any], reason: str | None
+) -> None:
+    customer_writes(live, "", **message)
+    think(live)
+    assert handed_over(live) == reason
+    assert sandbox.requests("gemini") == []
+    assert answer_jobs(live) == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "reason"), [("prompt_blocked", "ai_refused"), ("safety_partial", "ai_refused"), ("stop_empty", "ai_empty_answer")]
+)
+def test_a_refusal_or_an_empty_answer_goes_to_a_person(
+    live: Services, sandbox: Sandbox, shape: str, reason: str
+) -> None:
+    sandbox.fault("gemini", "shape", name=shape)
+    customer_writes(live, "Bonjour")
+    think(live)
+    assert (handed_over(live), bot_messages(live)) == (reason, [])
+    customer_writes(live, "Hello?")
+    think(live)
+    assert bot_messages(live) == []  # it asked for a person, and waits for one
+
+
+def test_the_bot_answers_so_often_an_hour_and_then_asks_for_a_person(live: Services) -> None:
+    set_profile(live, max_answers_per_hour=2)
+    for n in range(3):
+        customer_writes(live, f"question {n}")
+        think(live)
+    assert len(bot_messages(live)) == 2
+    assert handed_over(live) == "answer_limit"
+
+
+def test_an_old_question_outside_the_window_is_not_answered(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour", ago=25 * 3600)
+    think(live)
+    assert sandbox.requests("gemini") == []
+    assert answer_jobs(live) == []
+
+
+@pytest.fixture
+def with_backup(live: Services) -> Services:
+    handover = dataclasses.replace(live.answering.handover, backup_number=BACKUP)
+    return dataclasses.replace(live, answering=dataclasses.replace(live.answering, handover=handover))
+
+
+def test_the_backup_number_is_told_about_a_hand_over(with_backup: Services, sandbox: Sandbox) -> None:
+    customer_writes(with_backup, "", type="audio", audio={"id": "1"})
+    think(with_backup)
+    with with_backup.db.writing() as session:
+        (claim,) = store.claim_sends(session, with_backup.db.now(session), 10)
+    assert claim.recipient.phone == BACKUP
+    assert claim.text == "Inbox: a customer (+33600000001) needs a person: the customer sent something the bot cannot read."
+    backup = next(c for c in all_conversations(with_backup.db) if c.last_inbound_at is None)
+    assert not backup.bot_enabled
+
+
+def test_the_backup_persons_own_questions_are_not_reported_to_them(with_backup: Services) -> None:
+    at = int(utc_now().timestamp())
+    audio = {"from": BACKUP, "id": "wamid.b", "timestamp": str(at), "type": "audio", "audio": {"id": "1"}}
+    ingest(with_backup, webhook(messages=[audio]))
+    think(with_backup)
+    assert [m.direction for m in all_messages(with_backup.db)] == ["inbound"]
+
+
+# --- the AI is away ----------------------------------------------------------------------------------------------
+
+
+def pass_time(services: Services, seconds: float) -> None:
+    """The pending answers were asked for that much earlier."""
+    with services.db.writing() as session:
+        for job in session.execute(select(Job).where(Job.kind == JobKind.ANSWER)).scalars():
+            job.created_at -= timedelta(seconds=seconds)
+
+
+def test_an_outage_keeps_the_question_and_answers_when_it_is_over(live: Services, sandbox: Sandbox) -> None:
+    sandbox.fault("gemini", "shape", name="unavailable")
+    customer_writes(live, "Bonjour")
+    for _ in range(3):
+        think(live)
+    assert bot_messages(live) == []
+    sandbox.clear_faults()
+    sandbox.gemini_responder = lambda _request: "Here I am."
+    think(live)
+    assert bot_messages(live) == ["Here I am."]
+
+
+def test_after_the_deadline_the_customer_gets_the_fallback_once_and_the_bot_returns_by_itself(
+    live: Services, sandbox: Sandbox
+) -> None:
+    set_profile(live, fallback_message="Un instant svp.")
+    sandbox.fault("gemini", "shape", name="unavailable")
+    customer_writes(live, "Bonjour")
+    think(live)
+    pass_time(live, 301)
+    for _ in range(3):
+        think(live)
+    assert said_for_us(live) == ["Un instant svp."]
+    assert handed_over(live) == "ai_unavailable"
+    customer_writes(live, "Allô ?")
+    think(live)
+    assert said_for_us(live) == ["Un instant svp."]
+    sandbox.clear_faults()
+    sandbox.gemini_responder = lambda _request: "Me revoilà."
+    think(live)
+    assert said_for_us(live) == ["Un instant svp.", "Me revoilà."]
+    assert handed_over(live) is None
+
+
+def test_a_person_who_takes_over_during_an_outage_ends_it_for_the_bot(live: Services, sandbox: Sandbox) -> None:
+    sandbox.fault("gemini", "shape", name="unavailable")
+    customer_writes(live, "Bonjour")
+    think(live)
+    pass_time(live, 301)
+    think(live)
+    draft = service.Draft(the_conversation(live.db).id, "I am here")
+    service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(minutes=30))
+    sandbox.clear_faults()
+    think(live)
+    assert len(said_for_us(live)) == 2
+    assert answer_jobs(live) == []
+
+
+@pytest.mark.parametrize(("language", "begins"), [("fr", "Merci"), ("Español", "Gracias"), (None, "Thank you")])
+def test_the_fallback_speaks_the_profiles_language(
+    live: Services, sandbox: Sandbox, language: str | None, begins: str
+) -> None:
+    set_profile(live, language=language)
+    sandbox.fault("gemini", "shape", name="unavailable")
+    customer_writes(live, "Bonjour")
+    think(live)
+    pass_time(live, 301)
+    think(live)
+    assert said_for_us(live)[0].startswith(begins)
+
+
+@pytest.mark.parametrize("shape", ["retired", "rate_limit_day"])
+def test_another_model_answers_when_the_first_is_gone(live: Services, sandbox: Sandbox, shape: str) -> None:
+    sandbox.fault("gemini", "shape", name=shape, match={"path": "gemini-3.5-flash-lite"})
+    settings = dataclasses.replace(live.answering.settings, fallback_model="gemini-3.8-flash")
+    services = dataclasses.replace(live, answering=dataclasses.replace(live.answering, settings=settings))
+    customer_writes(services, "Bonjour")
+    think(services)
+    assert len(bot_messages(services)) == 1
+    assert "gemini-3.8-flash" in sandbox.requests("gemini")[-1].path
+
+
+# --- all the way out ---------------------------------------------------------------------------------------------
+
+
+def test_an_answer_is_delivered_to_the_customer(live: Services, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour")
+    sandbox.gemini_responder = lambda _request: "Bonjour à vous."
+    think(live)
+    with live.db.writing() as session:
+        (claim,) = store.claim_sends(session, live.db.now(session), 1)
+    from inbox.outbox.deliver import attempt
+
+    outcome = attempt(live.whatsapp, live.cipher, claim)
+    assert isinstance(outcome, Accepted)
+    (delivery,) = sandbox.deliveries()
+    assert (delivery.wamid, delivery.text) == (outcome.wa_message_id, "Bonjour à vous.")
+
+
+def test_contacts_of_the_backup_are_made_once(with_backup: Services) -> None:
+    for n in range(2):
+        phone = f"3360000009{n}"
+        at = int(utc_now().timestamp())
+        audio = {"from": phone, "id": f"wamid.{n}", "timestamp": str(at), "type": "audio", "audio": {"id": "1"}}
+        ingest(with_backup, webhook(messages=[audio]))
+    think(with_backup)
+    with with_backup.db.reading() as session:
+        assert len(session.execute(select(Contact).where(Contact.phone == BACKUP)).scalars().all()) == 1
+        notices = session.execute(select(Message).where(Message.author_kind == "system")).scalars().all()
+    assert len(notices) == 2

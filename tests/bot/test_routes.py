@@ -1,0 +1,151 @@
+"""The profile over HTTP: every field, clear errors, the cache, the preview."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+
+from inbox import create_app, services_of
+from inbox.auth import keys
+from inbox.auth.access import Role
+from inbox.config import Config
+from inbox.db import Database
+from inbox.sandbox import Sandbox
+from tests.builders import the_account
+
+WHOLE = {
+    "business_name": "Boulangerie Essai",
+    "description": "Pains",
+    "address": "1 rue du Test",
+    "hours": "7h-19h",
+    "knowledge_base": "Tout sur le pain.",
+    "custom_fields": [{"id": "a", "label": "Wifi", "value": "oui"}],
+    "template_config": {
+        "system_rules": {
+            "language": "fr",
+            "tone": "t",
+            "role": "r",
+            "mission": "m",
+            "style": "s",
+            "priority": "p",
+            "response_policy": "rp",
+            "security": "sec",
+        },
+        "company": {
+            "name": "n",
+            "address": "a",
+            "hours_block": "h",
+            "zone": "z",
+            "rendezvous": "rv",
+            "activity": "act",
+        },
+        "offers": [{"category": "c", "content": "x"}],
+        "conditions": {"zone": "z", "payment": "p", "engagement": "e", "restrictions": "r", "documents": "d"},
+        "procedures": [{"name": "n", "steps": "one, two"}],
+        "faq": [{"question": "q", "answer": "a"}],
+        "special_cases": [{"case": "c", "response": "r"}],
+        "links": {"site": "https://example.com", "products": "p", "form": "f", "other": "o"},
+        "escalation": {"procedure": "p", "contact": "c", "hours": "h"},
+        "special_rules": "none",
+    },
+    "language": "fr",
+    "fallback_message": "Un instant.",
+    "max_answers_per_hour": 5,
+    "model": "gemini-3.8-flash",
+}
+
+
+@pytest.fixture
+def path(db: Database) -> str:
+    return f"/bot/profile/{the_account(db).id}"
+
+
+def test_an_account_without_a_profile_shows_an_empty_one(client: FlaskClient, path: str) -> None:
+    body = client.get(path).json
+    assert (body["id"], body["business_name"], body["max_answers_per_hour"]) == (None, None, 20)
+    assert body["template_config"]["faq"] == []
+
+
+def test_every_field_goes_in_and_comes_out(client: FlaskClient, path: str) -> None:
+    put = client.put(path, json=WHOLE)
+    assert put.status_code == 200
+    got = client.get(path)
+    assert got.json == put.json
+    assert {key: got.json[key] for key in WHOLE} == WHOLE
+    assert got.json["updated_at"].endswith("Z")
+
+
+def test_put_replaces_the_whole(client: FlaskClient, path: str) -> None:
+    client.put(path, json=WHOLE)
+    client.put(path, json={"business_name": "Only a name"})
+    assert client.get(path).json["description"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "pointer"),
+    [
+        ({"business_name": 5}, "/business_name"),
+        ({"business_name": "x" * 501}, "/business_name"),
+        ({"knowledge_base": "x" * 50_001}, "/knowledge_base"),
+        ({"custom_fields": [{"id": "a", "label": "l"}]}, "/custom_fields/0/value"),
+        ({"custom_fields": [{"id": "a", "label": "l", "value": "v"}] * 2}, "/custom_fields"),
+        ({"custom_fields": {}}, "/custom_fields"),
+        ({"template_config": {"faq": [{"question": 1}]}}, "/template_config/faq/0/question"),
+        ({"template_config": {"frequently": []}}, "/template_config/frequently"),
+        ({"max_answers_per_hour": -1}, "/max_answers_per_hour"),
+        ({"max_answers_per_hour": "5"}, "/max_answers_per_hour"),
+        ({"max_answers_per_hour": True}, "/max_answers_per_hour"),
+        ({"model": "../secret"}, "/model"),
+        ({"nickname": "x"}, "/nickname"),
+    ],
+)
+def test_a_bad_profile_names_the_field_and_changes_nothing(
+    client: FlaskClient, path: str, change: dict[str, Any], pointer: str
+) -> None:
+    client.put(path, json=WHOLE)
+    response = client.put(path, json={**WHOLE, **change})
+    assert response.status_code == 400
+    assert pointer in [error["pointer"] for error in response.json["errors"]]
+    assert client.get(path).json["business_name"] == "Boulangerie Essai"
+
+
+def test_a_profile_of_no_account_is_404(client: FlaskClient) -> None:
+    for method in ("GET", "PUT"):
+        response = client.open(f"/bot/profile/{uuid.uuid4()}", method=method, json=WHOLE)
+        assert (response.status_code, response.json["detail"]) == (404, "account_not_found")
+
+
+@pytest.fixture
+def live_client(live_config: Config) -> Iterator[FlaskClient]:
+    app = create_app(live_config)
+    services = services_of(app)
+    services.prepare_database()
+    made = app.test_client()
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(services.db, name='a', role=Role.ADMIN).secret}"
+    made.environ_base["inbox.account"] = str(the_account(services.db).id)
+    yield made
+    services.close(5)
+
+
+def test_a_preview_shows_an_answer_and_sends_nothing(live_client: FlaskClient, sandbox: Sandbox) -> None:
+    sandbox.gemini_responder = lambda _request: "We open at 9."
+    account = live_client.environ_base["inbox.account"]
+    response = live_client.post(f"/bot/preview/{account}", json={"message": "When do you open?"})
+    assert (response.status_code, response.json["answer"]) == (200, "We open at 9.")
+    assert sandbox.requests("whatsapp") == []
+
+
+@pytest.mark.parametrize(
+    ("shape", "status", "code"), [("prompt_blocked", 422, "bot_refused"), ("unavailable", 503, "bot_unavailable")]
+)
+def test_a_preview_says_why_there_is_none(
+    live_client: FlaskClient, sandbox: Sandbox, shape: str, status: int, code: str
+) -> None:
+    sandbox.fault("gemini", "shape", name=shape)
+    account = live_client.environ_base["inbox.account"]
+    response = live_client.post(f"/bot/preview/{account}", json={"message": "hello"})
+    assert (response.status_code, response.json["code"]) == (status, code)
