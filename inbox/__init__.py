@@ -28,7 +28,8 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox.config import Config
     from inbox.services import build
 
-    config = config or Config.from_env()
+    if config is None:
+        config = cli.demo_config() if cli.wants_demo() else Config.from_env()
     logs.configure(config.log_format, config.log_level)
     app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
     app.config["SECRET_KEY"] = config.secret_key

@@ -6,18 +6,22 @@ import atexit
 import logging
 import os
 import signal
+import sys
 import threading
 from datetime import datetime
+from pathlib import Path
 
 import click
+from cryptography.fernet import Fernet
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from inbox import services_of
+from inbox import create_app, services_of
 from inbox.accounts.service import ensure_default
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import rfc3339
+from inbox.config import Config
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +31,7 @@ key_commands = AppGroup("keys", help="API keys.")
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (db_commands, key_commands, worker):
+    for command in (db_commands, key_commands, worker, demo):
         app.cli.add_command(command)
 
 
@@ -107,3 +111,30 @@ def worker() -> None:
     ended.wait()
     if not services.close():
         raise click.ClickException("Some work did not end in time; its leases bring it back.")
+
+
+def wants_demo() -> bool:
+    """True when the command line asks for the demo, which brings its own settings and needs none."""
+    return "flask" in Path(sys.argv[0]).parts[-2:] and "demo" in sys.argv[1:]
+
+
+def demo_config() -> Config:
+    """Settings of the process that only arranges the demo: it reads and keeps nothing."""
+    return Config(env="development", encryption_keys=(Fernet.generate_key().decode(),), dispatcher=False)
+
+
+@click.command("demo")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Where the inbox listens.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so many seconds.")
+@click.option(
+    "--pace", default=5.0, show_default=True, help="Average pause between two customers' messages, in seconds."
+)
+def demo(port: int, seconds: float | None, pace: float) -> None:
+    """Show a living inbox: a bakery, customers who write, simulated upstreams. Needs nothing but Python."""
+    from inbox.sandbox import demo as show
+
+    logging.disable(logging.INFO)  # the app's own process logs; this one only arranges things
+    try:
+        show.run(port, lambda config: services_of(create_app(config)), seconds=seconds, pace=pace)
+    except show.DemoError as error:
+        raise click.ClickException(str(error)) from None

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 from sqlalchemy import (
     URL,
     ColumnElement,
@@ -232,16 +233,16 @@ def _test_when_stale(connection: DBAPIConnection, entry: ConnectionPoolEntry, _f
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn "the database is away or too slow" into DatabaseUnavailable; other errors are bugs and pass."""
+    """Turn "away, too slow or not migrated" into DatabaseUnavailable; other errors are bugs and pass."""
     try:
         yield
     except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
         log.warning("database unavailable: %s", describe(error))
         raise DatabaseUnavailable from error
     except exc.DBAPIError as error:
-        if not error.connection_invalidated:
+        if not error.connection_invalidated and not isinstance(error.orig, psycopg.errors.UndefinedTable):
             raise
-        log.warning("database connection lost: %s", describe(error))
+        log.warning("database unavailable: %s", describe(error))
         raise DatabaseUnavailable from error
 
 

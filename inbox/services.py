@@ -8,7 +8,7 @@ import threading
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from inbox.accounts.service import ensure_default
 from inbox.accounts.tokens import TokenCipher
@@ -68,6 +68,8 @@ class Services:
     def migrated(self) -> bool:
         """True when the schema is the one this code was written for. Raises DatabaseUnavailable."""
         with self.db.reading() as session:
+            if not inspect(session.connection()).has_table("alembic_version"):
+                return False
             return session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() == SCHEMA
 
     def start_dispatcher(self) -> None:

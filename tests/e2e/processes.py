@@ -1,0 +1,91 @@
+"""Real processes: gunicorn, the worker, the simulator. Each belongs to a `with` block that ends it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from tests.waiting import free_port, wait_until
+
+ROOT = Path(__file__).parents[2]
+
+
+class Process:
+    """A command that runs until it is told to stop. Its output is in `log`."""
+
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self.child = subprocess.Popen(
+                [sys.executable, *command],
+                cwd=ROOT,
+                env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def output(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def stop(self, seconds: float = 30) -> int:
+        """SIGTERM, and wait for the end. The exit code."""
+        self.child.terminate()
+        return self.child.wait(seconds)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole session: master and workers at once."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.child.pid, signal.SIGKILL)
+        self.child.wait(10)
+
+
+@contextlib.contextmanager
+def running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[Process]:
+    """Run `command` with our Python for the time of the block."""
+    process = Process(command, log, environment)
+    try:
+        yield process
+    finally:
+        process.kill()
+
+
+@contextlib.contextmanager
+def gunicorn(log: Path, environment: dict[str, str], port: int | None = None) -> Iterator[tuple[Process, str]]:
+    """The web process, ready; with its address."""
+    port = port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    with running(command, log, environment) as process:
+        wait_until(lambda: _ready(process, url), "gunicorn to be ready", 30)
+        yield process, url
+
+
+def _ready(process: Process, url: str) -> bool:
+    assert process.child.poll() is None, process.output()
+    try:
+        return requests.get(f"{url}/health/ready", timeout=5).status_code == 200
+    except requests.ConnectionError:
+        return False
+
+
+def flask(environment: dict[str, str], *arguments: str) -> str:
+    """Run a `flask --app wsgi` command to its end; what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
