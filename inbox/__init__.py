@@ -32,7 +32,6 @@ def create_app(config: Config | None = None) -> Flask:
         config = cli.demo_config() if cli.wants_demo() else Config.from_env()
     logs.configure(config.log_format, config.log_level)
     app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
-    app.config["SECRET_KEY"] = config.secret_key
     app.config["MAX_CONTENT_LENGTH"] = api.MAX_BODY
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count

@@ -1,8 +1,8 @@
 """The database: one engine per process, opened on first use; SQLite in WAL mode or PostgreSQL by psycopg 3.
 
-`reading()` is for queries: every statement stands alone (autocommit), which saves BEGIN and COMMIT round trips and
-sees the same as READ COMMITTED would. `writing()` is one transaction; on SQLite it begins IMMEDIATE, so two writers
-queue for the lock instead of failing when the second one upgrades a read lock (SQLite's "database is locked").
+Connections are in autocommit mode. `reading()` leaves it at that: every query stands alone, which saves BEGIN and
+COMMIT round trips and sees the same as READ COMMITTED would. `writing()` begins a transaction itself; on SQLite it
+begins IMMEDIATE, so two writers queue for the lock instead of failing when the second one upgrades a read lock.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psycopg
 from sqlalchemy import (
@@ -25,9 +26,12 @@ from sqlalchemy import (
     Connection,
     Engine,
     Executable,
+    and_,
+    any_,
     create_engine,
     event,
     exc,
+    literal,
     literal_column,
     make_url,
     text,
@@ -42,7 +46,6 @@ from inbox.config import is_local_host
 from inbox.errors import ConfigError, DatabaseUnavailable
 
 log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 SQLITE_BUSY_TIMEOUT = 10.0  # seconds a writer waits for another writer
 CONNECT_TIMEOUT = 3  # seconds
@@ -73,6 +76,15 @@ def normalise_url(raw: str) -> URL:
     return url
 
 
+@dataclass(frozen=True, slots=True)
+class _Engines:
+    """One pool, two ways to use it."""
+
+    pid: int
+    base: Engine
+    writing: Engine
+
+
 class Database:
     """Hands out sessions. Thread-safe; a forked child opens connections of its own."""
 
@@ -81,8 +93,8 @@ class Database:
         self.dialect = self.url.get_backend_name()
         self._pool_size = pool_size
         self._lock = threading.Lock()
-        self._pid = 0
-        self._engine: Engine | None = None
+        self._writer = threading.Lock()
+        self._opened: _Engines | None = None
 
     def __repr__(self) -> str:
         return f"<Database {self.url.render_as_string(hide_password=True)}>"
@@ -98,32 +110,43 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """This process's engine. After a fork the parent's sockets are left alone and new ones are opened."""
-        with self._lock:
-            if self._engine is None or self._pid != os.getpid():
-                if self._engine is not None:
-                    self._engine.dispose(close=False)
-                self._engine = self._open()
-                self._pid = os.getpid()
-            return self._engine
+        """This process's engine."""
+        return self._engines().base
+
+    def _engines(self) -> _Engines:
+        """Of this process. After a fork the parent's sockets are left alone and new ones are opened."""
+        opened = self._opened
+        if opened is None or opened.pid != os.getpid():
+            with self._lock:
+                opened = self._opened
+                if opened is None or opened.pid != os.getpid():
+                    if opened is not None:
+                        opened.base.dispose(close=False)
+                    opened = self._opened = self._open()
+        return opened
 
     def close(self) -> None:
         """Close every pooled connection. The next use opens new ones."""
         with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose()
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            opened.base.dispose()
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session for queries; each statement commits by itself. Raises DatabaseUnavailable."""
-        with _translated(), Session(self._bound(isolation_level="AUTOCOMMIT"), expire_on_commit=False) as session:
+        with _translated(), Session(self._engines().base, expire_on_commit=False) as session:
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises. Raises DatabaseUnavailable."""
-        with _translated(), Session(self._bound(inbox_writes=True), expire_on_commit=False) as session, session.begin():
+        with (
+            self._turn_to_write(),
+            _translated(),
+            Session(self._engines().writing, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def execute_alone(self, statement: Executable, parameters: dict[str, Any]) -> None:
@@ -132,16 +155,30 @@ class Database:
         A pooled connection may have died unnoticed, and then the statement is repeated once on a fresh one.
         Raises DatabaseUnavailable.
         """
-        bound = self._bound(isolation_level="AUTOCOMMIT")
         with _translated():
             try:
-                with bound.connect() as connection:
-                    connection.execute(statement, parameters)
+                self._execute_once(statement, parameters)
             except exc.DBAPIError as error:
                 if not error.connection_invalidated:
                     raise
-                with bound.connect() as connection:
-                    connection.execute(statement, parameters)
+                self._execute_once(statement, parameters)
+
+    def _execute_once(self, statement: Executable, parameters: dict[str, Any]) -> None:
+        with self._engines().base.connect() as connection, self._turn_to_write():
+            connection.execute(statement, parameters)
+
+    @contextmanager
+    def _turn_to_write(self) -> Iterator[None]:
+        """On SQLite a process's threads queue here: its own way to wait is to sleep up to 100 ms and look again."""
+        if self.is_postgres:
+            yield
+            return
+        if not self._writer.acquire(timeout=SQLITE_BUSY_TIMEOUT):
+            raise DatabaseUnavailable
+        try:
+            yield
+        finally:
+            self._writer.release()
 
     def now(self, session: Session) -> datetime:
         """The clock that leases follow: the server's on PostgreSQL, because several machines share it."""
@@ -149,14 +186,12 @@ class Database:
             return to_milliseconds(datetime.now(UTC))
         return to_milliseconds(session.execute(text("SELECT clock_timestamp()")).scalar_one())
 
-    def _bound(self, **options: Any) -> Engine:
-        return self.engine.execution_options(**options)
-
-    def _open(self) -> Engine:
+    def _open(self) -> _Engines:
         engine = self._open_postgres() if self.is_postgres else self._open_sqlite()
         event.listen(engine, "checkin", _stamp)
         event.listen(engine, "checkout", _test_when_stale)
-        return engine
+        event.listen(engine, "begin", _begin)
+        return _Engines(os.getpid(), engine, engine.execution_options(inbox_writes=True))
 
     def _open_postgres(self) -> Engine:
         connect_args: dict[str, Any] = {
@@ -179,6 +214,7 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT,
             pool_recycle=1500,
+            isolation_level="AUTOCOMMIT",
             connect_args=connect_args,
         )
 
@@ -190,16 +226,15 @@ class Database:
             pool_size=self._pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT + SQLITE_BUSY_TIMEOUT,
+            isolation_level="AUTOCOMMIT",
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT, "check_same_thread": False},
         )
         event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
         return engine
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     assert isinstance(connection, sqlite3.Connection)
-    connection.isolation_level = None  # this module begins transactions, not the driver
     for pragma in (
         "journal_mode=WAL",
         "synchronous=FULL",  # NORMAL may lose the last commits at a power cut, after we answered 200
@@ -209,10 +244,9 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
         connection.execute(f"PRAGMA {pragma}")
 
 
-def _begin_sqlite(connection: Connection) -> None:
-    options = connection.get_execution_options()
-    if options.get("isolation_level") != "AUTOCOMMIT":
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if options.get("inbox_writes") else "BEGIN")
+def _begin(connection: Connection) -> None:
+    if connection.get_execution_options().get("inbox_writes"):
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.dialect.name == "sqlite" else "BEGIN")
 
 
 def _stamp(_connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
@@ -246,10 +280,32 @@ def _translated() -> Iterator[None]:
         raise DatabaseUnavailable from error
 
 
-def in_chunks(values: Sequence[_T], size: int = 5000) -> Iterator[Sequence[_T]]:
-    """`values` in pieces that fit into one statement: SQLite binds 32,766 parameters, PostgreSQL 65,535."""
-    for start in range(0, len(values), size):
-        yield values[start : start + size]
+def one_of(session: Session, column: Any, values: Collection[Any]) -> Iterator[ColumnElement[bool]]:
+    """Conditions that together pick the rows whose `column` is one of `values`, in ascending order of values.
+
+    On PostgreSQL it is one condition with one array parameter: the statement's text stays the same, so its plan is
+    kept. SQLite binds at most 32,766 parameters, so there it is one condition per 5,000 values.
+    """
+    ordered = sorted(values)
+    if not ordered:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        yield column == any_(literal(ordered, postgresql.ARRAY(column.type)))
+        return
+    for start in range(0, len(ordered), 5000):
+        yield column.in_(ordered[start : start + 5000])
+
+
+def one_of_pairs(
+    session: Session, first: Any, second: Any, pairs: Iterable[tuple[Any, Any]]
+) -> Iterator[ColumnElement[bool]]:
+    """As one_of for pairs of columns; meant for few different first values (accounts) and many second ones."""
+    grouped: dict[Any, set[Any]] = {}
+    for one, other in pairs:
+        grouped.setdefault(one, set()).add(other)
+    for one in sorted(grouped):
+        for condition in one_of(session, second, grouped[one]):
+            yield and_(first == one, condition)
 
 
 def fixed(value: str) -> ColumnElement[str]:

@@ -145,9 +145,9 @@ class Contact(Base):
 
     __tablename__ = "contacts"
     __table_args__ = (
-        UniqueConstraint("account_id", "phone"),
-        UniqueConstraint("account_id", "user_id"),
-        UniqueConstraint("account_id", "group_id"),
+        UniqueConstraint("phone", "account_id"),
+        UniqueConstraint("user_id", "account_id"),
+        UniqueConstraint("group_id", "account_id"),
         # a parent id may be shared by nobody else, but older samples repeat it: looked up, not unique
         Index(
             "ix_contacts_parent", "account_id", "parent_user_id", postgresql_where=text("parent_user_id IS NOT NULL")
@@ -174,8 +174,8 @@ class ContactChange(Base):
     __tablename__ = "contact_changes"
     __table_args__ = (
         Index("ix_contact_changes_contact", "contact_id", "at"),
-        Index("ix_contact_changes_phone", "account_id", "old_phone"),
-        Index("ix_contact_changes_user_id", "account_id", "old_user_id"),
+        Index("ix_contact_changes_phone", "old_phone", "account_id"),
+        Index("ix_contact_changes_user_id", "old_user_id", "account_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -191,7 +191,7 @@ class ContactChange(Base):
 class Conversation(Base):
     __tablename__ = "conversations"
     __table_args__ = (
-        UniqueConstraint("account_id", "contact_id"),
+        UniqueConstraint("contact_id"),  # a contact belongs to one account
         Index("ix_conversations_newest", "account_id", "updated_at", "id"),  # the list
         Index("ix_conversations_changed", "account_id", "changed_at", "id"),  # updated_since
     )
@@ -220,8 +220,17 @@ class Conversation(Base):
 class Message(Base):
     __tablename__ = "messages"
     __table_args__ = (
-        UniqueConstraint("account_id", "wa_message_id"),
-        UniqueConstraint("account_id", "client_key"),
+        # The selective column stands first: an index that begins with the account tempts a planner without statistics
+        # (a new installation) to read the whole account.
+        UniqueConstraint("wa_message_id", "account_id"),
+        Index(
+            "uq_messages_client_key",
+            "client_key",
+            "account_id",
+            unique=True,
+            postgresql_where=text("client_key IS NOT NULL"),
+            sqlite_where=text("client_key IS NOT NULL"),
+        ),
         Index("ix_messages_thread", "conversation_id", "timestamp", "id"),
     )
 
@@ -263,8 +272,8 @@ class Annotation(Base):
 
     __tablename__ = "annotations"
     __table_args__ = (
-        UniqueConstraint("account_id", "wa_message_id"),
-        Index("ix_annotations_target", "account_id", "target_wa_id"),
+        UniqueConstraint("wa_message_id", "account_id"),
+        Index("ix_annotations_target", "target_wa_id", "account_id"),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -297,12 +306,13 @@ class WebhookEvent(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     size: Mapped[int]  #: bytes
     received_at: Mapped[datetime]
-    state: Mapped[str] = mapped_column(String(8))
-    attempts: Mapped[int] = mapped_column(default=0)
-    items: Mapped[int] = mapped_column(default=0)
-    stored: Mapped[int] = mapped_column(default=0)
-    duplicates: Mapped[int] = mapped_column(default=0)
-    dead: Mapped[int] = mapped_column(default=0)
+    # The server fills in the rest: the request path binds as little as it can.
+    state: Mapped[str] = mapped_column(String(8), server_default=EventState.PENDING)
+    attempts: Mapped[int] = mapped_column(server_default="0")
+    items: Mapped[int] = mapped_column(server_default="0")
+    stored: Mapped[int] = mapped_column(server_default="0")
+    duplicates: Mapped[int] = mapped_column(server_default="0")
+    dead: Mapped[int] = mapped_column(server_default="0")
 
 
 class ParkedStatus(Base):
@@ -310,7 +320,7 @@ class ParkedStatus(Base):
 
     __tablename__ = "parked_statuses"
     __table_args__ = (
-        UniqueConstraint("account_id", "wa_message_id", "status", "timestamp"),
+        UniqueConstraint("wa_message_id", "account_id", "status", "timestamp"),
         Index("ix_parked_statuses_parked", "parked_at"),
     )
 

@@ -85,7 +85,7 @@ def _backup_conversation(session: Session, account_id: UUID, phone: str, now: da
         changed_at=now,
         created_at=now,
     )
-    session.execute(talk.on_conflict_do_nothing(index_elements=[Conversation.account_id, Conversation.contact_id]))
+    session.execute(talk.on_conflict_do_nothing(index_elements=[Conversation.contact_id]))
     query = select(Conversation).where(Conversation.contact_id == contact_id).with_for_update()
     conversation = session.execute(query).scalar_one()
     conversation.bot_enabled = False

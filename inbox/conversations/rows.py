@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.conversations.schemas import (
@@ -19,6 +19,7 @@ from inbox.conversations.schemas import (
     Reaction,
 )
 from inbox.conversations.state import window_expires_at
+from inbox.db import one_of_pairs
 from inbox.gateways.meta_errors import may_succeed_later
 from inbox.models import Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
 
@@ -116,12 +117,10 @@ def _reactions(session: Session, messages: Sequence[Message]) -> dict[UUID, list
     """The standing reaction of each person to each message: the latest one, unless it was taken back."""
     by_key = {(message.account_id, message.wa_message_id): message.id for message in messages if message.wa_message_id}
     found: dict[UUID, list[Reaction]] = defaultdict(list)
-    if not by_key:
-        return found
-    query = select(Annotation).where(
-        tuple_(Annotation.account_id, Annotation.target_wa_id).in_(list(by_key)), Annotation.kind == "reaction"
-    )
-    for note in _latest(session.execute(query.order_by(Annotation.timestamp, Annotation.id)).scalars()):
+    notes: list[Annotation] = []
+    for condition in one_of_pairs(session, Annotation.account_id, Annotation.target_wa_id, by_key):
+        notes += session.execute(select(Annotation).where(condition, Annotation.kind == "reaction")).scalars()
+    for note in _latest(sorted(notes, key=lambda note: (note.timestamp, note.id))):
         if emoji := note.content.get("emoji"):
             reaction = Reaction(emoji=emoji, actor=note.actor, timestamp=note.timestamp)
             found[by_key[note.account_id, note.target_wa_id]].append(reaction)

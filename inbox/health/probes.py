@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-import redis
 from sqlalchemy import func, select, text
 
 from inbox import http
@@ -153,6 +152,8 @@ class Health:
     def _redis(self) -> State:
         if not self._config.redis_url:
             return "not_configured"
+        import redis  # only where it is used: it would cost every start 50 ms
+
         try:
             with redis.Redis.from_url(
                 self._config.redis_url, socket_timeout=PROBE_TIMEOUT, socket_connect_timeout=PROBE_TIMEOUT

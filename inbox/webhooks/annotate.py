@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.conversations.state import PREVIEW
-from inbox.db import in_chunks
+from inbox.db import one_of_pairs
 from inbox.models import Account, Annotation, Contact, Conversation, Direction, Message
 from inbox.webhooks.people import People
 from inbox.webhooks.records import AnnotationItem, Item
@@ -31,7 +31,6 @@ class Annotations:
         self._session = session
         self._now = now
         self._added: list[tuple[Annotation, Contact | None]] = []
-        self._targets: dict[Key, Message] = {}
 
     def add(self, item: Item, received_at: datetime, accounts: dict[str, Account], people: People) -> None:
         """Queue one annotation for apply()."""
@@ -53,45 +52,43 @@ class Annotations:
 
     def conversation_ids(self) -> set[UUID]:
         """The threads of the targets that we hold."""
-        keys = sorted({(row.account_id, row.target_wa_id) for row, _ in self._added})
         ids: set[UUID] = set()
-        for chunk in in_chunks(keys):
-            query = select(Message.conversation_id)
-            found = self._session.execute(query.where(tuple_(Message.account_id, Message.wa_message_id).in_(chunk)))
-            ids.update(found.scalars())
+        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, self._target_keys()):
+            ids.update(self._session.execute(select(Message.conversation_id).where(condition)).scalars())
         return ids
 
-    def apply(self, new: Sequence[Message], conversations: dict[UUID, Conversation], people: People) -> None:
+    def _target_keys(self) -> set[Key]:
+        return {(row.account_id, row.target_wa_id) for row, _ in self._added}
+
+    def apply(self, new: set[Key], conversations: dict[UUID, Conversation], people: People) -> None:
         """Store the annotations, then edit or revoke every target that is here, among them the `new` messages."""
         for row, actor in self._added:
             if actor is not None:
                 row.actor = str(people.current(actor).id)
             self._session.add(row)
         self._session.flush()
-        targets = {(row.account_id, row.wa_message_id): row for row in new if row.wa_message_id}
-        targets |= self._held({(row.account_id, row.target_wa_id) for row, _ in self._added} - targets.keys())
-        for key, notes in self._notes(targets).items():
-            _change(targets[key], notes, conversations.get(targets[key].conversation_id))
-        for row, _ in self._added:
-            target = targets.get((row.account_id, row.target_wa_id))
-            if target is not None and target.conversation_id in conversations:
-                conversations[target.conversation_id].changed_at = self._now
+        notes = self._notes(new | self._target_keys())
+        targets = self._held(self._target_keys() | notes.keys())
+        for key, about in notes.items():
+            if key in targets:
+                _change(targets[key], about, conversations.get(targets[key].conversation_id))
+        for key in self._target_keys() & targets.keys():
+            if targets[key].conversation_id in conversations:
+                conversations[targets[key].conversation_id].changed_at = self._now
 
     def _held(self, keys: set[Key]) -> dict[Key, Message]:
         held: dict[Key, Message] = {}
-        for chunk in in_chunks(sorted(keys)):
-            query = select(Message).where(tuple_(Message.account_id, Message.wa_message_id).in_(chunk))
-            for message in self._session.execute(query.order_by(Message.id).with_for_update()).scalars():
+        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, keys):
+            query = select(Message).where(condition).order_by(Message.id).with_for_update()
+            for message in self._session.execute(query).scalars():
                 held[message.account_id, str(message.wa_message_id)] = message
         return held
 
-    def _notes(self, keys: Iterable[Key]) -> dict[Key, list[Annotation]]:
+    def _notes(self, keys: set[Key]) -> dict[Key, list[Annotation]]:
         """Edits and revocations of these messages; reactions change nothing in them."""
         notes: dict[Key, list[Annotation]] = defaultdict(list)
-        for chunk in in_chunks(sorted(keys)):
-            query = select(Annotation).where(
-                tuple_(Annotation.account_id, Annotation.target_wa_id).in_(chunk), Annotation.kind != "reaction"
-            )
+        for condition in one_of_pairs(self._session, Annotation.account_id, Annotation.target_wa_id, keys):
+            query = select(Annotation).where(condition, Annotation.kind != "reaction")
             for note in self._session.execute(query).scalars():
                 notes[note.account_id, note.target_wa_id].append(note)
         return notes

@@ -7,14 +7,15 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.conversations.state import bot_may_answer, note_message, person_replied
-from inbox.db import in_chunks
+from inbox.db import one_of, one_of_pairs
 from inbox.models import Account, Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
 from inbox.outbox import jobs, store
 from inbox.webhooks.annotate import Annotations
@@ -92,8 +93,9 @@ class Batch:
         statuses = Statuses(self.session, self.now)
         statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
         conversations = self._conversations(placed, statuses.conversation_ids | annotations.conversation_ids(), people)
-        rows = self._store_messages(placed)
-        annotations.apply(rows, conversations, people)
+        self._store_messages(placed)
+        stored = {(place.account.id, place.item.wa_message_id) for place in placed}
+        annotations.apply(stored, conversations, people)
         self.settled |= statuses.apply(conversations)
         self._request_answers(placed)
         self._note_accounts(usable, accounts)
@@ -128,9 +130,8 @@ class Batch:
         """The entries not stored before, each once: a webhook comes at least once, in parallel, in any mixture."""
         keys = [_key(entry.item, accounts) for entry in entries]
         seen: set[tuple[UUID, str]] = set()
-        for chunk in in_chunks(sorted(set(keys))):
-            query = select(table.account_id, table.wa_message_id)
-            found = self.session.execute(query.where(tuple_(table.account_id, table.wa_message_id).in_(chunk)))
+        for condition in one_of_pairs(self.session, table.account_id, table.wa_message_id, keys):
+            found = self.session.execute(select(table.account_id, table.wa_message_id).where(condition))
             seen.update((account_id, wa_id) for account_id, wa_id in found if wa_id is not None)
         fresh = []
         for entry, key in zip(entries, keys, strict=True):
@@ -158,14 +159,12 @@ class Batch:
         """Every conversation the batch touches, locked in id order; missing ones made. Keyed by its own id."""
         for place in placed:
             place.thread, place.person = people.current(place.thread), people.current(place.person)
-        contact_ids = sorted({place.thread.id for place in placed})
         known: dict[UUID, Conversation] = {}
         wanted: set[UUID] = set(others)
-        for chunk in in_chunks(contact_ids):
-            ids = self.session.execute(select(Conversation.id).where(Conversation.contact_id.in_(chunk)))
-            wanted.update(ids.scalars())
-        for ids_chunk in in_chunks(sorted(wanted)):
-            query = select(Conversation).where(Conversation.id.in_(ids_chunk)).order_by(Conversation.id)
+        for condition in one_of(self.session, Conversation.contact_id, {place.thread.id for place in placed}):
+            wanted.update(self.session.execute(select(Conversation.id).where(condition)).scalars())
+        for condition in one_of(self.session, Conversation.id, wanted):
+            query = select(Conversation).where(condition).order_by(Conversation.id)
             for conversation in self.session.execute(query.with_for_update()).scalars():
                 known[conversation.id] = conversation
         by_contact = {conversation.contact_id: conversation for conversation in known.values()}
@@ -178,22 +177,21 @@ class Batch:
         self.session.flush()
         return known
 
-    def _store_messages(self, placed: Sequence[Placed]) -> list[Message]:
+    def _store_messages(self, placed: Sequence[Placed]) -> None:
         quoted = self._quoted(placed)
-        rows = [_message(place, self.now, quoted) for place in placed]
-        self.session.add_all(rows)
         for place in placed:
             self._effects(place, place.in_thread)
+        if placed:
+            self.session.execute(insert(Message), [_message(place, self.now, quoted) for place in placed])
         self.session.flush()
-        return rows
 
     def _quoted(self, placed: Sequence[Placed]) -> dict[tuple[UUID, str], UUID]:
         """Which of the quoted messages we hold."""
-        wanted = sorted({(place.account.id, place.item.reply_to) for place in placed if place.item.reply_to})
+        wanted = {(place.account.id, place.item.reply_to) for place in placed if place.item.reply_to}
         held: dict[tuple[UUID, str], UUID] = {}
-        for chunk in in_chunks(wanted):
+        for condition in one_of_pairs(self.session, Message.account_id, Message.wa_message_id, wanted):
             query = select(Message.account_id, Message.wa_message_id, Message.id)
-            found = self.session.execute(query.where(tuple_(Message.account_id, Message.wa_message_id).in_(chunk)))
+            found = self.session.execute(query.where(condition))
             held.update({(account_id, wa_id): message_id for account_id, wa_id, message_id in found if wa_id})
         return held
 
@@ -273,8 +271,8 @@ def _accounts(session: Session, entries: Iterable[Entry]) -> dict[str, Account]:
     items = (entry.item for entry in entries)
     wanted = {item.phone_number_id for item in items if not isinstance(item, NoticeItem | Unusable)}
     known = {}
-    for chunk in in_chunks(sorted(wanted)):
-        for account in session.execute(select(Account).where(Account.phone_number_id.in_(chunk))).scalars():
+    for condition in one_of(session, Account.phone_number_id, wanted):
+        for account in session.execute(select(Account).where(condition)).scalars():
             known[account.phone_number_id] = account
     return known
 
@@ -322,32 +320,33 @@ def _new_conversation(place: Placed, now: datetime) -> Conversation:
     )
 
 
-def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID]) -> Message:
+def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID]) -> dict[str, Any]:
+    """The row of a message, as values: thousands of them go in at once."""
     item = place.item
     by_customer = item.author is Author.CUSTOMER
-    return Message(
-        id=new_id(),
-        account_id=place.account.id,
-        conversation_id=place.in_thread.id,
-        direction=item.direction,
-        message_type=item.content.type,
-        content_text=item.content.text,
-        payload=item.content.payload,
-        timestamp=place.at,
-        stored_at=now,
-        wa_message_id=item.wa_message_id,
-        reply_to=quoted.get((place.account.id, item.reply_to)) if item.reply_to else None,
-        reply_to_wa_id=item.reply_to,
-        author_kind=item.author,
-        author_id=str(place.person.id) if by_customer else None,
-        author_name=item.author_name or (place.person.display_name if by_customer else None),
-        media_id=item.content.media_id,
-        media_mime_type=item.content.media_mime_type,
-        media_filename=item.content.media_filename,
-        status=item.status or MessageStatus.RECEIVED,
-        attempts=0,
-        sent_at=place.at if item.direction is Direction.OUTBOUND else None,
-    )
+    return {
+        "id": new_id(),
+        "account_id": place.account.id,
+        "conversation_id": place.in_thread.id,
+        "direction": item.direction,
+        "message_type": item.content.type,
+        "content_text": item.content.text,
+        "payload": item.content.payload,
+        "timestamp": place.at,
+        "stored_at": now,
+        "wa_message_id": item.wa_message_id,
+        "reply_to": quoted.get((place.account.id, item.reply_to)) if item.reply_to else None,
+        "reply_to_wa_id": item.reply_to,
+        "author_kind": item.author,
+        "author_id": str(place.person.id) if by_customer else None,
+        "author_name": item.author_name or (place.person.display_name if by_customer else None),
+        "media_id": item.content.media_id,
+        "media_mime_type": item.content.media_mime_type,
+        "media_filename": item.content.media_filename,
+        "status": item.status or MessageStatus.RECEIVED,
+        "attempts": 0,
+        "sent_at": place.at if item.direction is Direction.OUTBOUND else None,
+    }
 
 
 def _note_preference(entry: Entry, accounts: dict[str, Account], people: People) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,7 +19,7 @@ from sqlalchemy import exists, select, text, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import Database, fixed
+from inbox.db import Database, fixed, one_of
 from inbox.errors import DatabaseUnavailable
 from inbox.models import DeadLetter, EventState, WebhookEvent
 from inbox.webhooks.apply import Batch, IngestSettings
@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 MAX_EVENTS = 500
 MAX_BYTES = 8 * 1024 * 1024
+TERMS = ("items", "stored", "duplicates", "dead")  # of I13
+_NO_SYNC = {"synchronize_session": False}
 _LOCK = 0x1B0C6  # advisory lock key, arbitrary but ours
 
 
@@ -118,21 +120,13 @@ def _finish(session: Session, events: Sequence[_Event], batch: Batch) -> Ingeste
     """Mark the events as done, with the terms of I13, and store what was unusable."""
     for event_id, item, reason, detail in batch.unusable:
         session.add(dead_letter(event_id, item, reason, detail, batch.now))
-    if events:
-        session.execute(
-            update(WebhookEvent),
-            [
-                {
-                    "id": event.id,
-                    "state": EventState.DONE,
-                    "items": batch.counts[event.id]["items"],
-                    "stored": batch.counts[event.id]["stored"],
-                    "duplicates": batch.counts[event.id]["duplicates"],
-                    "dead": batch.counts[event.id]["dead"],
-                }
-                for event in events
-            ],
-        )
+    alike: dict[tuple[int, ...], list[UUID]] = defaultdict(list)
+    for event in events:
+        alike[tuple(batch.counts[event.id][term] for term in TERMS)].append(event.id)
+    for counts, ids in alike.items():
+        for condition in one_of(session, WebhookEvent.id, ids):
+            done = {"state": EventState.DONE, **dict(zip(TERMS, counts, strict=True))}
+            session.execute(update(WebhookEvent).where(condition).values(done), execution_options=_NO_SYNC)
     totals: Counter[str] = sum((batch.counts[event.id] for event in events), Counter())
     if events:
         log.info("ingested", extra={"events": len(events), **totals})

@@ -7,7 +7,6 @@ first and then by which arrays exist, because samples and reality differ on whic
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 from inbox.clock import to_milliseconds
 from inbox.models import Author, Direction, MessageStatus
 from inbox.outbox.status import StatusError
-from inbox.webhooks.clean import JSON, TooDeep, clean_json
+from inbox.webhooks.clean import JSON, TooDeep, load
 from inbox.webhooks.content import as_dict, as_text, content_of
 from inbox.webhooks.records import (
     AnnotationItem,
@@ -58,7 +57,7 @@ class _Unreadable(Exception):
 def parse_event(body: bytes, received_at: datetime) -> list[Item]:
     """Everything a webhook says. `received_at` judges timestamps: one from the future is not believed."""
     try:
-        payload = clean_json(json.loads(body))
+        payload = load(body)
     except (ValueError, RecursionError, TooDeep) as error:
         source = Source(None, None, None, (), body.decode("utf-8", "replace"))
         return [Unusable(source=source, reason="not_json", detail=f"{type(error).__name__}: {error}"[:500])]

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import in_chunks
+from inbox.db import one_of_pairs
 from inbox.models import Contact, ContactChange
 from inbox.webhooks.merge import merge_contacts
 from inbox.webhooks.records import Identity
@@ -41,9 +41,8 @@ class People:
         keys["group_id"].update(groups)
         for name, pairs in keys.items():
             column = getattr(Contact, name)
-            for chunk in in_chunks(sorted(pairs)):
-                rows = self._session.execute(select(Contact).where(tuple_(Contact.account_id, column).in_(chunk)))
-                for contact in rows.scalars():
+            for condition in one_of_pairs(self._session, Contact.account_id, column, pairs):
+                for contact in self._session.execute(select(Contact).where(condition)).scalars():
                     self._remember(contact)
 
     def resolve(self, account_id: UUID, person: Identity, at: datetime) -> Contact:

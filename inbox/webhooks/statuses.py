@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import or_, select, tuple_, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import in_chunks, insert
+from inbox.db import insert, one_of, one_of_pairs
 from inbox.models import Account, Conversation, Direction, Message, MessageStatus, ParkedStatus
 from inbox.outbox import settle
 from inbox.outbox.outcomes import parse_callback
@@ -61,12 +61,12 @@ class Statuses:
             at = item.timestamp or entry.received_at
             self._statuses.append(_Status(account_id, item, at, parse_callback(item.callback)))
         ids, wa_ids = self._keys()
-        for chunk in in_chunks(ids):
-            found = self._session.execute(select(Message.conversation_id).where(Message.id.in_(chunk)))
-            self.conversation_ids.update(found.scalars())
-        for pairs in in_chunks(wa_ids):
-            query = select(Message.conversation_id)
-            found = self._session.execute(query.where(tuple_(Message.account_id, Message.wa_message_id).in_(pairs)))
+        conditions = [
+            *one_of(self._session, Message.id, ids),
+            *one_of_pairs(self._session, Message.account_id, Message.wa_message_id, wa_ids),
+        ]
+        for condition in conditions:
+            found = self._session.execute(select(Message.conversation_id).where(condition))
             self.conversation_ids.update(found.scalars())
 
     def apply(self, conversations: dict[UUID, Conversation]) -> bool:
@@ -94,20 +94,20 @@ class Statuses:
             self._note_evidence(account_id, attempted_at)
         return settled
 
-    def _keys(self) -> tuple[list[UUID], list[tuple[UUID, str]]]:
+    def _keys(self) -> tuple[set[UUID], set[tuple[UUID, str]]]:
         ids = {status.callback[0] for status in self._statuses if status.callback}
-        return sorted(ids), sorted({(status.account_id, status.item.wa_message_id) for status in self._statuses})
+        return ids, {(status.account_id, status.item.wa_message_id) for status in self._statuses}
 
     def _messages(self) -> tuple[dict[UUID, Message], dict[tuple[UUID, str], Message]]:
         ids, wa_ids = self._keys()
         by_id: dict[UUID, Message] = {}
-        for chunk in in_chunks(ids):
-            query = select(Message).where(Message.id.in_(chunk)).order_by(Message.id).with_for_update()
+        for condition in one_of(self._session, Message.id, ids):
+            query = select(Message).where(condition).order_by(Message.id).with_for_update()
             by_id.update({message.id: message for message in self._session.execute(query).scalars()})
         by_wa_id: dict[tuple[UUID, str], Message] = {}
-        for pairs in in_chunks(wa_ids):
-            query = select(Message).where(tuple_(Message.account_id, Message.wa_message_id).in_(pairs))
-            for message in self._session.execute(query.order_by(Message.id).with_for_update()).scalars():
+        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, wa_ids):
+            query = select(Message).where(condition).order_by(Message.id).with_for_update()
+            for message in self._session.execute(query).scalars():
                 by_wa_id[message.account_id, str(message.wa_message_id)] = message
         return by_id, by_wa_id
 

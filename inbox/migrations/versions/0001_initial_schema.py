@@ -49,12 +49,12 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("state", sa.String(length=8), nullable=False),
-        sa.Column("attempts", sa.BigInteger(), nullable=False),
-        sa.Column("items", sa.BigInteger(), nullable=False),
-        sa.Column("stored", sa.BigInteger(), nullable=False),
-        sa.Column("duplicates", sa.BigInteger(), nullable=False),
-        sa.Column("dead", sa.BigInteger(), nullable=False),
+        sa.Column("state", sa.String(length=8), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("items", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("stored", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("duplicates", sa.BigInteger(), server_default="0", nullable=False),
+        sa.Column("dead", sa.BigInteger(), server_default="0", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_events")),
     )
     with op.batch_alter_table("webhook_events", schema=None) as batch_op:
@@ -102,10 +102,10 @@ def upgrade() -> None:
             ["account_id"], ["whatsapp_accounts.id"], name=op.f("fk_annotations_account_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_annotations")),
-        sa.UniqueConstraint("account_id", "wa_message_id", name=op.f("uq_annotations_account_id_wa_message_id")),
+        sa.UniqueConstraint("wa_message_id", "account_id", name=op.f("uq_annotations_wa_message_id_account_id")),
     )
     with op.batch_alter_table("annotations", schema=None) as batch_op:
-        batch_op.create_index("ix_annotations_target", ["account_id", "target_wa_id"], unique=False)
+        batch_op.create_index("ix_annotations_target", ["target_wa_id", "account_id"], unique=False)
 
     op.create_table(
         "bot_profiles",
@@ -139,9 +139,9 @@ def upgrade() -> None:
             ["account_id"], ["whatsapp_accounts.id"], name=op.f("fk_contacts_account_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_contacts")),
-        sa.UniqueConstraint("account_id", "group_id", name=op.f("uq_contacts_account_id_group_id")),
-        sa.UniqueConstraint("account_id", "phone", name=op.f("uq_contacts_account_id_phone")),
-        sa.UniqueConstraint("account_id", "user_id", name=op.f("uq_contacts_account_id_user_id")),
+        sa.UniqueConstraint("group_id", "account_id", name=op.f("uq_contacts_group_id_account_id")),
+        sa.UniqueConstraint("phone", "account_id", name=op.f("uq_contacts_phone_account_id")),
+        sa.UniqueConstraint("user_id", "account_id", name=op.f("uq_contacts_user_id_account_id")),
     )
     with op.batch_alter_table("contacts", schema=None) as batch_op:
         batch_op.create_index("ix_contacts_page", ["account_id", "created_at", "id"], unique=False)
@@ -168,11 +168,11 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_parked_statuses")),
         sa.UniqueConstraint(
-            "account_id",
             "wa_message_id",
+            "account_id",
             "status",
             "timestamp",
-            name=op.f("uq_parked_statuses_account_id_wa_message_id_status_timestamp"),
+            name=op.f("uq_parked_statuses_wa_message_id_account_id_status_timestamp"),
         ),
     )
     with op.batch_alter_table("parked_statuses", schema=None) as batch_op:
@@ -200,8 +200,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("contact_changes", schema=None) as batch_op:
         batch_op.create_index("ix_contact_changes_contact", ["contact_id", "at"], unique=False)
-        batch_op.create_index("ix_contact_changes_phone", ["account_id", "old_phone"], unique=False)
-        batch_op.create_index("ix_contact_changes_user_id", ["account_id", "old_user_id"], unique=False)
+        batch_op.create_index("ix_contact_changes_phone", ["old_phone", "account_id"], unique=False)
+        batch_op.create_index("ix_contact_changes_user_id", ["old_user_id", "account_id"], unique=False)
 
     op.create_table(
         "conversations",
@@ -231,7 +231,7 @@ def upgrade() -> None:
             ["contact_id"], ["contacts.id"], name=op.f("fk_conversations_contact_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
-        sa.UniqueConstraint("account_id", "contact_id", name=op.f("uq_conversations_account_id_contact_id")),
+        sa.UniqueConstraint("contact_id", name=op.f("uq_conversations_contact_id")),
     )
     with op.batch_alter_table("conversations", schema=None) as batch_op:
         batch_op.create_index("ix_conversations_changed", ["account_id", "changed_at", "id"], unique=False)
@@ -303,11 +303,17 @@ def upgrade() -> None:
             ["conversation_id"], ["conversations.id"], name=op.f("fk_messages_conversation_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
-        sa.UniqueConstraint("account_id", "client_key", name=op.f("uq_messages_account_id_client_key")),
-        sa.UniqueConstraint("account_id", "wa_message_id", name=op.f("uq_messages_account_id_wa_message_id")),
+        sa.UniqueConstraint("wa_message_id", "account_id", name=op.f("uq_messages_wa_message_id_account_id")),
     )
     with op.batch_alter_table("messages", schema=None) as batch_op:
         batch_op.create_index("ix_messages_thread", ["conversation_id", "timestamp", "id"], unique=False)
+        batch_op.create_index(
+            "uq_messages_client_key",
+            ["client_key", "account_id"],
+            unique=True,
+            postgresql_where=sa.text("client_key IS NOT NULL"),
+            sqlite_where=sa.text("client_key IS NOT NULL"),
+        )
 
     op.create_table(
         "outbox",
@@ -393,6 +399,11 @@ def downgrade() -> None:
 
     op.drop_table("outbox")
     with op.batch_alter_table("messages", schema=None) as batch_op:
+        batch_op.drop_index(
+            "uq_messages_client_key",
+            postgresql_where=sa.text("client_key IS NOT NULL"),
+            sqlite_where=sa.text("client_key IS NOT NULL"),
+        )
         batch_op.drop_index("ix_messages_thread")
 
     op.drop_table("messages")
