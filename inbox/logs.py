@@ -7,9 +7,10 @@ import re
 import sys
 from contextvars import ContextVar
 from typing import Any, Literal
-from uuid import uuid4
 
 from pythonjsonlogger.json import JsonFormatter
+
+from inbox.clock import new_id
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -24,7 +25,7 @@ def request_id() -> str:
     """The id of the request or job this thread works on; made on first use."""
     current = _request_id.get()
     if not current:
-        current = uuid4().hex
+        current = new_id().hex
         _request_id.set(current)
     return current
 

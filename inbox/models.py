@@ -315,6 +315,16 @@ class WebhookEvent(Base):
     dead: Mapped[int] = mapped_column(server_default="0")
 
 
+class Lease(Base):
+    """Work that one process does for all at a time; the others stand by until the lease ends."""
+
+    __tablename__ = "leases"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[UUID]
+    until: Mapped[datetime]
+
+
 class ParkedStatus(Base):
     """A delivery status for an id we do not know yet; merged when the id appears, else pruned."""
 

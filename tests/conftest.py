@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -139,7 +140,10 @@ def sandbox() -> Iterator[Sandbox]:
 def live_config(config: Config, sandbox: Sandbox) -> Config:
     """Settings whose upstreams are the sandbox."""
     return dataclasses.replace(
-        config, whatsapp_api_url=f"{sandbox.url}/v26.0", gemini_api_url=f"{sandbox.url}/v1beta", supabase_url=sandbox.url
+        config,
+        whatsapp_api_url=f"{sandbox.url}/v26.0",
+        gemini_api_url=f"{sandbox.url}/v1beta",
+        supabase_url=sandbox.url,
     )
 
 
@@ -151,3 +155,22 @@ def live(live_config: Config) -> Iterator[Services]:
     services.prepare_database()
     yield services
     assert services.close(5)
+
+
+# --- what this machine cannot run --------------------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """End with what could not run here, and how to make it run."""
+    reasons = {str(report.longrepr[2]).removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")}
+    if reasons:
+        terminalreporter.section("could not run here")
+        for reason in sorted(reasons):
+            terminalreporter.line(reason)
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """In CI nothing is skipped: a missing service is a failure."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if os.environ.get("INBOX_CI") and reporter is not None and reporter.getreports("skipped") and exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

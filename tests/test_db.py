@@ -25,7 +25,11 @@ from tests.builders import the_account
         ("postgresql+psycopg2://u:p@localhost/inbox", "postgresql+psycopg", None),
         ("postgresql://u@/inbox?host=/run/postgresql", "postgresql+psycopg", None),
         ("postgres://u:p@db.example.com/inbox?sslmode=verify-full", "postgresql+psycopg", "verify-full"),
-        ("postgres://postgres.ref:p%40ss@aws-0-eu-west-3.pooler.supabase.com:6543/postgres", "postgresql+psycopg", "require"),
+        (
+            "postgres://postgres.ref:p%40ss@aws-0-eu-west-3.pooler.supabase.com:6543/postgres",
+            "postgresql+psycopg",
+            "require",
+        ),
         ("sqlite:///x.db", "sqlite", None),
     ],
 )
@@ -37,7 +41,7 @@ def test_every_spelling_of_an_address_is_taken(raw: str, driver: str, sslmode: s
 
 @pytest.mark.parametrize("raw", ["mysql://h/d", "nonsense", "", "http://h/d"])
 def test_other_addresses_are_refused_without_printing_them(raw: str) -> None:
-    with pytest.raises(ConfigError, match="^DATABASE_URL: must be"):
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: must be"):
         normalise_url(raw)
 
 
@@ -141,11 +145,10 @@ def test_a_forked_child_opens_connections_of_its_own(postgres: str) -> None:
 
 
 def test_an_error_is_described_without_its_statement(db: Database) -> None:
-    try:
-        with db.writing() as session:
-            session.execute(text("INSERT INTO nowhere VALUES ('a customer’s text')"))
-    except Exception as error:
-        assert "customer" not in describe(error.__cause__ or error)
+    with pytest.raises(DatabaseUnavailable) as caught, db.writing() as session:
+        session.execute(text("INSERT INTO nowhere VALUES ('a customer’s text')"))
+    assert caught.value.__cause__ is not None
+    assert "customer" not in describe(caught.value.__cause__)
 
 
 def test_only_plain_words_are_written_into_statements() -> None:

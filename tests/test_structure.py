@@ -15,13 +15,15 @@ LAYERS = [
     ["outbox"],
     ["gateways"],
     ["http"],
-    ["models", "db", "paging", "schemas", "migrations"],
+    ["models", "db", "lease", "paging", "schemas", "migrations"],
     ["config", "errors", "clock", "logs"],
 ]
 
 
 def modules() -> list[tuple[Path, ast.Module]]:
-    paths = [path for path in sorted(ROOT.rglob("*.py")) if "sandbox" not in path.parts and "versions" not in path.parts]
+    paths = [
+        path for path in sorted(ROOT.rglob("*.py")) if "sandbox" not in path.parts and "versions" not in path.parts
+    ]
     return [(path, ast.parse(path.read_text())) for path in paths]
 
 

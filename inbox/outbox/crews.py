@@ -19,7 +19,7 @@ from inbox.outbox.dispatcher import Crew, Dispatcher
 from inbox.outbox.jobs import MAX_READ_ATTEMPTS, JobClaim
 from inbox.outbox.outcomes import SendClaim
 from inbox.outbox.wake import Work
-from inbox.webhooks.ingest import events_pending, ingest_batch
+from inbox.webhooks.ingest import LEAD, events_pending, ingest_batch
 
 if TYPE_CHECKING:
     from inbox.services import Services
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 PARKED_FOR = timedelta(hours=24)
 _WORTH_IT = 200  # events
-_GATHER = 0.03  # seconds to let events gather after a small batch: a batch of 500 costs a third per event of one of 20
+_GATHER = 0.03  # seconds, or as long as the batch took: events gather (a batch of 500 costs a third per event of one of
+# 20), and on SQLite the webhooks get the write lock for half of the time
 _PRUNE_EVERY = 60.0  # seconds
 _PRUNE_ROWS = 5000  # per pass: short transactions
 
@@ -63,9 +64,10 @@ class _Hands:
             return ["events"] if events_pending(session) else []
 
     def ingest(self, _task: str) -> None:
+        began = time.monotonic()
         done = ingest_batch(self._db, settings=self._services.ingest_settings)
         if done.busy or done.events < _WORTH_IT:
-            self._services.stopping.wait(_GATHER)
+            self._services.stopping.wait(LEAD / 2 if done.busy else max(_GATHER, time.monotonic() - began))
         if done.answers:
             self._services.wakeups.ring(Work.ANSWER)
         if done.settled:

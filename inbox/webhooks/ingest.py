@@ -1,7 +1,7 @@
 """Stored webhooks → contacts, conversations, messages, statuses, jobs: a batch in one transaction (I2, I3, I4).
 
-One ingester works at a time (an advisory lock on PostgreSQL, the write lock on SQLite), so reading before writing is
-safe; unique keys hold against everybody else. Batches make up for it: the cost per message falls with the load.
+One ingester works at a time (a lease, whose row is locked to the end of the transaction), so reading before writing
+is safe; unique keys hold against everybody else. Batches make up for it: the cost per message falls with the load.
 A batch that fails is repeated event by event, then item by item; an item that fails alone becomes a dead letter.
 """
 
@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import exists, select, text, update
+from sqlalchemy import Row, exists, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import Database, fixed, one_of
 from inbox.errors import DatabaseUnavailable
+from inbox.lease import Leadership
 from inbox.models import DeadLetter, EventState, WebhookEvent
 from inbox.webhooks.apply import Batch, IngestSettings
 from inbox.webhooks.parse import parse_event
@@ -32,7 +33,8 @@ MAX_EVENTS = 500
 MAX_BYTES = 8 * 1024 * 1024
 TERMS = ("items", "stored", "duplicates", "dead")  # of I13
 _NO_SYNC = {"synchronize_session": False}
-_LOCK = 0x1B0C6  # advisory lock key, arbitrary but ours
+LEAD = 0.25  # seconds an ingester goes on leading after a batch; then another process may take over
+_leadership = Leadership("ingest", LEAD)
 
 
 @dataclass
@@ -53,32 +55,30 @@ def events_pending(session: Session) -> bool:
 
 def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS) -> Ingested:
     """Ingest the oldest pending events. Raises DatabaseUnavailable, and then nothing has changed."""
+    with db.reading() as session:
+        if not _leadership.free(session, db.now(session)):
+            return Ingested(busy=True)
+        events = _pending(session, limit)
+    ingester = _Ingester(db, settings)
     try:
-        with db.writing() as session:
-            if not _alone(db, session):
-                return Ingested(busy=True)
-            return _ingest(session, _claim(session, limit), db.now(session), settings)
+        return ingester.together(events)
     except DatabaseUnavailable:
         raise
     except Exception:
         log.exception("a batch failed, ingesting its events one by one")
-        return _one_by_one(db, settings, limit)
-
-
-def _alone(db: Database, session: Session) -> bool:
-    if not db.is_postgres:
-        return True  # BEGIN IMMEDIATE holds SQLite's only write lock
-    return bool(session.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _LOCK}).scalar_one())
+        return ingester.one_by_one(events)
 
 
 @dataclass(frozen=True, slots=True)
 class _Event:
+    """A stored webhook, parsed: before the transaction, so that reading does not lengthen the lock."""
+
     id: UUID
-    body: bytes
     received_at: datetime
+    items: Sequence[Item]
 
 
-def _claim(session: Session, limit: int) -> list[_Event]:
+def _pending(session: Session, limit: int) -> list[_Event]:
     """The oldest pending events: at most `limit`, and about MAX_BYTES of them (one may be 4 MB)."""
     waiting = session.execute(
         select(WebhookEvent.id, WebhookEvent.size)
@@ -93,27 +93,21 @@ def _claim(session: Session, limit: int) -> list[_Event]:
         if wanted and size > MAX_BYTES:
             break
         wanted.append(row.id)
-    return _load(session, wanted)
+    rows: list[Row[UUID, bytes, datetime]] = []
+    for condition in one_of(session, WebhookEvent.id, wanted):
+        query = select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at).where(condition)
+        rows += session.execute(query).all()
+    rows.sort(key=lambda row: (row.received_at, row.id))
+    return [_Event(row.id, row.received_at, parse_event(row.body, row.received_at)) for row in rows]
 
 
-def _load(session: Session, wanted: Sequence[UUID]) -> list[_Event]:
-    if not wanted:
-        return []
-    rows = session.execute(
-        select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at)
-        .where(WebhookEvent.id.in_(wanted), WebhookEvent.state == fixed(EventState.PENDING))
-        .order_by(WebhookEvent.received_at, WebhookEvent.id)
-    )
-    return [_Event(row.id, row.body, row.received_at) for row in rows]
-
-
-def _ingest(session: Session, events: Sequence[_Event], now: datetime, settings: IngestSettings) -> Ingested:
-    batch = Batch(session, now, settings)
-    for event in events:
-        for item in parse_event(event.body, event.received_at):
-            batch.add(event.id, event.received_at, item)
-    batch.apply()
-    return _finish(session, events, batch)
+def _still_pending(session: Session, events: Sequence[_Event]) -> list[_Event]:
+    """Those that no other ingester has taken since we read them."""
+    ids: set[UUID] = set()
+    for condition in one_of(session, WebhookEvent.id, [event.id for event in events]):
+        query = select(WebhookEvent.id).where(condition, WebhookEvent.state == fixed(EventState.PENDING))
+        ids.update(session.execute(query).scalars())
+    return [event for event in events if event.id in ids]
 
 
 def _finish(session: Session, events: Sequence[_Event], batch: Batch) -> Ingested:
@@ -146,58 +140,67 @@ def dead_letter(event_id: UUID | None, item: Item, reason: str, detail: str, now
     )
 
 
-# --- when a batch fails ------------------------------------------------------------------------------------------
+@dataclass(frozen=True, slots=True)
+class _Ingester:
+    """Events into rows: all together, and when that fails in ever smaller parts."""
 
+    db: Database
+    settings: IngestSettings
 
-def _one_by_one(db: Database, settings: IngestSettings, limit: int) -> Ingested:
-    """Each pending event in a transaction of its own, so that a poisoned one does not hold back the rest."""
-    with db.reading() as session:
-        waiting = [event.id for event in _claim(session, limit)]
-    total = Ingested()
-    for event_id in waiting:
+    def together(self, events: Sequence[_Event]) -> Ingested:
+        """All events in one transaction."""
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            if not _leadership.take(session, now):
+                return Ingested(busy=True)
+            events = _still_pending(session, events)
+            batch = Batch(session, now, self.settings)
+            for event in events:
+                for item in event.items:
+                    batch.add(event.id, event.received_at, item)
+            batch.apply()
+            return _finish(session, events, batch)
+
+    def one_by_one(self, events: Sequence[_Event]) -> Ingested:
+        """Each event in a transaction of its own, so that a poisoned one does not hold back the rest."""
+        total = Ingested()
+        for event in events:
+            try:
+                done = self.together([event])
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                log.exception("an event failed, ingesting its items one by one", extra={"event_id": str(event.id)})
+                done = self._item_by_item(event)
+            if done.busy:
+                return done
+            total.events += done.events
+            total.counts += done.counts
+            total.answers |= done.answers
+            total.settled |= done.settled
+        return total
+
+    def _item_by_item(self, event: _Event) -> Ingested:
+        """Every item in a savepoint; one that fails alone becomes a dead letter. If even that fails, the event is
+        set aside whole, for a replay after the bug is mended."""
         try:
-            with db.writing() as session:
-                if not _alone(db, session):
+            with self.db.writing() as session:
+                now = self.db.now(session)
+                if not _leadership.take(session, now):
                     return Ingested(busy=True)
-                done = _ingest(session, _load(session, [event_id]), db.now(session), settings)
+                whole = Batch(session, now, self.settings)
+                still = _still_pending(session, [event])
+                for item in event.items if still else ():
+                    _one_item(session, whole, event, item)
+                return _finish(session, still, whole)
         except DatabaseUnavailable:
             raise
         except Exception:
-            log.exception("an event failed, ingesting its items one by one", extra={"event_id": str(event_id)})
-            done = _last_resort(db, event_id, settings)
-        total.events += done.events
-        total.counts += done.counts
-        total.answers |= done.answers
-        total.settled |= done.settled
-    return total
-
-
-def _last_resort(db: Database, event_id: UUID, settings: IngestSettings) -> Ingested:
-    """Item by item; an event that fails even so is set aside whole, for a replay after the bug is mended."""
-    try:
-        return _item_by_item(db, event_id, settings)
-    except DatabaseUnavailable:
-        raise
-    except Exception:
-        log.exception("an event cannot be ingested, it is kept as failed", extra={"event_id": str(event_id)})
-        with db.writing() as session:
-            failed = update(WebhookEvent).where(WebhookEvent.id == event_id)
-            session.execute(failed.values(state=EventState.FAILED, attempts=WebhookEvent.attempts + 1))
-        return Ingested(events=1)
-
-
-def _item_by_item(db: Database, event_id: UUID, settings: IngestSettings) -> Ingested:
-    """Every item in a savepoint; one that fails alone becomes a dead letter."""
-    with db.writing() as session:
-        if not _alone(db, session):
-            return Ingested(busy=True)
-        events = _load(session, [event_id])
-        now = db.now(session)
-        whole = Batch(session, now, settings)
-        for event in events:
-            for item in parse_event(event.body, event.received_at):
-                _one_item(session, whole, event, item)
-        return _finish(session, events, whole)
+            log.exception("an event cannot be ingested, it is kept as failed", extra={"event_id": str(event.id)})
+            with self.db.writing() as session:
+                failed = update(WebhookEvent).where(WebhookEvent.id == event.id)
+                session.execute(failed.values(state=EventState.FAILED, attempts=WebhookEvent.attempts + 1))
+            return Ingested(events=1)
 
 
 def _one_item(session: Session, whole: Batch, event: _Event, item: Item) -> None:

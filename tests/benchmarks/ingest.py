@@ -27,7 +27,7 @@ from sqlalchemy import func, select, text
 from inbox.db import Database
 from inbox.models import Message
 from tests import servers
-from tests.benchmarks import floor, load
+from tests.benchmarks import load
 from tests.builders import NUMBER_ID, signed, text_message, webhook
 from tests.e2e.processes import Process, flask, running
 from tests.waiting import free_port, wait_until
@@ -90,7 +90,9 @@ def webhooks(url: str, count: int) -> list[bytes]:
     return made
 
 
-def measure(target: str, settings: dict[str, str], folder: Path, count: int, db: Database | None) -> tuple[float, float]:
+def measure(
+    target: str, settings: dict[str, str], folder: Path, count: int, db: Database | None
+) -> tuple[float, float]:
     """Acknowledgements per second, and messages stored per second (0 without `db`)."""
     with serving(target, settings, folder) as (_, url, _started):
         load.closed_loop(url, webhooks(url, 500), connections=CONNECTIONS)  # warm up

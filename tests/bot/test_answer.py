@@ -103,9 +103,7 @@ def test_the_customer_sees_that_somebody_is_typing(live: Services) -> None:
     assert receipt.payload == {"wa_message_id": "wamid.c0", "typing": "yes"}
 
 
-def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(
-    live: Services, sandbox: Sandbox
-) -> None:
+def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(live: Services, sandbox: Sandbox) -> None:
     customer_writes(live, "one")
     once = iter([lambda: customer_writes(live, "two")])
     while_thinking(sandbox, lambda: next(once, lambda: None)())
@@ -199,7 +197,8 @@ def test_what_the_bot_cannot_read_goes_to_a_person(
 
 
 @pytest.mark.parametrize(
-    ("shape", "reason"), [("prompt_blocked", "ai_refused"), ("safety_partial", "ai_refused"), ("stop_empty", "ai_empty_answer")]
+    ("shape", "reason"),
+    [("prompt_blocked", "ai_refused"), ("safety_partial", "ai_refused"), ("stop_empty", "ai_empty_answer")],
 )
 def test_a_refusal_or_an_empty_answer_goes_to_a_person(
     live: Services, sandbox: Sandbox, shape: str, reason: str
@@ -241,7 +240,10 @@ def test_the_backup_number_is_told_about_a_hand_over(with_backup: Services, sand
     with with_backup.db.writing() as session:
         (claim,) = store.claim_sends(session, with_backup.db.now(session), 10)
     assert claim.recipient.phone == BACKUP
-    assert claim.text == "Inbox: a customer (+33600000001) needs a person: the customer sent something the bot cannot read."
+    assert (
+        claim.text
+        == "Inbox: a customer (+33600000001) needs a person: the customer sent something the bot cannot read."
+    )
     backup = next(c for c in all_conversations(with_backup.db) if c.last_inbound_at is None)
     assert not backup.bot_enabled
 

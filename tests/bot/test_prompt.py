@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -47,7 +48,14 @@ def said(text: str, who: Author = Author.CUSTOMER, n: int = 0) -> Message:
 
 def test_everything_in_the_profile_is_in_the_system_text() -> None:
     text = system_text(PROFILE)
-    for fact in ("Boulangerie Essai", "fermé le lundi", "Wifi: gratuit", "chaleureux", "Levain 4,20 €", "Appeler; Passer"):
+    for fact in (
+        "Boulangerie Essai",
+        "fermé le lundi",
+        "Wifi: gratuit",
+        "chaleureux",
+        "Levain 4,20 €",
+        "Appeler; Passer",
+    ):
         assert fact in text
     for fact in ("Livrez-vous ?", "Jamais de prix de gros.", "quatre jours", "https://www.boulangerie.example.com"):
         assert fact in text
@@ -99,7 +107,7 @@ def test_the_history_is_bounded_and_alternates(history: list[tuple[Author, int]]
     made = turns([said("x" * length, who, n) for n, (who, length) in enumerate(history)], None)
     assert sum(len(turn.text) for turn in made) <= MAX_HISTORY_CHARACTERS + MAX_MESSAGE_CHARACTERS + 21 * 40
     roles = [turn.role for turn in made]
-    assert all(a != b for a, b in zip(roles, roles[1:], strict=False))
+    assert all(a != b for a, b in itertools.pairwise(roles))
     if roles:
         assert (roles[0], roles[-1]) == ("user", "user")
 

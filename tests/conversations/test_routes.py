@@ -51,7 +51,9 @@ def conversations(client: FlaskClient, db: Database, **query: Any) -> Any:
 # --- lists -------------------------------------------------------------------------------------------------------
 
 
-def test_a_conversation_row_has_every_field_of_the_contract(client: FlaskClient, db: Database, talk: Conversation) -> None:
+def test_a_conversation_row_has_every_field_of_the_contract(
+    client: FlaskClient, db: Database, talk: Conversation
+) -> None:
     (row,) = conversations(client, db).json
     assert row["id"] == str(talk.id)
     assert row["client_number"] == "33600000001"

@@ -98,7 +98,9 @@ def test_sigterm_finishes_the_answer_that_is_being_written(
     assert len(sandbox.requests("gemini")) == 1
 
 
-def test_without_its_keys_production_says_which_and_does_not_start(installation: dict[str, str], tmp_path: Path) -> None:
+def test_without_its_keys_production_says_which_and_does_not_start(
+    installation: dict[str, str], tmp_path: Path
+) -> None:
     environment = {name: value for name, value in installation.items() if name != "ENCRYPTION_KEYS"}
     command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{free_port()}", "wsgi:app"]
     with running(command, tmp_path / "web.log", environment) as process:

@@ -158,7 +158,9 @@ def test_codes_nobody_knows_are_judged_by_whether_they_may_have_been_processed(
 
 
 def test_every_refusal_is_explained_in_plain_words() -> None:
-    assert plain_words(131047, "Re-engagement message") == "More than 24 hours have passed since the customer last wrote."
+    assert (
+        plain_words(131047, "Re-engagement message") == "More than 24 hours have passed since the customer last wrote."
+    )
     assert plain_words(0, None) == "WhatsApp does not accept the access token."
     assert plain_words(123, "Their title") == "Their title"
     assert plain_words(None, None) == "WhatsApp refused the message."

@@ -67,7 +67,6 @@ def test_a_slow_gemini_does_not_hold_up_deliveries(working: Services, sandbox: S
     working.wakeups.ring(Work.INGEST)
     wait_until(lambda: len(sandbox.requests("gemini")) >= working.config.answer_threads, "every answer thread to hang")
 
-
     queue_reply(working, phones[0], "from a person")
     working.wakeups.ring(Work.DELIVER)
     wait_until(lambda: [d.text for d in sandbox.deliveries()] == ["from a person"], "the reply to be delivered", 5)

@@ -312,7 +312,7 @@ def test_an_event_that_breaks_the_ingester_itself_is_kept_as_failed(
     def broken(*_: Any) -> None:
         raise RuntimeError("a bug of ours")
 
-    monkeypatch.setattr("inbox.webhooks.ingest.parse_event", broken)
+    monkeypatch.setattr("inbox.webhooks.ingest.Batch.add", broken)
     ingest(services, sample("text"))
     with db.reading() as session:
         (event,) = session.execute(select(WebhookEvent)).scalars()

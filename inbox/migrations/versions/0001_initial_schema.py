@@ -44,6 +44,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_dead_letters_newest", ["at", "id"], unique=False)
 
     op.create_table(
+        "leases",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("holder", sa.Uuid(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_leases")),
+    )
+    op.create_table(
         "webhook_events",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
@@ -448,6 +455,7 @@ def downgrade() -> None:
         )
 
     op.drop_table("webhook_events")
+    op.drop_table("leases")
     with op.batch_alter_table("dead_letters", schema=None) as batch_op:
         batch_op.drop_index("ix_dead_letters_newest")
 
