@@ -28,9 +28,17 @@ BACKENDS = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
-def postgres() -> str:
+def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server on which tests may create databases."""
-    return servers.postgres_url()
+    with servers.postgres_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[str]:
+    """The address of a Redis server."""
+    with servers.redis_server() as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

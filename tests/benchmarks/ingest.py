@@ -168,7 +168,8 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         if options.only != "sqlite":
-            run("PostgreSQL", servers.postgres_url(), Path(folder), options.messages, options.rounds)
+            with servers.postgres_server() as admin:
+                run("PostgreSQL", admin, Path(folder), options.messages, options.rounds)
         if options.only != "postgresql":
             run("SQLite", None, Path(folder), options.messages, options.rounds)
 

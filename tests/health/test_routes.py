@@ -20,7 +20,6 @@ from inbox.health import probes
 from inbox.models import Job
 from inbox.sandbox import Sandbox
 from inbox.services import Services
-from tests import servers
 from tests.outbox.world import World
 from tests.waiting import free_port
 
@@ -52,8 +51,8 @@ def test_ready_is_503_on_a_database_that_was_never_migrated(config: Config, tmp_
 
 
 @pytest.fixture
-def live_client(live_config: Config) -> Iterator[FlaskClient]:
-    app = create_app(dataclasses.replace(live_config, redis_url=servers.redis_url()))
+def live_client(live_config: Config, redis: str) -> Iterator[FlaskClient]:
+    app = create_app(dataclasses.replace(live_config, redis_url=redis))
     services_of(app).prepare_database()
     yield app.test_client()
     services_of(app).close(5)
