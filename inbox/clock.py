@@ -23,6 +23,11 @@ def new_id() -> UUID:
     return uuid_utils.compat.uuid7()
 
 
+def first_id(moment: datetime) -> UUID:
+    """The smallest UUIDv7 of `moment`: ids made earlier sort before it."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
 def rfc3339(moment: datetime) -> str:
     """`moment` as the wire shows it: 2026-11-20T09:00:01.000Z."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

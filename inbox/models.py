@@ -291,15 +291,13 @@ class WebhookEvent(Base):
 
     __tablename__ = "webhook_events"
     __table_args__ = (
-        # the ingester's queue
+        # the ingester's queue: ids are in order of time, so pruning needs no index of its own
         Index(
             "ix_webhook_events_pending",
-            "received_at",
             "id",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
-        Index("ix_webhook_events_received", "received_at"),  # pruning
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -12,7 +12,8 @@ from sqlalchemy import select, text
 
 from inbox.db import Database, describe, fixed, normalise_url
 from inbox.errors import ConfigError, DatabaseUnavailable
-from inbox.models import Account
+from inbox.models import Account, WebhookEvent
+from inbox.webhooks.routes import new_event
 from tests import servers
 from tests.builders import the_account
 
@@ -112,17 +113,40 @@ def test_a_database_that_is_not_there_is_unavailable_not_a_crash() -> None:
     db.close()
 
 
-def test_a_single_statement_survives_a_connection_that_died_in_the_pool(postgres: str) -> None:
+def test_an_insert_survives_a_connection_that_died_in_the_pool(
+    postgres: str, postgres_template: str, tmp_path: Path
+) -> None:
     name = f"inbox_dead_{os.getpid()}"
-    db = Database(servers.create_database(postgres, name), pool_size=1)
-    db.execute_alone(text("CREATE TABLE t (n int)"), {})
+    db = Database(servers.create_database(postgres, name, postgres_template), pool_size=1)
+    db.insert_alone(WebhookEvent, new_event(b"one"))
     with psycopg.connect(postgres, autocommit=True) as admin:
         admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
-    db.execute_alone(text("INSERT INTO t VALUES (:n)"), {"n": 1})
+    db.insert_alone(WebhookEvent, new_event(b"two"))
     with db.reading() as session:
-        assert session.execute(text("SELECT count(*) FROM t")).scalar_one() == 1
+        assert set(session.execute(select(WebhookEvent.body)).scalars()) == {b"one", b"two"}
     db.close()
     servers.drop_database(postgres, name)
+
+
+def test_an_insert_alone_stores_what_the_models_would(db: Database) -> None:
+    alone, through = new_event(b"\x00raw \xff"), new_event(b"\x00raw \xff")
+    db.insert_alone(WebhookEvent, alone)
+    with db.writing() as session:
+        session.add(WebhookEvent(**through))
+    with db.reading() as session:
+        for row in (alone, through):
+            stored = session.get_one(WebhookEvent, row["id"])
+            assert (stored.body, stored.size, stored.received_at) == (row["body"], row["size"], row["received_at"])
+            assert (stored.state, stored.attempts) == ("pending", 0)
+
+
+def test_an_insert_into_a_database_that_is_away_is_unavailable(tmp_path: Path) -> None:
+    away = Database("postgresql://u@127.0.0.1:9/none")
+    unmigrated = Database(f"sqlite:///{tmp_path / 'x.db'}")
+    for db in (away, unmigrated):
+        with pytest.raises(DatabaseUnavailable):
+            db.insert_alone(WebhookEvent, new_event(b"x"))
+        db.close()
 
 
 def test_a_forked_child_opens_connections_of_its_own(postgres: str) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select
 
+from inbox.clock import first_id
 from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamRejected
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
 from inbox.outbox import jobs, settle, store
@@ -149,7 +150,7 @@ class _Hands:
             kept_from = now - timedelta(days=self._services.config.event_retention_days)
             old = (
                 select(WebhookEvent.id)
-                .where(WebhookEvent.received_at < kept_from, WebhookEvent.state == EventState.DONE)
+                .where(WebhookEvent.id < first_id(kept_from), WebhookEvent.state == EventState.DONE)
                 .limit(_PRUNE_ROWS)
             )
             session.execute(delete(WebhookEvent).where(WebhookEvent.id.in_(old)))

@@ -83,7 +83,7 @@ def _pending(session: Session, limit: int) -> list[_Event]:
     waiting = session.execute(
         select(WebhookEvent.id, WebhookEvent.size)
         .where(WebhookEvent.state == fixed(EventState.PENDING))
-        .order_by(WebhookEvent.received_at, WebhookEvent.id)
+        .order_by(WebhookEvent.id)
         .limit(limit)
     ).all()
     wanted: list[UUID] = []
@@ -97,7 +97,7 @@ def _pending(session: Session, limit: int) -> list[_Event]:
     for condition in one_of(session, WebhookEvent.id, wanted):
         query = select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at).where(condition)
         rows += session.execute(query).all()
-    rows.sort(key=lambda row: (row.received_at, row.id))
+    rows.sort(key=lambda row: row.id)
     return [_Event(row.id, row.received_at, parse_event(row.body, row.received_at)) for row in rows]
 
 

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import insert
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.accounts.service import verify_token_matches
@@ -27,7 +26,6 @@ bp = Blueprint("webhooks", __name__)
 
 MAX_BYTES = 4 * 1024 * 1024  # Meta sends up to 3 MB
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")  # anything else could be markup
-_INSERT = insert(WebhookEvent)
 _RECEIVED = b'{"status":"received"}\n'
 
 
@@ -50,7 +48,7 @@ def receive() -> Response:
     body = _raw_body()
     check_signature(body, request.headers.get("X-Hub-Signature-256", ""), services().config)
     _check_json(body)
-    services().db.execute_alone(_INSERT, new_event(body))
+    services().db.insert_alone(WebhookEvent, new_event(body))
     services().wakeups.ring(Work.INGEST)
     return Response(_RECEIVED, mimetype="application/json")
 

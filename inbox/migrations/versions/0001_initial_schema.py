@@ -67,12 +67,11 @@ def upgrade() -> None:
     with op.batch_alter_table("webhook_events", schema=None) as batch_op:
         batch_op.create_index(
             "ix_webhook_events_pending",
-            ["received_at", "id"],
+            ["id"],
             unique=False,
             postgresql_where=sa.text("state = 'pending'"),
             sqlite_where=sa.text("state = 'pending'"),
         )
-        batch_op.create_index("ix_webhook_events_received", ["received_at"], unique=False)
 
     op.create_table(
         "whatsapp_accounts",
@@ -447,7 +446,6 @@ def downgrade() -> None:
     op.drop_table("annotations")
     op.drop_table("whatsapp_accounts")
     with op.batch_alter_table("webhook_events", schema=None) as batch_op:
-        batch_op.drop_index("ix_webhook_events_received")
         batch_op.drop_index(
             "ix_webhook_events_pending",
             postgresql_where=sa.text("state = 'pending'"),
