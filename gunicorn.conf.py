@@ -4,7 +4,8 @@ by gunicorn itself."""
 import os
 import pathlib
 
-worker_class = "gthread"
+# gunicorn's threads, plus: nobody waits long for one, and /health has its own.
+worker_class = "inbox.gunicorn_worker.SheddingWorker"
 threads = int(os.environ.get("WEB_THREADS") or 8)
 
 # A heartbeat of the worker's main loop, no limit on requests: a stuck upstream call is ended by our own timeouts.
@@ -29,9 +30,7 @@ forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 
 def post_worker_init(worker):
     """The dispatcher works from the start, not from the first request on."""
-    services = worker.wsgi.extensions["inbox"]
-    if services.config.dispatcher:
-        services.start_dispatcher()
+    worker.wsgi.extensions["inbox"].start()
 
 
 def worker_exit(_server, worker):

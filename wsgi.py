@@ -1,9 +1,13 @@
 """The entry point of gunicorn and of `flask --app wsgi`."""
 
+import os
 import sys
 
 from inbox import create_app
 from inbox.errors import ConfigError
+
+# getaddrinfo takes no timeout: a silent name server would hold a thread for 10 s and more.
+os.environ.setdefault("RES_OPTIONS", "timeout:1 attempts:2")
 
 try:
     app = create_app()

@@ -25,12 +25,11 @@ def create_app(config: Config | None = None) -> Flask:
 
     from inbox import api, cli, logs
     from inbox.cache import ProfileCache
-    from inbox.config import Config
     from inbox.services import build
 
     if config is None:
-        config = cli.demo_config() if cli.wants_demo() else Config.from_env()
-    logs.configure(config.log_format, config.log_level)
+        config = cli.config_of_command()
+    logs.configure(config.log_format, config.log_level, config.secrets)
     app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = api.MAX_BODY
     if config.trusted_proxy_count:
@@ -38,25 +37,26 @@ def create_app(config: Config | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     if config.cors_origins:
         CORS(app, origins=list(config.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
-    services = build(config, ProfileCache(app))
+    services = build(config, ProfileCache(app, config))
     app.extensions["inbox"] = services
     api.register(app)
     _register_blueprints(app)
     cli.register(app)
     if config.dispatcher:
-        app.before_request(services.start_dispatcher)  # the net under gunicorn's hook and `flask run`
+        app.before_request(services.start)  # the net under gunicorn's hook and `flask run`
     cli.prepare_flask_run(app)
     return app
 
 
 def _register_blueprints(app: Flask) -> None:
     from inbox.accounts.routes import bp as accounts
+    from inbox.admin.routes import bp as admin
     from inbox.bot.routes import bp as bot
     from inbox.conversations.routes import bp as conversations
     from inbox.health.routes import bp as health
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, bot, accounts, health):
+    for blueprint in (webhooks, conversations, bot, accounts, admin, health):
         app.register_blueprint(blueprint)
 
 

@@ -1,14 +1,17 @@
-"""`flask --app wsgi …`: migrations, keys, the worker."""
+"""`flask --app wsgi …`: migrations, keys, the worker, what an operator asks."""
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import os
 import signal
 import sys
 import threading
-from datetime import datetime
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import click
@@ -17,21 +20,31 @@ from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
 from inbox import create_app, services_of
-from inbox.accounts.service import ensure_default
+from inbox.accounts import service as accounts
 from inbox.auth import keys
 from inbox.auth.access import Role
-from inbox.clock import rfc3339
+from inbox.clock import rfc3339, utc_now
 from inbox.config import Config
+from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.health import operator
+from inbox.health.doctor import Finding, Level, examine, problem
+from inbox.health.incidents import list_incidents
+from inbox.health.watch import DATABASE
+from inbox.outbox.wake import Work
+from inbox.resilience import UPSTREAMS
 
 log = logging.getLogger(__name__)
 
+INCIDENTS_SHOWN = 200
+
 db_commands = AppGroup("db", help="The database schema.")
 key_commands = AppGroup("keys", help="API keys.")
+account_commands = AppGroup("accounts", help="Business numbers.")
 
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (db_commands, key_commands, worker, demo):
+    for command in (db_commands, key_commands, account_commands, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
 
@@ -45,9 +58,8 @@ def prepare_flask_run(app: Flask) -> None:
     services = services_of(app)
     if not services.config.production:
         services.prepare_database()
-    if services.config.dispatcher:
-        services.start_dispatcher()
-        atexit.register(services.close)
+    services.start()
+    atexit.register(services.close)
 
 
 @db_commands.command("upgrade")
@@ -94,6 +106,35 @@ def revoke_key(prefix: str) -> None:
     click.echo("Revoked.")
 
 
+@account_commands.command("list")
+def list_accounts() -> None:
+    """Show all numbers, and why one is paused."""
+    for account in accounts.all_accounts(services_of(current_app).db):
+        state = f"paused {_day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
+        click.echo(f"{account.phone_number_id}  {account.phone_number or '-':15}  {state}")
+
+
+@account_commands.command("resume")
+@click.argument("phone_number_id")
+@click.option("--new-token", is_flag=True, help="Ask for a new access token (or read it from a pipe) and store it.")
+def resume_account(phone_number_id: str, new_token: bool) -> None:
+    """Let a paused number send again: what waited leaves at once, in order."""
+    services = services_of(current_app)
+    token = _secret("Access token") if new_token else None
+    if not accounts.resume(services.db, services.cipher, phone_number_id, token):
+        raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
+    services.wakeups.ring(Work.DELIVER)
+    click.echo("Resumed.")
+
+
+def _secret(name: str) -> str:
+    """What is typed without being shown, or the first line of a pipe."""
+    given = click.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not given.strip():
+        raise click.ClickException(f"{name} is empty.")
+    return str(given).strip()
+
+
 def _day(moment: datetime) -> str:
     return rfc3339(moment)[:10]
 
@@ -106,16 +147,88 @@ def worker() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    ensure_default(services.db, services.config, services.cipher)
-    services.start_dispatcher()
+    with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
+        accounts.ensure_default(services.db, services.config, services.cipher)
+    services.start("worker")
     ended.wait()
     if not services.close():
         raise click.ClickException("Some work did not end in time; its leases bring it back.")
 
 
-def wants_demo() -> bool:
-    """True when the command line asks for the demo, which brings its own settings and needs none."""
-    return "flask" in Path(sys.argv[0]).parts[-2:] and "demo" in sys.argv[1:]
+# --- what an operator asks ---------------------------------------------------------------------------------------
+
+
+@click.command("incidents")
+@click.option("--upstream", type=click.Choice([*UPSTREAMS, DATABASE]), help="Only of this one.")
+@click.option("--open", "open_only", is_flag=True, help="Only those that last.")
+@click.option("--days", type=click.FloatRange(min=0), help="Only those that were not over so many days ago.")
+@with_appcontext
+def incidents(upstream: str | None, open_only: bool, days: float | None) -> None:
+    """Which upstream was ill, from when to when, and what it affected; newest first."""
+    since = utc_now() - timedelta(days=days) if days is not None else None
+    db = services_of(current_app).db
+    try:
+        with _quiet():
+            page = list_incidents(
+                db, limit=INCIDENTS_SHOWN, upstream=upstream, open_only=open_only or None, since=since
+            )
+    except DatabaseUnavailable:
+        raise click.ClickException("The database cannot be read; see: flask --app wsgi doctor") from None
+    if not page.rows:
+        click.echo("There were no such incidents." if upstream or open_only or since else "There were no incidents.")
+        return
+    for line in operator.table(page.rows):
+        click.echo(line)
+    if page.next is not None:
+        click.echo(f"These are the newest {INCIDENTS_SHOWN}; GET /admin/incidents pages through all.")
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_appcontext
+def doctor(as_json: bool) -> None:
+    """Try everything we depend on, and say in plain words what to do. Exit code 1 when there is a problem."""
+    with _quiet():
+        findings = examine(services_of(current_app))
+    raise SystemExit(_tell(findings, as_json=as_json))
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> int:
+    """Print findings; the exit code."""
+    click.echo(operator.as_json(findings) if as_json else operator.as_text(findings))
+    return int(any(finding.level is Level.PROBLEM for finding in findings))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without log lines between ours: they say the same, for other readers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------
+
+
+def config_of_command() -> Config:
+    """Settings from the environment, except for commands that have to work without good ones. Raises ConfigError."""
+    if _wants("demo"):
+        return demo_config()
+    try:
+        return Config.from_env()
+    except ConfigError as error:
+        if not _wants("doctor"):
+            raise
+        setting = problem("settings", str(error), "Correct it and ask again: nothing else can be looked at before.")
+        raise SystemExit(_tell([setting], as_json="--json" in sys.argv)) from None
+
+
+def _wants(command: str) -> bool:
+    """True when the command line asks for this command."""
+    return "flask" in Path(sys.argv[0]).parts[-2:] and command in sys.argv[1:]
 
 
 def demo_config() -> Config:

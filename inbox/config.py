@@ -6,9 +6,10 @@ import base64
 import binascii
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
@@ -19,6 +20,40 @@ Environment = Literal["production", "development"]
 
 _T = TypeVar("_T", str, None)
 _SWITCH = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+
+
+MOST_AT_ONCE = 200  #: calls to one upstream in one process
+
+
+@dataclass(frozen=True, kw_only=True)
+class Policy:
+    """How an upstream is called. Times are seconds; the README lists the variables."""
+
+    total: float  #: for one job or request, every attempt and pause included
+    connect: float
+    read: float  #: between two bytes; one attempt takes no longer than this or what is left of the total
+    attempts: int = 1
+    minimum: float = 1.0  #: an attempt that would have less than this is not begun
+    breaker_failures: int = 5  #: in a row; half of the last 20 opens it as well
+    breaker_open: float = 30.0
+    bulkhead: int = 8  #: calls at once in this process
+    max_bytes: int = 256 * 1024  #: of an answer
+
+
+GEMINI = Policy(
+    total=15.0,
+    connect=3.0,
+    read=12.0,
+    attempts=3,
+    minimum=3.0,
+    breaker_failures=5,
+    breaker_open=60.0,
+    bulkhead=4,
+    max_bytes=2 * 1024 * 1024,
+)
+#: One attempt: repeats of a send belong to the outbox.
+WHATSAPP = Policy(total=10.0, connect=3.0, read=7.0, minimum=3.0, breaker_failures=3, breaker_open=30.0, bulkhead=5)
+SUPABASE = Policy(total=5.0, connect=2.0, read=3.0, attempts=2, breaker_failures=5, breaker_open=30.0, bulkhead=2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +83,23 @@ class Config:
     whatsapp_access_token: str | None = field(default=None, repr=False)
     whatsapp_phone_number: str | None = None
     whatsapp_bot_auto_on: bool = True
-    whatsapp_connect_timeout: float = 3.0
-    whatsapp_read_timeout: float = 7.0
 
     gemini_api_url: str = "https://generativelanguage.googleapis.com/v1beta"
     gemini_api_key: str | None = field(default=None, repr=False)
     gemini_model: str = "gemini-3.5-flash-lite"
     gemini_fallback_model: str | None = None
-    gemini_connect_timeout: float = 3.0
-    gemini_read_timeout: float = 12.0
 
     supabase_url: str | None = None
+
+    whatsapp: Policy = WHATSAPP
+    gemini: Policy = GEMINI
+    supabase: Policy = SUPABASE
+    database_breaker_failures: int = 5
+    database_breaker_open: float = 3.0
+    resilience_retry: bool = True
+    resilience_breaker: bool = True
+    resilience_cache: bool = True
+    journal_max_bytes: int = 64 * 1024 * 1024
 
     human_backup_number: str | None = None
     bot_debounce: float = 2.0
@@ -70,6 +111,18 @@ class Config:
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def switches(self) -> dict[str, bool]:
+        """What can be switched off to go back to plain calls, one by one or all."""
+        return {"retry": self.resilience_retry, "breaker": self.resilience_breaker, "cache": self.resilience_cache}
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be told anywhere, the passwords within addresses included."""
+        passwords = re.findall(r"://[^:/@]*:(.+)@", f"{self.database_url}\n{self.redis_url}")
+        tokens = (self.secret_key, self.whatsapp_verify_token, self.whatsapp_access_token, self.gemini_api_key)
+        return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords]))
 
     @property
     def dispatcher_hands(self) -> int:
@@ -85,6 +138,13 @@ class Config:
         production = environment == "production"
         own = {} if production else development_secrets(instance)
         style = "json" if production else "text"
+        web_threads = read.integer("WEB_THREADS", cls.web_threads, low=1, high=200)
+        deliver_threads = read.integer("DELIVER_THREADS", cls.deliver_threads, low=1, high=100)
+        answer_threads = read.integer("ANSWER_THREADS", cls.answer_threads, low=1, high=100)
+        # How many threads an ill upstream may hold at once: all that are there for it, but never all of the web's.
+        gemini = replace(GEMINI, bulkhead=max(2, web_threads // 2, answer_threads))
+        whatsapp = replace(WHATSAPP, bulkhead=deliver_threads + 1)
+        supabase = replace(SUPABASE, bulkhead=max(2, web_threads // 4))
         config = cls(
             env="production" if production else "development",
             instance_path=instance,
@@ -92,9 +152,9 @@ class Config:
             redis_url=read.text("REDIS_URL"),
             secret_key=read.text("SECRET_KEY") or own.get("SECRET_KEY", ""),
             encryption_keys=read.words("ENCRYPTION_KEYS") or tuple(filter(None, [own.get("ENCRYPTION_KEYS")])),
-            web_threads=read.integer("WEB_THREADS", cls.web_threads, low=1, high=200),
-            deliver_threads=read.integer("DELIVER_THREADS", cls.deliver_threads, low=1, high=100),
-            answer_threads=read.integer("ANSWER_THREADS", cls.answer_threads, low=1, high=100),
+            web_threads=web_threads,
+            deliver_threads=deliver_threads,
+            answer_threads=answer_threads,
             dispatcher=read.switch("DISPATCHER", cls.dispatcher),
             trusted_proxy_count=read.integer("TRUSTED_PROXY_COUNT", 0, low=0, high=5),
             cors_origins=read.origins("CORS_ORIGINS"),
@@ -107,15 +167,20 @@ class Config:
             whatsapp_access_token=read.text("WHATSAPP_ACCESS_TOKEN"),
             whatsapp_phone_number=read.phone("WHATSAPP_PHONE_NUMBER"),
             whatsapp_bot_auto_on=read.switch("WHATSAPP_BOT_AUTO_ON", cls.whatsapp_bot_auto_on),
-            whatsapp_connect_timeout=read.seconds("WHATSAPP_CONNECT_TIMEOUT", cls.whatsapp_connect_timeout, high=30),
-            whatsapp_read_timeout=read.seconds("WHATSAPP_READ_TIMEOUT", cls.whatsapp_read_timeout, high=30),
             gemini_api_url=read.upstream_url("GEMINI_API_URL", cls.gemini_api_url, production=production),
             gemini_api_key=read.text("GEMINI_API_KEY"),
             gemini_model=read.text("GEMINI_MODEL") or cls.gemini_model,
             gemini_fallback_model=read.text("GEMINI_FALLBACK_MODEL"),
-            gemini_connect_timeout=read.seconds("GEMINI_CONNECT_TIMEOUT", cls.gemini_connect_timeout, high=30),
-            gemini_read_timeout=read.seconds("GEMINI_READ_TIMEOUT", cls.gemini_read_timeout, high=60),
             supabase_url=read.upstream_url("SUPABASE_URL", None, production=production),
+            whatsapp=read.policy("WHATSAPP", whatsapp, longest=15),  # a lease on a send ends after 20
+            gemini=read.policy("GEMINI", gemini, longest=45),  # a lease on an answer ends after 60
+            supabase=read.policy("SUPABASE", supabase, longest=15),
+            database_breaker_failures=read.integer("DATABASE_BREAKER_FAILURES", 5, low=1, high=1000),
+            database_breaker_open=read.seconds("DATABASE_BREAKER_OPEN_SECONDS", 3.0, high=300),
+            resilience_retry=read.switch("RESILIENCE_RETRY", True),
+            resilience_breaker=read.switch("RESILIENCE_BREAKER", True),
+            resilience_cache=read.switch("RESILIENCE_CACHE", True),
+            journal_max_bytes=read.integer("JOURNAL_MAX_BYTES", cls.journal_max_bytes, low=0, high=2**40),
             human_backup_number=read.phone("HUMAN_BACKUP_NUMBER"),
             bot_debounce=read.seconds("BOT_DEBOUNCE_SECONDS", cls.bot_debounce, low=0, high=60),
             bot_answer_deadline=read.seconds("BOT_ANSWER_DEADLINE_SECONDS", cls.bot_answer_deadline, high=3600),
@@ -238,6 +303,21 @@ class _Reader:
         if not low <= number <= high:  # also refuses nan
             raise ConfigError(name, f"must be seconds, from {low:g} to {high:g}")
         return number
+
+    def policy(self, upstream: str, default: Policy, *, longest: float) -> Policy:
+        """NAME_TOTAL_TIMEOUT, NAME_CONNECT_TIMEOUT and so on over the defaults."""
+        total = self.seconds(f"{upstream}_TOTAL_TIMEOUT", default.total, high=longest)
+        return replace(
+            default,
+            total=total,
+            connect=self.seconds(f"{upstream}_CONNECT_TIMEOUT", min(default.connect, total), high=total),
+            read=self.seconds(f"{upstream}_READ_TIMEOUT", min(default.read, total), high=total),
+            attempts=self.integer(f"{upstream}_ATTEMPTS", default.attempts, low=1, high=10),
+            minimum=min(default.minimum, total / 2),
+            breaker_failures=self.integer(f"{upstream}_BREAKER_FAILURES", default.breaker_failures, low=1, high=1000),
+            breaker_open=self.seconds(f"{upstream}_BREAKER_OPEN_SECONDS", default.breaker_open, high=3600),
+            bulkhead=self.integer(f"{upstream}_BULKHEAD", default.bulkhead, low=1, high=MOST_AT_ONCE),
+        )
 
     def digits(self, name: str) -> str | None:
         value = self.text(name)

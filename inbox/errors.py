@@ -126,6 +126,13 @@ class MessageNotFound(DomainError):
     status, code, title = 404, "message_not_found", "There is no such message."
 
 
+class CircuitBreakerNotFound(DomainError):
+    """No circuit breaker has this name."""
+
+    status, code = 404, "circuit_breaker_not_found"
+    title = "There is no such circuit breaker. There are: gemini, whatsapp, supabase, database."
+
+
 class ReplyWindowClosed(DomainError):
     """More than 24 hours since the customer last wrote: WhatsApp takes templates only (Meta error 131047)."""
 
@@ -159,10 +166,23 @@ class TemporarilyUnavailable(DomainError):
 
 
 class DatabaseUnavailable(TemporarilyUnavailable):
-    """The database did not answer in time, or not at all."""
+    """The database did not answer in time, or not at all.
+
+    `may_repeat`: what ended the transaction is over (a deadlock, a connection that broke), so all of it may be run
+    again at once. `in_doubt`: COMMIT had been sent when the connection broke, so it may have been stored all the same.
+    """
 
     code = "database_timeout"
     title = "The database is not reachable just now. Nothing was changed; try again shortly."
+    IN_DOUBT = (
+        "The connection to the database broke while this was being saved, so it may or may not be saved. "
+        "Look before you try again."
+    )
+
+    def __init__(self, *, retry_after: int = 5, may_repeat: bool = False, in_doubt: bool = False) -> None:
+        super().__init__(self.IN_DOUBT if in_doubt else None, retry_after=retry_after)
+        self.may_repeat = may_repeat
+        self.in_doubt = in_doubt
 
 
 # --- what an upstream did ----------------------------------------------------------------------------------------
@@ -172,7 +192,8 @@ class UpstreamError(InboxError):
     """A call to an upstream did not give what we asked for.
 
     Carries fields instead of text to parse: `upstream` is its name, `http_status` is None when no answer came,
-    `code` is the upstream's own error code, `retry_after` is seconds or None. Never holds a URL, a token or a body.
+    `code` is the upstream's own error code, `retry_after` is seconds or None, `phase` is how far the request got
+    (connect, sent, headers). Never holds a URL, a token or a body.
     """
 
     def __init__(
@@ -184,6 +205,7 @@ class UpstreamError(InboxError):
         code: int | str | None = None,
         detail: str | None = None,
         retry_after: float | None = None,
+        phase: str | None = None,
     ) -> None:
         super().__init__(f"{upstream}: {reason}")
         self.upstream = upstream
@@ -192,10 +214,31 @@ class UpstreamError(InboxError):
         self.code = code
         self.detail = detail
         self.retry_after = retry_after
+        self.phase = phase
 
 
 class UpstreamUnavailable(UpstreamError):
     """It never received the request, or answered that it did not act on it: safe to repeat."""
+
+
+class UpstreamUntrusted(UpstreamUnavailable):
+    """Its certificate is not to be trusted. Never repeated, never downgraded: somebody has to look."""
+
+
+class UpstreamLocal(UpstreamUnavailable):
+    """We did not call: says nothing about the upstream."""
+
+
+class UpstreamBusy(UpstreamLocal):
+    """As many calls as we allow are under way already."""
+
+
+class UpstreamOpen(UpstreamLocal):
+    """The circuit breaker is open; `retry_after` is when it will let a call through."""
+
+
+class DeadlineExceeded(UpstreamLocal):
+    """Not enough time is left to begin an attempt."""
 
 
 class UpstreamThrottled(UpstreamUnavailable):

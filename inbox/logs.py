@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
+from collections.abc import Iterable
 from contextvars import ContextVar
-from typing import Any, Literal
+from types import TracebackType
+from typing import Any, Literal, TextIO
+from urllib.parse import quote, unquote
 
 from pythonjsonlogger.json import JsonFormatter
 
@@ -14,11 +18,19 @@ from inbox.clock import new_id
 
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 
-#: Tokens by their shapes: Meta's, Google's, Supabase's (JWT and keys), ours, and anything after "Bearer ".
+#: Tokens by their shapes: Meta's, Google's, Supabase's (JWT and keys) and ours; by their places: after "Bearer", as a
+#: parameter of an address, and before its "@". What stands before such a place is kept.
 _SECRETS = re.compile(
     r"EAA[A-Za-z0-9]{20,}|AIza[\w-]{20,}|AQ\.[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]+\.?[\w-]*"
-    r"|sb_(?:secret|publishable)_\w+|inbox_[A-Za-z0-9_-]{20,}|(?<=[Bb]earer )[^\s\"',]+"
+    r"|sb_(?:secret|publishable)_\w+|inbox_[A-Za-z0-9_-]{20,}"
+    r"|(?P<place>(?:Bearer|bearer|BEARER)\s+|[?&](?:key|access_token|hub\.verify_token)=)[^\s\"'&,\\]{4,}"
+    r"|(?P<user>://[^\s/@:]*:)[^\s/@]+(?=@)"
 )
+#: What none of them is without. A search for these takes 6 us a line, one for the patterns 27; most lines have none.
+_HINTS = re.compile(r"EAA|AIza|AQ\.|eyJ|sb_|inbox_|Bearer|bearer|BEARER|key=|token=|://")
+_SHORTEST = 12  # characters of a secret that is looked for as it is; a shorter one may be a word that occurs anyway
+#: What PostgreSQL says about the row of a failed statement, down to the next thing that is said.
+_ROW = re.compile(r"^DETAIL:.*?(?=^(?:\[SQL|\(Background|The above|During)|\Z)", re.M | re.S)
 
 
 def request_id() -> str:
@@ -37,26 +49,55 @@ def set_request_id(value: str) -> None:
 
 def redact(text: str) -> str:
     """`text` with everything that looks like a token replaced."""
-    return _SECRETS.sub("[redacted]", text)
+    if not _HINTS.search(text):
+        return text
+    return _SECRETS.sub(lambda found: f"{found['place'] or found['user'] or ''}[redacted]", text)
 
 
-class _Redacting(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to stdout. Whole lines are redacted, so that no traceback and no extra of any type is missed."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__(sys.stdout)
+        forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _spellings(secret)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        self._known = re.compile("|".join(map(re.escape, longest_first))) if forms else None
+
+    def format(self, record: logging.LogRecord) -> str:
         record.request_id = _request_id.get() or None
-        message = record.getMessage()
-        record.msg, record.args = redact(message), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = redact(logging.Formatter().formatException(record.exc_info))
-        for key, value in record.__dict__.items():
-            if key not in _STANDARD and isinstance(value, str):
-                record.__dict__[key] = redact(value)
-        return True
+        if record.exc_text:  # of another handler's formatter
+            record.exc_text = _without_rows(record.exc_text)
+        line = redact(super().format(record))
+        return self._known.sub("[redacted]", line) if self._known else line
+
+
+def _spellings(secret: str) -> set[str]:
+    """As it is, and as it stands in an address or in JSON."""
+    return {secret, unquote(secret), quote(secret, safe=""), json.dumps(secret, ensure_ascii=False)[1:-1]}
+
+
+_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class _Discreet(logging.Formatter):
+    """Tracebacks without the rows that PostgreSQL quotes: they hold what customers wrote."""
+
+    def formatException(self, ei: _ExcInfo) -> str:
+        return _without_rows(super().formatException(ei))
+
+
+def _without_rows(traceback: str) -> str:
+    return _ROW.sub("DETAIL: [left out]\n", traceback)
+
+
+class _JSONFormatter(_Discreet, JsonFormatter):
+    pass
 
 
 _STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {"message", "asctime", "exc_text"}
 
 
-class _TextFormatter(logging.Formatter):
+class _TextFormatter(_Discreet):
     def format(self, record: logging.LogRecord) -> str:
         line = super().format(record)
         extras = " ".join(
@@ -65,14 +106,13 @@ class _TextFormatter(logging.Formatter):
         return f"{line} {extras}".rstrip()
 
 
-def configure(log_format: Literal["json", "text"], level: str) -> None:
-    """Send every record to stdout. Calling it again replaces what an earlier call set up."""
-    handler = logging.StreamHandler(sys.stdout)
-    handler.addFilter(_Redacting())
+def configure(log_format: Literal["json", "text"], level: str, secrets: Iterable[str] = ()) -> None:
+    """Send every record to stdout, without any of `secrets`. Calling it again replaces what an earlier call set up."""
+    handler = _Handler(secrets)
     formatter: logging.Formatter
     if log_format == "json":
         fields: dict[str, Any] = {"levelname": "level", "name": "logger", "asctime": "time"}
-        formatter = JsonFormatter(
+        formatter = _JSONFormatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=fields, json_ensure_ascii=False
         )
         formatter.default_msec_format = "%s.%03d"
@@ -80,10 +120,8 @@ def configure(log_format: Literal["json", "text"], level: str) -> None:
         formatter = _TextFormatter("%(asctime)s %(levelname)-7s %(message)s")
     handler.setFormatter(formatter)
     root = logging.getLogger()
-    for old in list(root.handlers):
-        if getattr(old, "inbox", False):
-            root.removeHandler(old)
-    handler.inbox = True  # type: ignore[attr-defined]  # our mark, so that a second call finds it
+    for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
+        root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings print URLs

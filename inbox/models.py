@@ -32,7 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from inbox.clock import new_id, to_milliseconds
 
-SCHEMA = "0001"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0002"  #: the newest migration; a test compares it with the migrations' own head
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -323,8 +323,75 @@ class Lease(Base):
     until: Mapped[datetime]
 
 
+class Process(Base):
+    """A live process and its newest report. It deletes its row when it stops; a crashed one's row grows old."""
+
+    __tablename__ = "processes"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))  #: web | worker | other
+    host: Mapped[str] = mapped_column(String(255))
+    pid: Mapped[int]
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]  #: the database's clock
+    report: Mapped[dict[str, Any]]  #: `health.reporter.Report`
+
+
+class Incident(Base):
+    """A time during which an upstream was ill for at least one process."""
+
+    __tablename__ = "incidents"
+    __table_args__ = (
+        Index("ix_incidents_newest", "started_at", "id"),  # GET /admin/incidents
+        # one open incident per upstream, whatever the processes do at once
+        Index(
+            "uq_incidents_open",
+            "upstream",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+            sqlite_where=text("ended_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    upstream: Mapped[str] = mapped_column(String(32))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    first_error: Mapped[str | None]  #: class, status, code and phase; no text of anybody's
+    affected: Mapped[dict[str, Any]]  #: `health.incidents.Affected`
+
+
+class IncidentConversation(Base):
+    """A conversation that waits because of an open incident: counts it once over all processes, gone at its end."""
+
+    __tablename__ = "incident_conversations"
+
+    incident_id: Mapped[UUID] = mapped_column(ForeignKey("incidents.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[UUID] = mapped_column(primary_key=True)  #: no foreign key: it may be gone by now
+
+
+class Reset(Base):
+    """When somebody last asked every process to reset a circuit breaker or the cache."""
+
+    __tablename__ = "resets"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)  #: a breaker's name, or "cache"
+    at: Mapped[datetime]
+
+
+class CoolDown(Base):
+    """A quota that is used up until a time, shared because quotas belong to projects, not to processes."""
+
+    __tablename__ = "cool_downs"
+
+    key: Mapped[str] = mapped_column(primary_key=True)  #: such as gemini:gemini-3.5-flash-lite
+    until: Mapped[datetime]
+    reason: Mapped[str]
+
+
 class ParkedStatus(Base):
-    """A delivery status for an id we do not know yet; merged when the id appears, else pruned."""
+    """A delivery status for an id we do not know yet: merged when the id appears, else pruned. Failures stay longer,
+    see `outbox.evidence`."""
 
     __tablename__ = "parked_statuses"
     __table_args__ = (
@@ -407,6 +474,7 @@ class Job(Base):
     state: Mapped[str] = mapped_column(String(8), default=JobState.PENDING)
     due_at: Mapped[datetime | None]  #: None: only evidence or a person moves it on
     attempts: Mapped[int] = mapped_column(default=0)  #: tries that count towards the growing delay
+    held_until: Mapped[datetime | None]  #: of an unknown outcome: nothing written later leaves before (I6)
     resends: Mapped[int] = mapped_column(default=0)  #: automatic repeats of an unknown outcome: once at most (I7)
     lease: Mapped[UUID | None]  #: who works on an answer or a receipt just now; due_at is then when the lease ends
     revision: Mapped[int] = mapped_column(default=0)  #: of an answer: +1 for each customer message that joins it

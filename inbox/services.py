@@ -10,23 +10,31 @@ from datetime import timedelta
 
 from sqlalchemy import inspect, text
 
+from inbox import resilience
 from inbox.accounts.service import ensure_default
 from inbox.accounts.tokens import TokenCipher
 from inbox.bot.answer import Answering, BotSettings
 from inbox.bot.handover import HandOver
+from inbox.bot.model import Models
 from inbox.cache import ProfileCache
 from inbox.config import Config
 from inbox.db import Database
+from inbox.db.transactions import database_breaker
 from inbox.gateways.gemini import Gemini
 from inbox.gateways.whatsapp import WhatsApp
 from inbox.health.probes import Health
+from inbox.health.processes import Kind
+from inbox.health.reporter import Reporter
+from inbox.health.watch import DATABASE, Watch
 from inbox.models import SCHEMA
 from inbox.outbox.crews import build_dispatcher
 from inbox.outbox.dispatcher import DRAIN, Dispatcher
-from inbox.outbox.wake import Wakeups
+from inbox.outbox.wake import Wakeups, Work
+from inbox.resilience import Bulkhead
 from inbox.webhooks.apply import IngestSettings
+from inbox.webhooks.journal import Journal
 
-_NOT_REQUESTS = 6  # connections for the dispatcher's own threads beside its crews' hands
+_NOT_REQUESTS = 8  # connections for the dispatcher's own threads beside its crews' hands, the journal, the reporter
 
 
 @dataclass
@@ -37,17 +45,26 @@ class Services:
     db: Database
     cipher: TokenCipher
     whatsapp: WhatsApp
-    gemini: Gemini
+    models: Models
+    previews: Bulkhead
     profiles: ProfileCache
     wakeups: Wakeups
+    journal: Journal
     answering: Answering
     health: Health
+    watch: Watch
     stopping: threading.Event
 
     def __post_init__(self) -> None:
+        self.reporter = Reporter(self)
         self._dispatcher: Dispatcher | None = None
         self._pid = 0
         self._lock = threading.Lock()
+
+    @property
+    def dispatching(self) -> bool:
+        """True when the crews work in this process."""
+        return self._dispatcher is not None and self._pid == os.getpid()
 
     @property
     def bot_stays_out(self) -> timedelta:
@@ -72,6 +89,13 @@ class Services:
                 return False
             return session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() == SCHEMA
 
+    def start(self, kind: Kind = "web") -> None:
+        """Start what works beside requests, once per process: reporter, journal, and the crews where they belong."""
+        self.reporter.start(kind)
+        self.journal.start()
+        if self.config.dispatcher or kind == "worker":
+            self.start_dispatcher()
+
     def start_dispatcher(self) -> None:
         """Start the crews, once per process: threads do not survive a fork."""
         if self._pid == os.getpid() or self.stopping.is_set():
@@ -89,42 +113,66 @@ class Services:
             dispatcher, self._dispatcher = self._dispatcher, None
             mine = self._pid == os.getpid()
         drained = dispatcher.stop(seconds) if dispatcher is not None and mine else True
+        self.journal.close()
         self.wakeups.stop()
+        self.reporter.stop()
         self.db.close()
         return drained
 
 
 def build(config: Config, profiles: ProfileCache) -> Services:
     """Everything, wired together. Opens no connection and starts no thread."""
-    db = Database(config.database_url, pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands)
+    db = _database(config)
     wakeups = Wakeups(db, remote=not config.dispatcher)
-    gemini = Gemini(
-        config.gemini_api_url, config.gemini_api_key, (config.gemini_connect_timeout, config.gemini_read_timeout)
+    journal = Journal(
+        config.instance_path / "journal",
+        db,
+        lambda: wakeups.ring(Work.INGEST),
+        max_bytes=config.journal_max_bytes,
     )
+    resilience.configure(config)
+    gemini = Gemini(config.gemini_api_url, config.gemini_api_key)
     rng = random.Random()  # noqa: S311 (jitter, no secret)
+    breakers = {name: upstream.breaker for name, upstream in resilience.UPSTREAMS.items()} | {DATABASE: db.breaker}
+    watch = Watch(breakers, journaled=lambda: journal.written)
+    models = Models(db, gemini, config.gemini_model, config.gemini_fallback_model)
     answering = Answering(
         db=db,
-        gemini=gemini,
+        models=models,
         cache=profiles,
         handover=HandOver(db, wakeups, config.human_backup_number),
         wakeups=wakeups,
         settings=BotSettings(
-            model=config.gemini_model,
-            fallback_model=config.gemini_fallback_model,
             debounce=config.bot_debounce,
             answer_deadline=config.bot_answer_deadline,
         ),
         rng=rng,
+        note=watch.note,
     )
     return Services(
         config=config,
         db=db,
         cipher=TokenCipher(config.encryption_keys),
-        whatsapp=WhatsApp(config.whatsapp_api_url, (config.whatsapp_connect_timeout, config.whatsapp_read_timeout)),
-        gemini=gemini,
+        whatsapp=WhatsApp(config.whatsapp_api_url),
+        models=models,
+        previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
         profiles=profiles,
         wakeups=wakeups,
+        journal=journal,
         answering=answering,
         health=Health(config, db),
+        watch=watch,
         stopping=threading.Event(),
+    )
+
+
+def _database(config: Config) -> Database:
+    breaker = database_breaker(
+        config.database_breaker_failures, config.database_breaker_open, enabled=config.resilience_breaker
+    )
+    return Database(
+        config.database_url,
+        pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands,
+        breaker=breaker,
+        repeats=config.resilience_retry,
     )

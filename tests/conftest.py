@@ -27,6 +27,10 @@ APP_SECRET = "test_app_secret_0001"
 BACKENDS = ["sqlite", "postgresql"]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--steps", type=int, default=0, help="so many new steps in tests/outbox/test_machine.py")
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a PostgreSQL server on which tests may create databases."""

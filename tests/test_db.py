@@ -10,7 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
-from inbox.db import Database, describe, fixed, normalise_url
+from inbox.db import Database, fixed, normalise_url
+from inbox.db.transactions import describe
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.models import Account, WebhookEvent
 from inbox.webhooks.routes import new_event
@@ -49,8 +50,11 @@ def test_other_addresses_are_refused_without_printing_them(raw: str) -> None:
 def test_a_transaction_pooler_gets_no_prepared_statements_and_no_session_settings() -> None:
     pooled = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:6543/postgres")
     session_mode = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:5432/postgres")
+    marked = Database("postgres://u:p@127.0.0.1:5432/postgres?pgbouncer=true&sslmode=disable")
     assert pooled.transaction_pooled
+    assert marked.transaction_pooled
     assert not session_mode.transaction_pooled
+    assert marked.url.query == {"sslmode": "disable"}  # the mark is the dashboard's, libpq would refuse it
 
 
 def test_a_password_is_not_printed() -> None:
@@ -101,9 +105,10 @@ _PRAGMAS = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "busy_ti
 def test_postgresql_sessions_have_their_limits(postgres: str) -> None:
     db = Database(postgres)
     with db.reading() as session:
-        shown = [session.execute(text(f"SHOW {name}")).scalar_one() for name in ("statement_timeout", "lock_timeout")]
+        names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "timezone")
+        shown = [session.execute(text(f"SHOW {name}")).scalar_one() for name in names]
     db.close()
-    assert shown == ["10s", "2s"]
+    assert shown == ["10s", "2s", "15s", "UTC"]
 
 
 def test_a_database_that_is_not_there_is_unavailable_not_a_crash() -> None:

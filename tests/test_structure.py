@@ -7,15 +7,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "inbox"
 #: Where flask may be imported, besides routes.
-EDGE = {"api.py", "cli.py", "cache.py", "__init__.py"}
+EDGE = {"api.py", "cli.py", "cache/profile_cache.py", "__init__.py"}
 #: Packages from the outside in; a module may import its own layer and those further in.
 LAYERS = [
     ["sandbox", "cli", "services"],
-    ["webhooks", "conversations", "bot", "accounts", "health", "auth", "api", "cache"],
+    ["webhooks", "conversations", "bot", "accounts", "admin", "health", "auth", "api", "cache"],
     ["outbox"],
     ["gateways"],
     ["http"],
     ["models", "db", "lease", "paging", "schemas", "migrations"],
+    ["resilience", "shedding"],
     ["config", "errors", "clock", "logs"],
 ]
 

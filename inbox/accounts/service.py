@@ -21,9 +21,28 @@ log = logging.getLogger(__name__)
 
 def list_accounts(db: Database, access: Access) -> Sequence[Account]:
     """The numbers the caller may see, oldest first."""
+    return [row for row in all_accounts(db) if access.allows(row.id)]
+
+
+def all_accounts(db: Database) -> Sequence[Account]:
+    """Every number, oldest first: for commands, which see all."""
     with db.reading() as session:
-        rows = session.execute(select(Account).order_by(Account.created_at, Account.id)).scalars().all()
-    return [row for row in rows if access.allows(row.id)]
+        return session.execute(select(Account).order_by(Account.created_at, Account.id)).scalars().all()
+
+
+def resume(db: Database, cipher: TokenCipher, phone_number_id: str, token: str | None) -> bool:
+    """Let a paused number send again, with a new access token if one is given. False when there is no such number."""
+    with db.writing() as session:
+        query = select(Account).where(Account.phone_number_id == phone_number_id).with_for_update()
+        account = session.execute(query).scalar_one_or_none()
+        if account is None:
+            return False
+        if token is not None:
+            account.access_token_encrypted = cipher.encrypt(token)
+        account.paused_reason = account.paused_at = None
+        account.updated_at = db.now(session)
+    log.info("number resumed", extra={"account_id": str(account.id), "new_token": token is not None})
+    return True
 
 
 def ensure_default(db: Database, config: Config, cipher: TokenCipher) -> bool:

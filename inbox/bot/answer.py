@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -17,16 +17,17 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from inbox.bot.handover import HandOver
+from inbox.bot.model import Models
 from inbox.bot.profiles import cached_profile, current_version
 from inbox.bot.prompt import MAX_HISTORY, presentable, system_text, turns
 from inbox.bot.schemas import ProfileContent
 from inbox.cache import ProfileCache
 from inbox.conversations.rows import shown_name
 from inbox.conversations.service import outbound_message, queue
-from inbox.conversations.state import AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
+from inbox.conversations.state import AI_OUTAGES, AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
 from inbox.db import Database
 from inbox.errors import UpstreamError, UpstreamRejected
-from inbox.gateways.gemini import Gemini, Generated, ModelGone
+from inbox.gateways.gemini import Generated
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
@@ -44,8 +45,6 @@ _RETRY_CAP = 30.0  # seconds between tries while the AI is away
 class BotSettings:
     """From Config. Times are seconds."""
 
-    model: str
-    fallback_model: str | None
     debounce: float
     answer_deadline: float
 
@@ -68,12 +67,13 @@ class Answering:
     """What answering needs."""
 
     db: Database
-    gemini: Gemini
+    models: Models
     cache: ProfileCache
     handover: HandOver
     wakeups: Wakeups
     settings: BotSettings
     rng: random.Random
+    note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
 
     def run(self, claim: JobClaim) -> None:
         """Answer the claimed conversation, hand it over, or try again later."""
@@ -117,15 +117,8 @@ class Answering:
         self.wakeups.ring(Work.REST)
 
     def _generate(self, profile: ProfileContent, scene: _Scene) -> Generated:
-        """Ask the profile's model, and the fallback model when that one is gone or used up for today."""
-        system, history = system_text(profile), turns(scene.messages, scene.customer_name)
-        try:
-            return self.gemini.generate(model=profile.model or self.settings.model, system=system, turns=history)
-        except ModelGone:
-            if not self.settings.fallback_model:
-                raise
-            log.warning("model gone, using the fallback", extra={"model": self.settings.fallback_model})
-            return self.gemini.generate(model=self.settings.fallback_model, system=system, turns=history)
+        history = turns(scene.messages, scene.customer_name)
+        return self.models.generate(profile.model, system_text(profile), history)
 
     # --- after ---------------------------------------------------------------------------------------------------
 
@@ -145,7 +138,7 @@ class Answering:
             _say(session, conversation, text, now, Author.BOT)
             conversation.bot_last_reply_at = now
             conversation.answered_through = max(message.stored_at for message in scene.waiting)
-            if conversation.needs_human_reason == AI_UNAVAILABLE:
+            if conversation.needs_human_reason in AI_OUTAGES:
                 conversation.needs_human, conversation.needs_human_reason = False, None
             jobs.finish_job(session, claim, now)
         self.wakeups.ring(Work.DELIVER)
@@ -155,11 +148,12 @@ class Answering:
         with self.db.writing() as session:
             now = self.db.now(session)
             conversation = _unless_void(session, claim, scene, now)
+            news = conversation is not None and conversation.needs_human_reason != reason
             if conversation is not None:
                 hand_over(conversation, reason)
                 conversation.changed_at = now
             jobs.finish_job(session, claim, now)
-        if conversation is not None:
+        if news:
             self.handover.tell(claim.account_id, claim.conversation_id, reason)
 
     def _try_later(self, claim: JobClaim, scene: _Scene, profile: ProfileContent, error: UpstreamError) -> None:
@@ -177,6 +171,7 @@ class Answering:
                 hand_over(conversation, AI_UNAVAILABLE)
             again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
+        self.note(error.upstream, claim.conversation_id)
         log.warning("answer postponed", extra={"upstream": error.upstream, "reason": error.reason, "late": late})
         if late:
             self.wakeups.ring(Work.DELIVER)
@@ -282,10 +277,11 @@ def _why_a_person(scene: _Scene, profile: ProfileContent) -> str | None:
 
 
 def _unless_void(session: Session, claim: JobClaim, scene: _Scene, now: datetime) -> Conversation | None:
-    """The conversation, locked; None when a person has acted since the bot began (I9)."""
+    """The conversation, locked. None when a person has acted since the bot began (I9), or when it took so long that
+    the job went to somebody else, who may have answered."""
     query = select(Conversation).where(Conversation.id == claim.conversation_id).with_for_update()
     conversation = session.execute(query).scalar_one_or_none()
-    if conversation is None or conversation.epoch != scene.conversation.epoch:
+    if conversation is None or conversation.epoch != scene.conversation.epoch or jobs.held_job(session, claim) is None:
         return None
     return conversation if bot_may_answer(conversation, now) else None
 

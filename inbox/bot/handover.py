@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from inbox.clock import new_id
 from inbox.conversations.rows import shown_name
 from inbox.conversations.service import outbound_message, queue
-from inbox.conversations.state import AI_UNAVAILABLE
+from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
 from inbox.db import Database, insert
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox.wake import Wakeups, Work
@@ -26,7 +26,7 @@ _WORDS = {
     "answer_limit": "the bot has reached its hourly limit here",
     "ai_refused": "the AI declined to answer",
     "ai_empty_answer": "the AI had no answer",
-    "ai_daily_quota": "the AI's quota for today is used up",
+    AI_DAILY_QUOTA: "the AI's quota for today is used up",
     AI_UNAVAILABLE: "the AI is not available",
 }
 
@@ -48,7 +48,7 @@ class HandOver:
             now = self.db.now(session)
             customer = _contact_of(session, conversation_id)
             backup = _backup_conversation(session, account_id, self.backup_number, now)
-            if backup.id == conversation_id or (reason == AI_UNAVAILABLE and _told_lately(session, backup, now)):
+            if backup.id == conversation_id or (reason in AI_OUTAGES and _told_lately(session, backup, now)):
                 return
             text = f"Inbox: {_who(customer)} needs a person: {_WORDS.get(reason, reason)}."
             message = outbound_message(backup, text, now, author=Author.SYSTEM, author_id=None, name="Inbox")

@@ -1,7 +1,7 @@
 """A bot's answer for the person who edits its profile: asked while they wait, sent to nobody.
 
 The one route besides media and identity that calls an upstream: there is nothing to store and nobody else waits. It
-is bounded by Gemini's own timeouts.
+is bounded by Gemini's deadline, and by a bulkhead of a quarter of the request threads.
 """
 
 from __future__ import annotations
@@ -39,11 +39,9 @@ def preview(services: Services, access: Access, account_id: UUID, message: str) 
     """Raises AccountNotFound, PermissionDenied, BotRefused, BotUnavailable."""
     row = get_profile(services.db, access, account_id)
     profile = ProfileContent.model_validate(row.model_dump(exclude={"id", "account_id", "updated_at"}))
-    model = profile.model or services.config.gemini_model
+    ask = services.previews(services.models.generate)
     try:
-        generated = services.gemini.generate(
-            model=model, system=system_text(profile), turns=[Turn("user", fenced(message))]
-        )
+        generated = ask(profile.model, system_text(profile), [Turn("user", fenced(message))])
     except UpstreamRejected as error:
         log.info("preview refused", extra={"reason": error.reason})
         raise BotRefused from error

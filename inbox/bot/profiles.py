@@ -13,6 +13,7 @@ from inbox.bot.schemas import ProfileContent, ProfileRow
 from inbox.cache import ProfileCache
 from inbox.clock import new_id
 from inbox.db import Database
+from inbox.db.transactions import whole_transaction
 from inbox.errors import AccountNotFound
 from inbox.models import Account, BotProfile
 
@@ -29,6 +30,7 @@ def get_profile(db: Database, access: Access, account_id: UUID) -> ProfileRow:
     return ProfileRow(id=row.id, account_id=account_id, updated_at=row.updated_at, **row.content)
 
 
+@whole_transaction(idempotent=True)
 def put_profile(db: Database, access: Access, account_id: UUID, content: ProfileContent) -> ProfileRow:
     """Replace the profile. The next answer in every process uses it, because its version is another."""
     with db.writing() as session:
@@ -54,7 +56,10 @@ def _known(session: Session, access: Access, account_id: UUID) -> None:
 
 
 def cached_profile(db: Database, cache: ProfileCache, account_id: UUID, version: int) -> ProfileContent:
-    """The content of the version that the caller has just read from the database."""
+    """The content of the version that the caller has just read from the database; a newer one if it was just edited.
+
+    An older one while the database does not let it be loaded. Raises DatabaseUnavailable when there is none either.
+    """
     return ProfileContent.model_validate(cache.get(account_id, version, lambda: _load(db, account_id)))
 
 
@@ -64,7 +69,9 @@ def current_version(session: Session, account_id: UUID) -> int:
     return session.execute(query).scalar_one_or_none() or NO_PROFILE
 
 
-def _load(db: Database, account_id: UUID) -> dict[str, Any]:
+def _load(db: Database, account_id: UUID) -> tuple[int, dict[str, Any]]:
+    """The version and its content, in one statement: read apart, an edit could come between the two."""
     with db.reading() as session:
-        query = select(BotProfile.content).where(BotProfile.account_id == account_id)
-        return session.execute(query).scalar_one_or_none() or {}
+        query = select(BotProfile.version, BotProfile.content).where(BotProfile.account_id == account_id)
+        row = session.execute(query).one_or_none()
+    return (NO_PROFILE, {}) if row is None else (row.version, row.content)

@@ -24,8 +24,8 @@ from inbox.gateways.meta_errors import may_succeed_later
 from inbox.models import Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
 
 
-def conversation_row(conversation: Conversation, contact: Contact) -> ConversationRow:
-    """One conversation with its contact."""
+def conversation_row(conversation: Conversation, contact: Contact, paused_reason: str | None) -> ConversationRow:
+    """One conversation with its contact, and what holds up its number."""
     return ConversationRow(
         id=conversation.id,
         account_id=conversation.account_id,
@@ -40,6 +40,7 @@ def conversation_row(conversation: Conversation, contact: Contact) -> Conversati
         bot_last_reply_at=conversation.bot_last_reply_at,
         needs_human=conversation.needs_human,
         needs_human_reason=conversation.needs_human_reason,
+        sends_paused_reason=paused_reason,
         last_message=conversation.last_message,
         last_inbound_at=conversation.last_inbound_at,
         reply_window_expires_at=window_expires_at(conversation),

@@ -34,6 +34,7 @@ class ConversationRow(Row):
     bot_last_reply_at: Time | None
     needs_human: bool
     needs_human_reason: str | None
+    sends_paused_reason: str | None = Field(description="Why nothing leaves this number just now; replies are kept.")
     last_message: str | None
     last_inbound_at: Time | None
     reply_window_expires_at: Time | None

@@ -25,6 +25,7 @@ from inbox.conversations.schemas import (
 )
 from inbox.conversations.state import note_message, person_replied, switch_bot, window_expires_at
 from inbox.db import Database
+from inbox.db.transactions import whole_transaction
 from inbox.errors import (
     AccountNotFound,
     ConversationNotFound,
@@ -47,8 +48,9 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
     cursor = Cursor.decode(query.cursor)
     time = Conversation.updated_at if query.updated_since is None else Conversation.changed_at
     select_rows = (
-        select(Conversation, Contact)
+        select(Conversation, Contact, Account.paused_reason)
         .join(Contact, Conversation.contact_id == Contact.id)
+        .join(Account, Conversation.account_id == Account.id)
         .where(Conversation.account_id == query.account_id, *_filters(query))
         .order_by(time.desc(), Conversation.id.desc())
         .limit(query.limit + 1)
@@ -56,9 +58,11 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
     if cursor is not None:
         select_rows = select_rows.where(after(cursor, time, Conversation.id))
     with db.reading() as session:
-        _known_account(session, access, query.account_id)
         found = session.execute(select_rows).all()
-    rows = [conversation_row(conversation, contact) for conversation, contact in found[: query.limit]]
+        if not found:
+            _known_account(session, access, query.account_id)
+    access.require(query.account_id)
+    rows = [conversation_row(*row) for row in found[: query.limit]]
     more = len(found) > query.limit
     last = rows[-1] if more else None
     moment = (last.updated_at if query.updated_since is None else last.changed_at) if last else None
@@ -98,18 +102,21 @@ def _known_account(session: Session, access: Access, account_id: UUID) -> None:
 def get_conversation(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """One row. Raises ConversationNotFound."""
     with db.reading() as session:
-        return conversation_row(*_visible(session, access, conversation_id))
+        return _row(session, _visible(session, access, conversation_id))
 
 
-def _visible(
-    session: Session, access: Access, conversation_id: UUID, *, lock: bool = False
-) -> tuple[Conversation, Contact]:
-    """A conversation the caller may see, with its contact; another account's is as good as missing."""
+def _visible(session: Session, access: Access, conversation_id: UUID, *, lock: bool = False) -> Conversation:
+    """A conversation the caller may see; another account's is as good as missing."""
     query = select(Conversation).where(Conversation.id == conversation_id)
     conversation = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
     if conversation is None or not access.allows(conversation.account_id):
         raise ConversationNotFound
-    return conversation, session.get_one(Contact, conversation.contact_id)
+    return conversation
+
+
+def _row(session: Session, conversation: Conversation) -> ConversationRow:
+    contact = session.get_one(Contact, conversation.contact_id)
+    return conversation_row(conversation, contact, session.get_one(Account, conversation.account_id).paused_reason)
 
 
 def list_messages(db: Database, access: Access, conversation_id: UUID, query: MessageQuery) -> Page[MessageRow]:
@@ -150,10 +157,11 @@ def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[Con
 # --- changing ----------------------------------------------------------------------------------------------------
 
 
+@whole_transaction(idempotent=True)
 def mark_read(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """Somebody opened the thread: nothing is unread, and the customer gets the blue ticks."""
     with db.writing() as session:
-        conversation, contact = _visible(session, access, conversation_id, lock=True)
+        conversation = _visible(session, access, conversation_id, lock=True)
         now = db.now(session)
         if conversation.unread_count:
             conversation.unread_count = 0
@@ -161,7 +169,7 @@ def mark_read(db: Database, access: Access, conversation_id: UUID) -> Conversati
             newest = _newest_inbound(session, conversation_id)
             if newest is not None:
                 jobs.request_receipt(session, conversation.account_id, conversation_id, newest, now, typing=False)
-        return conversation_row(conversation, contact)
+        return _row(session, conversation)
 
 
 def _newest_inbound(session: Session, conversation_id: UUID) -> str | None:
@@ -174,24 +182,26 @@ def _newest_inbound(session: Session, conversation_id: UUID) -> str | None:
     return session.execute(query).scalar_one_or_none()
 
 
+@whole_transaction(idempotent=True)
 def set_favorite(db: Database, access: Access, conversation_id: UUID, *, favorite: bool) -> ConversationRow:
     """Mark or unmark as favourite."""
     with db.writing() as session:
-        conversation, contact = _visible(session, access, conversation_id, lock=True)
+        conversation = _visible(session, access, conversation_id, lock=True)
         conversation.is_favorite = favorite
         conversation.changed_at = db.now(session)
-        return conversation_row(conversation, contact)
+        return _row(session, conversation)
 
 
+@whole_transaction(idempotent=True)
 def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: bool) -> ConversationRow:
     """Let the bot answer this conversation, or not. An answer being generated is void either way (I9)."""
     with db.writing() as session:
-        conversation, contact = _visible(session, access, conversation_id, lock=True)
+        conversation = _visible(session, access, conversation_id, lock=True)
         if conversation.is_group and enabled:
             raise InvalidRequest([FieldProblem("/enabled", "the bot does not answer in groups")])
         switch_bot(conversation, enabled=enabled)
         conversation.changed_at = db.now(session)
-        return conversation_row(conversation, contact)
+        return _row(session, conversation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +217,24 @@ class Draft:
 def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: timedelta) -> MessageRow:
     """Store an agent's message with its outbox entry, or neither (I5). The same client key gives the same message.
 
+    So does the same call, repeated after a connection broke: the message has its id before the first attempt.
     Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, InvalidRequest.
     """
     if not draft.content.strip():
         raise InvalidRequest([FieldProblem("/content", "must hold some text")])
+    message_id = new_id()
     try:
-        return _send_message(db, access, draft, bot_stays_out)
+        return _send_message(db, access, draft, bot_stays_out, message_id)
     except IntegrityError:
         # Two requests with one key raced in different conversations; now the first one can be seen.
-        return _send_message(db, access, draft, bot_stays_out)
+        return _send_message(db, access, draft, bot_stays_out, message_id)
 
 
-def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: timedelta) -> MessageRow:
+@whole_transaction(idempotent=True)
+def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: timedelta, message_id: UUID) -> MessageRow:
     with db.writing() as session:
-        conversation, _ = _visible(session, access, draft.conversation_id, lock=True)
-        earlier = _sent_before(session, conversation.account_id, draft)
+        conversation = _visible(session, access, draft.conversation_id, lock=True)
+        earlier = _sent_before(session, conversation.account_id, draft, message_id)
         if earlier is not None:
             return message_rows(session, [earlier])[0]
         now = db.now(session)
@@ -235,6 +248,7 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
             author_id=access.principal.id,
             name=access.principal.name,
         )
+        message.id = message_id
         message.client_key = draft.client_key
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
         queue(session, conversation, message, now)
@@ -242,10 +256,13 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
         return message_rows(session, [message])[0]
 
 
-def _sent_before(session: Session, account_id: UUID, draft: Draft) -> Message | None:
-    """The message an earlier request with this key made. Raises IdempotencyConflict when it was another one."""
+def _sent_before(session: Session, account_id: UUID, draft: Draft, message_id: UUID) -> Message | None:
+    """What an earlier attempt at this call stored, or an earlier request with its key.
+
+    Raises IdempotencyConflict when the key was used for something else.
+    """
     if draft.client_key is None:
-        return None
+        return session.get(Message, message_id)
     query = select(Message).where(Message.account_id == account_id, Message.client_key == draft.client_key)
     message = session.execute(query).scalar_one_or_none()
     if message is None:
@@ -305,13 +322,14 @@ def queue(session: Session, conversation: Conversation, message: Message, now: d
     store.enqueue_send(session, message, now)
 
 
+@whole_transaction
 def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: timedelta) -> MessageRow:
     """Send a failed or unconfirmed message again, because a person says so. Raises MessageNotFound, NotResendable."""
     with db.writing() as session:
         message = session.get(Message, message_id)
         if message is None or not access.allows(message.account_id):
             raise MessageNotFound
-        conversation, _ = _visible(session, access, message.conversation_id, lock=True)
+        conversation = _visible(session, access, message.conversation_id, lock=True)
         store.lock_lane(session, conversation.id)
         session.refresh(message, with_for_update=True)
         if message.status not in (MessageStatus.FAILED, MessageStatus.UNCONFIRMED):

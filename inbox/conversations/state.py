@@ -10,6 +10,8 @@ PREVIEW = 200  # characters of the newest message shown in the list
 REPLY_WINDOW = timedelta(hours=24)  # Meta: free text until 24 hours after the customer last wrote
 
 AI_UNAVAILABLE = "ai_unavailable"
+AI_DAILY_QUOTA = "ai_daily_quota"
+AI_OUTAGES = frozenset({AI_UNAVAILABLE, AI_DAILY_QUOTA})  #: reasons that end by themselves: the bot returns (I10)
 
 
 def note_message(conversation: Conversation, timestamp: datetime, text: str) -> None:
@@ -50,7 +52,7 @@ def bot_may_answer(conversation: Conversation, now: datetime) -> bool:
         return False
     if conversation.bot_paused_until is not None and conversation.bot_paused_until > now:
         return False
-    return not conversation.needs_human or conversation.needs_human_reason == AI_UNAVAILABLE
+    return not conversation.needs_human or conversation.needs_human_reason in AI_OUTAGES
 
 
 def window_expires_at(conversation: Conversation) -> datetime | None:

@@ -17,17 +17,18 @@ from urllib.parse import quote
 from inbox import http
 from inbox.errors import (
     UpstreamError,
+    UpstreamLocal,
     UpstreamMisconfigured,
     UpstreamOutcomeUnknown,
     UpstreamRejected,
     UpstreamThrottled,
     UpstreamUnavailable,
 )
+from inbox.resilience import GEMINI, remaining
 
 log = logging.getLogger(__name__)
 
-UPSTREAM = "gemini"
-MAX_ANSWER = 2 * 1024 * 1024  # bytes
+UPSTREAM = GEMINI.name
 
 _SAFETY = [
     {"category": f"HARM_CATEGORY_{name}", "threshold": "BLOCK_ONLY_HIGH"}
@@ -43,6 +44,7 @@ _THINKING: dict[str, tuple[dict[str, Any], int]] = {
     "gemini-2.5-pro": ({"thinkingBudget": 128}, 2048),
 }
 _DEFAULT_TOKENS = 4096  # for models that think as much as they like
+_REQUESTS = 3  # for one answer, whatever the reasons for asking again; more if more attempts are configured
 
 #: finishReasons that judge the text or our account: no repeat, a person takes over.
 _REFUSALS = frozenset(
@@ -73,14 +75,27 @@ class ModelGone(UpstreamRejected):
     """The model is retired, closed to this project, or out of its daily quota: another model may still answer."""
 
 
-class Gemini:
-    """`base_url` holds the API version; `timeout` is seconds to connect and to read."""
+@dataclass(slots=True)
+class _Asking:
+    """One answer that is being asked for: what of, and how many requests may still be made for it."""
 
-    def __init__(self, base_url: str, api_key: str | None, timeout: tuple[float, float]) -> None:
+    model: str
+    system: str
+    turns: Sequence[Turn]
+    thinking: dict[str, Any] | None
+    room: int
+    requests_left: int
+
+
+class Gemini:
+    """`base_url` holds the API version."""
+
+    def __init__(self, base_url: str, api_key: str | None) -> None:
         self._base_url = base_url
         self._api_key = api_key
-        self._timeout = timeout
 
+    @GEMINI.deadline
+    @GEMINI.bulkhead
     def generate(self, *, model: str, system: str, turns: Sequence[Turn]) -> Generated:
         """The model's answer to the last turn, which must be the customer's.
 
@@ -94,38 +109,38 @@ class Gemini:
             )
         if not self._api_key:
             raise UpstreamMisconfigured(UPSTREAM, "GEMINI_API_KEY is not set", code="no_key")
-        thinking, room = thinking_for(model)
-        reading = self._ask(model, system, turns, thinking, room)
-        if reading.try_again:
+        asking = _Asking(model, system, turns, *thinking_for(model), max(_REQUESTS, GEMINI.policy.attempts))
+        reading = self._ask(asking)
+        if reading.try_again and asking.requests_left:
             log.info("gemini answer unusable, asking once more", extra={"finish": reading.finish})
-            reading = self._ask(model, system, turns, thinking, room * 2)
+            asking.room *= 2
+            reading = self._ask(asking)
         if reading.text is None:
             raise UpstreamRejected(UPSTREAM, f"no usable answer: {reading.finish}", code=reading.reason)
         return Generated(reading.text, reading.model, reading.tokens)
 
-    def _ask(
-        self, model: str, system: str, turns: Sequence[Turn], thinking: dict[str, Any] | None, room: int
-    ) -> _Reading:
-        answer = self._post(model, _request(system, turns, thinking, room))
-        if answer.status == 400 and thinking and _mentions_thinking(answer):
-            answer = self._post(model, _request(system, turns, None, _DEFAULT_TOKENS))
+    @GEMINI.retry
+    @GEMINI.breaker
+    def _ask(self, asking: _Asking) -> _Reading:
+        answer = self._post(asking)
+        if answer.status == 400 and asking.thinking and _mentions_thinking(answer):
+            asking.thinking, asking.room = None, _DEFAULT_TOKENS
+            answer = self._post(asking)
         if answer.status != 200:
             raise _refusal(answer)
         return _read(answer)
 
-    def _post(self, model: str, body: dict[str, Any]) -> http.Answer:
-        return http.exchange(
-            UPSTREAM,
-            "POST",
-            f"{self._base_url}/models/{quote(model, safe='')}:generateContent",
-            headers={
-                "x-goog-api-key": self._api_key or "",
-                "X-Server-Timeout": str(math.ceil(self._timeout[1])),  # as Google's SDKs do: it stops working too
-            },
-            timeout=self._timeout,
-            max_bytes=MAX_ANSWER,
-            body=body,
-        )
+    def _post(self, asking: _Asking) -> http.Answer:
+        if not asking.requests_left:
+            raise UpstreamLocal(UPSTREAM, "asked as often as one answer is worth")
+        asking.requests_left -= 1
+        url = f"{self._base_url}/models/{quote(asking.model, safe='')}:generateContent"
+        left = remaining() or GEMINI.policy.total
+        headers = {
+            "x-goog-api-key": self._api_key or "",
+            "X-Server-Timeout": str(max(1, math.ceil(min(GEMINI.policy.read, left)))),  # as Google's SDKs do
+        }
+        return http.exchange(GEMINI, "POST", url, headers=headers, body=_request(asking))
 
 
 def thinking_for(model: str) -> tuple[dict[str, Any] | None, int]:
@@ -136,13 +151,13 @@ def thinking_for(model: str) -> tuple[dict[str, Any] | None, int]:
     return _THINKING[max(known, key=len)]
 
 
-def _request(system: str, turns: Sequence[Turn], thinking: dict[str, Any] | None, room: int) -> dict[str, Any]:
-    generation: dict[str, Any] = {"maxOutputTokens": room}
-    if thinking:
-        generation["thinkingConfig"] = thinking
+def _request(asking: _Asking) -> dict[str, Any]:
+    generation: dict[str, Any] = {"maxOutputTokens": asking.room}
+    if asking.thinking:
+        generation["thinkingConfig"] = asking.thinking
     return {
-        "systemInstruction": {"parts": [{"text": system}]},
-        "contents": [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in turns],
+        "systemInstruction": {"parts": [{"text": asking.system}]},
+        "contents": [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in asking.turns],
         "generationConfig": generation,
         "safetySettings": _SAFETY,
     }
@@ -248,7 +263,7 @@ def _refusal(answer: http.Answer) -> UpstreamError:
         return UpstreamMisconfigured(UPSTREAM, "Gemini does not accept the API key", **fields)
     if status == "FAILED_PRECONDITION":
         return UpstreamMisconfigured(UPSTREAM, "Gemini needs billing, or is not offered in this country", **fields)
-    if answer.status == 408 or answer.status >= 500:
+    if answer.status == 408 or not 400 <= answer.status < 500:
         return UpstreamUnavailable(UPSTREAM, f"HTTP {answer.status}", **fields)
     return UpstreamRejected(UPSTREAM, f"Gemini refused the request (HTTP {answer.status})", **fields)
 

@@ -16,18 +16,17 @@ from inbox.errors import (
 )
 from inbox.gateways.meta_errors import WAITS, Meaning, meaning_of, plain_words
 from inbox.outbox.outcomes import Recipient
+from inbox.resilience import WHATSAPP
 
-UPSTREAM = "whatsapp"
-MAX_ANSWER = 256 * 1024  # bytes
+UPSTREAM = WHATSAPP.name
 MAX_TEXT = 4096  # characters (Meta, Send messages: text)
 
 
 class WhatsApp:
-    """`base_url` holds the Graph version; `timeout` is seconds to connect and to read."""
+    """`base_url` holds the Graph version. No retry here: a repeat could reach the customer twice."""
 
-    def __init__(self, base_url: str, timeout: tuple[float, float]) -> None:
+    def __init__(self, base_url: str) -> None:
         self._base_url = base_url
-        self._timeout = timeout
 
     def send_text(
         self,
@@ -53,8 +52,7 @@ class WhatsApp:
         }
         if reply_to:
             body["context"] = {"message_id": reply_to}
-        answer = self._post(phone_number_id, token, body)
-        return _message_id(answer)
+        return self._send(phone_number_id, token, body)
 
     def mark_read(self, *, phone_number_id: str, token: str, wa_message_id: str, typing: bool) -> None:
         """Show the customer that this message, and those before it, were read. Harmless to repeat."""
@@ -63,16 +61,21 @@ class WhatsApp:
             body["typing_indicator"] = {"type": "text"}  # ends with the answer or after 25 s
         self._post(phone_number_id, token, body)
 
-    def _post(self, phone_number_id: str, token: str, body: dict[str, Any]) -> http.Answer:
-        answer = http.exchange(
-            UPSTREAM,
-            "POST",
-            f"{self._base_url}/{quote(phone_number_id, safe='')}/messages",
-            headers={"Authorization": f"Bearer {token}"},
-            timeout=self._timeout,
-            max_bytes=MAX_ANSWER,
-            body=body,
-        )
+    @WHATSAPP.deadline
+    @WHATSAPP.bulkhead
+    @WHATSAPP.breaker
+    def _send(self, phone_number_id: str, token: str, body: dict[str, Any]) -> str:
+        return _message_id(self._plain_post(phone_number_id, token, body))
+
+    @WHATSAPP.deadline
+    @WHATSAPP.bulkhead
+    @WHATSAPP.breaker
+    def _post(self, phone_number_id: str, token: str, body: dict[str, Any]) -> None:
+        self._plain_post(phone_number_id, token, body)
+
+    def _plain_post(self, phone_number_id: str, token: str, body: dict[str, Any]) -> http.Answer:
+        url = f"{self._base_url}/{quote(phone_number_id, safe='')}/messages"
+        answer = http.exchange(WHATSAPP, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
         if answer.status != 200:
             raise _refusal(answer)
         return answer

@@ -5,27 +5,33 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 
 from inbox import http
 from inbox.clock import utc_now
-from inbox.config import Config
+from inbox.config import Config, Policy
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable, UpstreamError
+from inbox.health import processes
+from inbox.health.processes import Seen
 from inbox.models import Account, DeadLetter
 from inbox.outbox import jobs
+from inbox.resilience import Upstream
 
 log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT = 2.0  # seconds
 SHARED_FOR = 5.0  # seconds
-_PATIENCE = 0.3  # seconds a caller waits for a refresh when there is an older result to show
+_PATIENCE = 0.3  # seconds a caller waits for a refresh; then an older result, or what is known so far, is shown
 LATE = 60.0  # seconds the oldest job may wait before we call it degraded
+
+#: A probe is a call of its own kind: no breaker, no repeat, so that looking changes nothing.
+_PROBE = Policy(total=PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT, minimum=0.05)
 
 State = Literal["ok", "timeout", "error", "not_configured"]
 
@@ -45,15 +51,17 @@ class Outbox:
     oldest_s: float
     unconfirmed: int
     dead_letters: int
+    paused_numbers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look at everything. `outbox` is None while the database is away."""
+    """One look at everything. While the database is away, `outbox` is None and no process is known."""
 
     taken_at: datetime
     dependencies: dict[str, Dependency]
     outbox: Outbox | None
+    processes: Sequence[Seen]
 
     @property
     def status(self) -> Literal["ok", "degraded", "error"]:
@@ -61,7 +69,9 @@ class Snapshot:
             return "error"
         if any(dependency.status in ("timeout", "error") for dependency in self.dependencies.values()):
             return "degraded"
-        return "degraded" if self.outbox is not None and self.outbox.oldest_s > LATE else "ok"
+        if self.outbox is not None and (self.outbox.oldest_s > LATE or self.outbox.paused_numbers):
+            return "degraded"
+        return "ok"
 
 
 class Health:
@@ -70,19 +80,29 @@ class Health:
     def __init__(self, config: Config, db: Database) -> None:
         self._config = config
         self._db = db
+        self._probes: dict[str, Callable[[], State]] = {
+            "database": self._database,
+            "whatsapp": self._whatsapp,
+            "gemini": self._gemini,
+            "supabase": self._supabase,
+            "redis": self._redis,
+        }
         self._lock = threading.Lock()
         self._refreshing: threading.Thread | None = None
+        self._found: dict[str, Dependency] = {}  # by the refresh under way
+        self._outbox: Outbox | None = None
+        self._processes: Sequence[Seen] = ()
         self._snapshot: Snapshot | None = None
         self._taken = 0.0
 
     def snapshot(self) -> Snapshot:
         """The newest look at everything; at most SHARED_FOR old if the refresh is quick, never waited for long."""
         if self._snapshot is None or time.monotonic() - self._taken > SHARED_FOR:
-            thread = self._refresh()
-            thread.join(_PATIENCE if self._snapshot is not None else 2 * PROBE_TIMEOUT)
-        return self._snapshot or Snapshot(utc_now(), {"database": Dependency("timeout")}, None)
+            self.refresh().join(_PATIENCE)
+        return self._snapshot or self._as_known()
 
-    def _refresh(self) -> threading.Thread:
+    def refresh(self) -> threading.Thread:
+        """The thread that takes a new look; it ends within PROBE_TIMEOUT."""
         with self._lock:
             if self._refreshing is None or not self._refreshing.is_alive():
                 self._refreshing = threading.Thread(target=self._take, name="health", daemon=True)
@@ -90,27 +110,24 @@ class Health:
             return self._refreshing
 
     def _take(self) -> None:
-        found: dict[str, Dependency] = {}
-        outbox: list[Outbox] = []
-        probes: dict[str, Callable[[], State]] = {
-            "database": lambda: self._database(outbox),
-            "whatsapp": self._whatsapp,
-            "gemini": self._gemini,
-            "supabase": self._supabase,
-            "redis": self._redis,
-        }
+        self._found, self._outbox, self._processes = {}, None, ()
         threads = [
-            threading.Thread(target=_timed, args=(name, probe, found), name=f"probe-{name}", daemon=True)
-            for name, probe in probes.items()
+            threading.Thread(target=_timed, args=(name, probe, self._found), name=f"probe-{name}", daemon=True)
+            for name, probe in self._probes.items()
         ]
         for thread in threads:
             thread.start()
         until = time.monotonic() + PROBE_TIMEOUT
         for thread in threads:
             thread.join(max(0.0, until - time.monotonic()))
-        known = {name: found.get(name, Dependency("timeout")) for name in probes}
-        self._snapshot = Snapshot(utc_now(), self._dated(known), outbox[0] if outbox else None)
+        self._snapshot = self._as_known()
         self._taken = time.monotonic()
+
+    def _as_known(self) -> Snapshot:
+        """What the refresh has found so far; a probe that has not ended counts as a timeout."""
+        found = dict(self._found)
+        known = {name: found.get(name, Dependency("timeout")) for name in self._probes}
+        return Snapshot(utc_now(), self._dated(known), self._outbox, self._processes)
 
     def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
         before = self._snapshot.dependencies if self._snapshot else {}
@@ -124,13 +141,21 @@ class Health:
 
     # --- probes --------------------------------------------------------------------------------------------------
 
-    def _database(self, outbox: list[Outbox]) -> State:
+    def _database(self) -> State:
         try:
             with self._db.reading() as session:
-                session.execute(text("SELECT 1"))
-                depth = jobs.depth(session, self._db.now(session))
-                dead = session.execute(select(func.count()).where(DeadLetter.replayed_at.is_(None))).scalar_one()
-                outbox.append(Outbox(depth.waiting, depth.oldest_s, depth.unconfirmed, dead))
+                now = self._db.now(session)
+                depth = jobs.depth(session, now)
+                self._processes = processes.seen(session, now)
+                dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
+                paused = select(func.count()).where(Account.paused_reason.is_not(None))
+                self._outbox = Outbox(
+                    depth.waiting,
+                    depth.oldest_s,
+                    depth.unconfirmed,
+                    session.execute(dead).scalar_one(),
+                    session.execute(paused).scalar_one(),
+                )
         except DatabaseUnavailable:
             return "error"
         return "ok"
@@ -177,8 +202,9 @@ def _timed(name: str, probe: Callable[[], State], found: dict[str, Dependency]) 
 
 def _http(upstream: str, url: str) -> State:
     """Any answer at all means that the upstream can be reached."""
+    asking = Upstream(upstream, _PROBE)
     try:
-        http.exchange(upstream, "GET", url, headers={}, timeout=(PROBE_TIMEOUT, PROBE_TIMEOUT), max_bytes=256 * 1024)
+        asking.deadline(http.exchange)(asking, "GET", url, headers={})
     except UpstreamError:
         return "error"
     return "ok"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
@@ -9,8 +11,12 @@ from flask import Blueprint, Response, jsonify
 from inbox import __version__
 from inbox.api import public, services
 from inbox.clock import rfc3339
+from inbox.config import Policy
 from inbox.errors import DatabaseUnavailable
-from inbox.health.probes import Snapshot
+from inbox.health import processes
+from inbox.health.probes import Outbox, Snapshot
+from inbox.health.processes import Circuit
+from inbox.resilience import UPSTREAMS
 
 bp = Blueprint("health", __name__)
 
@@ -41,16 +47,27 @@ def ready() -> tuple[Response, int] | Response:
 @public(_WHY)
 def health() -> tuple[Response, int]:
     """The state of everything we depend on; 503 only while the database is away."""
-    snapshot = services().health.snapshot()
+    held = services()
+    snapshot = held.health.snapshot()
+    everybody = processes.everybody(held.reporter.myself(), snapshot.processes)
+    circuits = {name: processes.worst_circuit(name, everybody) for name in held.watch.breakers}
+    ill = any(circuit.ill for circuit in circuits.values())
+    status = "degraded" if ill and snapshot.status == "ok" else snapshot.status
     body = {
-        "status": snapshot.status,
+        "status": status,
         "timestamp": rfc3339(snapshot.taken_at),
         "version": __version__,
         "dependencies": _dependencies(snapshot),
-        "outbox": _outbox(snapshot),
-        "cache": {"hit_ratio": services().profiles.hit_ratio},
+        "circuit_breakers": {name: _circuit(name, circuit) for name, circuit in circuits.items()},
+        "outbox": _outbox(snapshot.outbox),
+        "journal": asdict(held.journal.depth()),
+        "processes": Counter(each.who.kind for each in everybody),
+        "shed": sum(each.report.shed for each in everybody),
+        "cache": {"hit_ratio": processes.hit_ratio(everybody)},
+        "limits": {upstream.name: _limits(upstream.policy) for upstream in UPSTREAMS.values()},
+        "switches": {name: "on" if on else "off" for name, on in held.config.switches.items()},
     }
-    return jsonify(body), 503 if snapshot.status == "error" else 200
+    return jsonify(body), 503 if status == "error" else 200
 
 
 def _dependencies(snapshot: Snapshot) -> dict[str, Any]:
@@ -64,13 +81,29 @@ def _dependencies(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _outbox(snapshot: Snapshot) -> dict[str, Any] | None:
-    outbox = snapshot.outbox
-    if outbox is None:
-        return None
+def _circuit(name: str, circuit: Circuit) -> dict[str, Any]:
+    """As it stands in the worst process. Without last_error: an anonymous caller sees states, not errors."""
     return {
-        "waiting": outbox.waiting,
-        "oldest_s": round(outbox.oldest_s, 1),
-        "unconfirmed": outbox.unconfirmed,
-        "dead_letters": outbox.dead_letters,
+        "name": name,
+        "state": circuit.state,
+        "failure_count": circuit.failure_count,
+        "success_count": circuit.success_count,
+        "opened_at": rfc3339(circuit.opened_at) if circuit.opened_at else None,
+        "retry_in_s": circuit.retry_in_s,
     }
+
+
+def _limits(policy: Policy) -> dict[str, Any]:
+    return {
+        "total_s": policy.total,
+        "connect_s": policy.connect,
+        "read_s": policy.read,
+        "attempts": policy.attempts,
+        "breaker_failures": policy.breaker_failures,
+        "breaker_open_s": policy.breaker_open,
+        "bulkhead": policy.bulkhead,
+    }
+
+
+def _outbox(outbox: Outbox | None) -> dict[str, Any] | None:
+    return {**asdict(outbox), "oldest_s": round(outbox.oldest_s, 1)} if outbox else None

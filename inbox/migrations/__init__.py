@@ -44,7 +44,7 @@ def head() -> str | None:
 
 def _locked(db: Database, revision: str, change: object) -> bool:
     assert callable(change)
-    with db.writing() as session:
+    with db.writing(patient=True) as session:
         connection = session.connection()
         if db.is_postgres:
             connection.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT}'"))

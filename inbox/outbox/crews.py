@@ -20,6 +20,7 @@ from inbox.outbox.dispatcher import Crew, Dispatcher
 from inbox.outbox.jobs import MAX_READ_ATTEMPTS, JobClaim
 from inbox.outbox.outcomes import SendClaim
 from inbox.outbox.wake import Work
+from inbox.resilience import WHATSAPP
 from inbox.webhooks.ingest import LEAD, events_pending, ingest_batch
 
 if TYPE_CHECKING:
@@ -55,7 +56,9 @@ class _Hands:
         self._services = services
         self._db = services.db
         self._rng = random.Random()  # noqa: S311 (jitter, no secret)
-        self._delivery = Delivery(self._db, services.whatsapp, services.cipher, self._rng, services.stopping)
+        self._delivery = Delivery(
+            self._db, services.whatsapp, services.cipher, self._rng, services.stopping, services.watch.note
+        )
         self._pruned = 0.0
 
     # --- ingest --------------------------------------------------------------------------------------------------
@@ -77,6 +80,11 @@ class _Hands:
     # --- deliver -------------------------------------------------------------------------------------------------
 
     def sends(self, hands: int) -> Sequence[SendClaim]:
+        """Claim no more than the breaker will let through: what waits stays queued, and its lane untouched."""
+        room = WHATSAPP.breaker.room
+        hands = hands if room is None else min(hands, room)
+        if not hands:
+            return []
         with self._db.reading() as session:
             if not store.sends_due(session, self._db.now(session)):
                 return []

@@ -5,19 +5,13 @@ from __future__ import annotations
 import logging
 import random
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from inbox.accounts.tokens import TokenCipher
 from inbox.db import Database
-from inbox.errors import (
-    ConfigError,
-    DatabaseUnavailable,
-    UpstreamMisconfigured,
-    UpstreamOutcomeUnknown,
-    UpstreamRejected,
-    UpstreamThrottled,
-    UpstreamUnavailable,
-)
+from inbox.errors import ConfigError, DatabaseUnavailable, UpstreamError, UpstreamMisconfigured
 from inbox.gateways.whatsapp import WhatsApp
 from inbox.outbox import store
 from inbox.outbox.outcomes import (
@@ -30,10 +24,12 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
+from inbox.resilience import WHATSAPP, OutcomeClass, classify
 
 log = logging.getLogger(__name__)
 
 _RECORD_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to record; then the lease ends and evidence decides
+_SOON = 1.0  # seconds until a send that was not made is looked at again
 _SCOPES = {"pair": Scope.PAIR, "number": Scope.NUMBER}
 
 
@@ -46,6 +42,7 @@ class Delivery:
     cipher: TokenCipher
     rng: random.Random
     stopping: threading.Event
+    note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
 
     def send(self, claim: SendClaim) -> Outcome:
         """Make the claimed send and record what became of it."""
@@ -57,6 +54,8 @@ class Delivery:
         }
         log.info("send", extra=extra | {"reason": getattr(outcome, "reason", None)})
         self._record(claim, outcome)
+        if isinstance(outcome, RetryLater | Unknown):
+            self.note(WHATSAPP.name, claim.conversation_id)
         return outcome
 
     def _record(self, claim: SendClaim, outcome: Outcome) -> None:
@@ -89,14 +88,24 @@ def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcom
             callback_data=claim.callback_data,
             reply_to=claim.reply_to_wa_id,
         )
-    except UpstreamMisconfigured as error:
-        return PauseNumber(error.reason)
-    except UpstreamThrottled as error:
-        return RetryLater(error.reason, _SCOPES.get(error.scope, Scope.MESSAGE), error.retry_after)
-    except UpstreamUnavailable as error:
-        return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)
-    except UpstreamRejected as error:
-        return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
-    except UpstreamOutcomeUnknown as error:
-        return Unknown(error.reason)
+    except UpstreamError as error:
+        return outcome_of(error)
     return Accepted(wa_message_id)
+
+
+def outcome_of(error: UpstreamError) -> Outcome:
+    """What a failed send becomes, by the class of its error."""
+    if isinstance(error, UpstreamMisconfigured):
+        return PauseNumber(error.reason)
+    match classify(error):
+        case OutcomeClass.REJECTED:
+            return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
+        case OutcomeClass.AMBIGUOUS:
+            return Unknown(error.reason)
+        case OutcomeClass.LOCAL:
+            return RetryLater(error.reason, Scope.LOCAL, _SOON)  # nothing is claimed before the circuit lets it through
+        case OutcomeClass.THROTTLED:
+            scope = _SCOPES.get(getattr(error, "scope", ""), Scope.MESSAGE)
+            return RetryLater(error.reason, scope, error.retry_after)
+        case OutcomeClass.NOT_SENT | OutcomeClass.SERVER | OutcomeClass.TRUST:
+            return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)

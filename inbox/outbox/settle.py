@@ -7,12 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from inbox.db import fixed
-from inbox.models import Account, Job, JobState, Lane, Message, MessageStatus
-from inbox.outbox import store
+from inbox.models import Account, EventState, Incident, Job, JobState, Lane, Message, MessageStatus, WebhookEvent
+from inbox.outbox import evidence, store
 
 log = logging.getLogger(__name__)
 
@@ -22,10 +22,10 @@ RECHECK = timedelta(seconds=10)
 def settle_accepted(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
     """A status brought our callback data back: the message was accepted. The caller holds conversation and lane."""
     job = session.execute(select(Job).where(Job.message_id == message.id)).scalar_one_or_none()
-    store.accept(session, message, wa_message_id, attempt, now)
+    evidence.accept(session, message, wa_message_id, attempt, now)
     lane = session.get(Lane, message.conversation_id)
     if job is not None and lane is not None and lane.lease is None:
-        lane.due_at = store.next_due(session, message.conversation_id)
+        lane.due_at = store.next_due(session, message.conversation_id, now)
 
 
 def lock_lanes(session: Session, conversation_ids: Iterable[UUID]) -> None:
@@ -68,12 +68,13 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta) ->
     message = session.get_one(Message, job.message_id)
     account = session.get_one(Account, job.account_id)
     attempted = message.attempted_at or job.created_at
-    if now < attempted + window:
-        job.due_at = attempted + window
+    listening = max(attempted, _database_back(session, attempted) or attempted)
+    if now < listening + window:
+        job.due_at = listening + window
     elif job.resends >= 1:
         job.due_at = None  # it was repeated once: from here on only evidence or a person decides
         log.error("message unconfirmed, not sent again by itself", extra={"message_id": str(message.id)})
-    elif account.statuses_through is None or account.statuses_through <= attempted:
+    elif not _others_were_heard_of(account, attempted) or _unread(session, listening + window):
         job.due_at = now + RECHECK
     else:
         log.warning("message was not accepted, sending again", extra={"message_id": str(message.id)})
@@ -83,11 +84,29 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta) ->
     return 0
 
 
+def _database_back(session: Session, attempted: datetime) -> datetime | None:
+    """When the database last came back since. Statuses were refused while it was away, and come again late: the
+    window starts over, or a status that is on its way would be taken for one that never comes."""
+    ended = select(func.max(Incident.ended_at))
+    return session.execute(ended.where(Incident.upstream == "database", Incident.ended_at > attempted)).scalar_one()
+
+
+def _others_were_heard_of(account: Account, attempted: datetime) -> bool:
+    """True when statuses of sends begun later have come: the way back is open."""
+    return account.statuses_through is not None and account.statuses_through > attempted
+
+
+def _unread(session: Session, until: datetime) -> bool:
+    """True while webhooks that had come by then wait for the ingester: the status may be among them."""
+    query = exists().where(WebhookEvent.state == fixed(EventState.PENDING), WebhookEvent.received_at <= until)
+    return session.execute(select(query)).scalar_one()
+
+
 def _requeue(session: Session, message: Message, job: Job, now: datetime) -> None:
     store.back_to_pending(message, job, now)
     lane = session.get_one(Lane, job.conversation_id)
     if lane.lease is None:
-        lane.due_at = now
+        lane.due_at = store.next_due(session, job.conversation_id, now)
 
 
 def resend(session: Session, message: Message, now: datetime) -> None:

@@ -11,11 +11,11 @@ import random
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import Select, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import insert
+from inbox.db import fixed, insert
 from inbox.models import (
     Account,
     Contact,
@@ -26,8 +26,8 @@ from inbox.models import (
     Lane,
     Message,
     MessageStatus,
-    ParkedStatus,
 )
+from inbox.outbox.evidence import accept, overtaken
 from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
@@ -109,9 +109,10 @@ def _lock_due_lanes(session: Session, account_id: UUID, now: datetime, limit: in
 def _claim_heads(session: Session, lanes: list[Lane], now: datetime) -> list[SendClaim]:
     claims = []
     for lane in lanes:
+        in_flight = _in_flight(session, lane.conversation_id) if lane.lease is not None else None
         head = _head(session, lane.conversation_id)
-        if head is not None and head.state == JobState.SENDING:
-            _lease_expired(session, lane, head, now)
+        if in_flight is not None:  # not always the head: an earlier send may have been queued again meanwhile
+            _lease_expired(session, lane, in_flight, now)
         elif head is None:
             lane.due_at = lane.lease = None
         elif head.due_at is not None and head.due_at > now:
@@ -120,6 +121,11 @@ def _claim_heads(session: Session, lanes: list[Lane], now: datetime) -> list[Sen
             claims.append(_claim(session, lane, head, now))
     session.flush()
     return claims
+
+
+def _in_flight(session: Session, conversation_id: UUID) -> Job | None:
+    query = select(Job).where(Job.conversation_id == conversation_id, Job.state == fixed(JobState.SENDING))
+    return session.execute(query.with_for_update()).scalar_one_or_none()
 
 
 def _head(session: Session, conversation_id: UUID) -> Job | None:
@@ -165,11 +171,13 @@ def _lease_expired(session: Session, lane: Lane, job: Job, now: datetime) -> Non
     """Whoever held the lease died, perhaps after the request had left: unknown, not a retry (I8)."""
     log.warning("send lease expired, outcome unknown", extra={"message_id": str(job.message_id)})
     _to_unknown(session, job, now)
-    lane.lease, lane.due_at = None, now + UNKNOWN_HOLD
+    lane.lease, lane.due_at = None, next_due(session, job.conversation_id, now)
 
 
 def _to_unknown(session: Session, job: Job, now: datetime) -> None:
     message = session.get_one(Message, job.message_id)
+    if job.state != JobState.UNKNOWN:  # a late record of what a lease's end has told already holds nothing up again
+        job.held_until = now + UNKNOWN_HOLD
     job.state = JobState.UNKNOWN
     job.due_at = now  # settle_unknown knows the confirm window
     message.status = MessageStatus.UNCONFIRMED
@@ -187,21 +195,17 @@ def record(session: Session, claim: SendClaim, outcome: Outcome, now: datetime, 
     lane = lock_lane(session, conversation_id)
     message = session.get_one(Message, claim.message_id, with_for_update=True)
     job = session.get(Job, claim.job_id, with_for_update=True)
-    mine = lane is not None and lane.lease == claim.lease
     if job is not None and message.attempts == claim.attempt and job.state in (JobState.SENDING, JobState.UNKNOWN):
         _record_on_job(session, message, job, outcome, now, rng)
-        held = job.state == JobState.UNKNOWN
-    else:
-        held = False
-        if isinstance(outcome, Accepted):
-            accept(session, message, outcome.wa_message_id, claim.attempt, now)
+    elif isinstance(outcome, Accepted) and not overtaken(session, message, outcome.wa_message_id, claim.attempt):
+        accept(session, message, outcome.wa_message_id, claim.attempt, now)
     if isinstance(outcome, PauseNumber):
-        pause_number(session, claim.account_id, outcome.reason, now)
+        used = Account.access_token_encrypted.is_not_distinct_from(claim.access_token_encrypted)
+        pause_number(session, claim.account_id, outcome.reason, now, used)  # unless it has got another token since
     elif isinstance(outcome, RetryLater) and outcome.scope is Scope.NUMBER:
         _cool_down(session, claim.account_id, outcome.after, now)
-    if lane is not None and mine:
-        lane.lease = None
-        lane.due_at = now + UNKNOWN_HOLD if held else next_due(session, conversation_id)
+    if lane is not None and lane.lease in (None, claim.lease):
+        lane.lease, lane.due_at = None, next_due(session, conversation_id, now)
     session.flush()
     return job is not None
 
@@ -243,7 +247,7 @@ def retry_delay(attempts: int, rng: random.Random, *, base: float = 1.0, cap: fl
 def back_to_pending(message: Message, job: Job, due: datetime) -> None:
     """The message waits again, until `due`."""
     job.state = JobState.PENDING
-    job.due_at = due
+    job.due_at, job.held_until = due, None
     message.status = MessageStatus.QUEUED
 
 
@@ -251,31 +255,6 @@ def _fail(session: Session, message: Message, job: Job, error: StatusError, now:
     apply_status(message, "failed", now, error)
     session.delete(job)
     log.warning("message refused", extra={"message_id": str(message.id), "code": error.code, "title": error.title})
-
-
-def accept(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
-    """WhatsApp has the message: remember its id, drop the job, merge statuses that came before us."""
-    if message.wa_message_id is None:
-        message.wa_message_id = wa_message_id
-    elif message.wa_message_id != wa_message_id:
-        message.duplicate_wa_message_id = wa_message_id
-        log.error(
-            "message accepted twice: the customer has it twice",
-            extra={"message_id": str(message.id), "attempt": attempt},
-        )
-    apply_status(message, "sent", now)
-    session.execute(delete(Job).where(Job.message_id == message.id))
-    _merge_parked(session, message, wa_message_id)
-
-
-def _merge_parked(session: Session, message: Message, wa_message_id: str) -> None:
-    query = select(ParkedStatus).where(
-        ParkedStatus.account_id == message.account_id, ParkedStatus.wa_message_id == wa_message_id
-    )
-    for parked in session.execute(query).scalars().all():
-        error = StatusError(**parked.error) if parked.error else None
-        apply_status(message, parked.status, parked.timestamp, error)
-        session.delete(parked)
 
 
 def _touch_conversation(session: Session, message_id: UUID, now: datetime) -> UUID | None:
@@ -290,11 +269,14 @@ def lock_lane(session: Session, conversation_id: UUID) -> Lane | None:
     return session.get(Lane, conversation_id, with_for_update=True)
 
 
-def next_due(session: Session, conversation_id: UUID) -> datetime | None:
-    """When the head of the lane may leave; None when nothing waits."""
+def next_due(session: Session, conversation_id: UUID, now: datetime) -> datetime | None:
+    """When to look at the lane next: its head is due and no unknown outcome holds it. None: there is nothing to do."""
     session.flush()
-    head = _head(session, conversation_id)
-    return head.due_at if head is not None else None
+    sends = select(Job.due_at).where(Job.conversation_id == conversation_id, Job.kind == JobKind.SEND)
+    head = sends.where(Job.state != JobState.UNKNOWN).order_by(Job.seq).limit(1).scalar_subquery()
+    holds = select(func.max(Job.held_until)).where(Job.conversation_id == conversation_id, Job.held_until > now)
+    due, held_until = session.execute(select(head, holds.scalar_subquery())).one()
+    return max(filter(None, (due, held_until)), default=None)
 
 
 def _cool_down(session: Session, account_id: UUID, after: float | None, now: datetime) -> None:
@@ -303,11 +285,13 @@ def _cool_down(session: Session, account_id: UUID, after: float | None, now: dat
     session.execute(update(Account).where(Account.id == account_id, later).values(send_not_before=until))
 
 
-def pause_number(session: Session, account_id: UUID, reason: str, now: datetime) -> None:
+def pause_number(
+    session: Session, account_id: UUID, reason: str, now: datetime, *conditions: ColumnElement[bool]
+) -> None:
     """Stop this number's sends until somebody resumes them. Inbound is not touched (I12)."""
     changed = session.execute(
         update(Account)
-        .where(Account.id == account_id, Account.paused_reason.is_(None))
+        .where(Account.id == account_id, Account.paused_reason.is_(None), *conditions)
         .values(paused_reason=reason, paused_at=now, updated_at=now)
         .returning(Account.id)
     ).scalar_one_or_none()

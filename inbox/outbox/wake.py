@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable
 
 import psycopg
 
-from inbox.db import Database, describe
+from inbox.db import Database
+from inbox.db.postgres import TRANSPORT, WatchedConnection
+from inbox.db.transactions import describe
 
 log = logging.getLogger(__name__)
 
@@ -126,5 +128,6 @@ def can_notify(db: Database) -> bool:
 
 
 def _connect(db: Database) -> psycopg.Connection:
-    address = db.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(address, autocommit=True, connect_timeout=5, application_name="inbox-wake")
+    # Not by an address: a password that libpq cannot read in one stands in its error.
+    _, settings = db.engine.dialect.create_connect_args(db.url)
+    return WatchedConnection.connect(**{**settings, **TRANSPORT}, autocommit=True, application_name="inbox-wake")

@@ -17,8 +17,8 @@ from inbox.api import public, services
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.errors import InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
-from inbox.models import WebhookEvent
 from inbox.outbox.wake import Work
+from inbox.webhooks.journal import store_event
 
 log = logging.getLogger(__name__)
 
@@ -44,11 +44,11 @@ def verify() -> Response:
 @bp.post("/webhook/whatsapp")
 @public("Meta proves itself by the signature over the body")
 def receive() -> Response:
-    """Store one event. Nothing is read out of it here: that is the ingester's work."""
+    """Store one event; 503 when only the journal could. Nothing is read out of it: that is the ingester's work."""
     body = _raw_body()
     check_signature(body, request.headers.get("X-Hub-Signature-256", ""), services().config)
     _check_json(body)
-    services().db.insert_alone(WebhookEvent, new_event(body))
+    store_event(services().db, services().journal, new_event(body))
     services().wakeups.ring(Work.INGEST)
     return Response(_RECEIVED, mimetype="application/json")
 

@@ -12,10 +12,9 @@ from uuid import UUID
 from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
-from inbox.clock import new_id
-from inbox.db import insert, one_of, one_of_pairs
-from inbox.models import Account, Conversation, Direction, Message, MessageStatus, ParkedStatus
-from inbox.outbox import settle
+from inbox.db import one_of, one_of_pairs
+from inbox.models import Account, Conversation, Direction, Message, MessageStatus
+from inbox.outbox import evidence, settle
 from inbox.outbox.outcomes import parse_callback
 from inbox.outbox.status import apply_status
 from inbox.webhooks.records import Item, StatusItem
@@ -76,21 +75,22 @@ class Statuses:
         settle.lock_lanes(self._session, self.conversation_ids)
         by_id, by_wa_id = self._messages()
         settled = False
-        evidence: dict[UUID, datetime] = {}
+        heard: dict[UUID, datetime] = {}
         for status in self._statuses:
             message = _own(by_id, status) or by_wa_id.get((status.account_id, status.item.wa_message_id))
             if message is None or message.direction != Direction.OUTBOUND:
                 self._park(status)
                 continue
             settled |= self._merge(message, status)
-            by_wa_id.setdefault((status.account_id, status.item.wa_message_id), message)
+            if message.wa_message_id == status.item.wa_message_id:
+                by_wa_id[status.account_id, status.item.wa_message_id] = message
             if message.conversation_id in conversations:
                 conversations[message.conversation_id].changed_at = self._now
-            if message.attempted_at is not None:
-                known = evidence.get(status.account_id)
-                evidence[status.account_id] = max(known or message.attempted_at, message.attempted_at)
+            if message.attempted_at is not None and _of_newest_attempt(message, status):
+                known = heard.get(status.account_id)
+                heard[status.account_id] = max(known or message.attempted_at, message.attempted_at)
         self._session.flush()
-        for account_id, attempted_at in evidence.items():
+        for account_id, attempted_at in heard.items():
             self._note_evidence(account_id, attempted_at)
         return settled
 
@@ -114,33 +114,38 @@ class Statuses:
     def _merge(self, message: Message, status: _Status) -> bool:
         """Merge one status. True when it proved that WhatsApp has a message of which we did not know that."""
         settled = False
+        session, wa_id, kind = self._session, status.item.wa_message_id, status.item.status
         attempt = status.callback[1] if status.callback else message.attempts
-        if status.item.status == "failed" and attempt < message.attempts:
-            return False  # an attempt that was given up for a newer one
-        if status.callback and message.wa_message_id != status.item.wa_message_id:
+        if wa_id not in (message.wa_message_id, message.duplicate_wa_message_id):
+            if kind == "failed" and attempt < message.attempts:
+                self._park(status)  # an attempt that was given up for a newer one
+                return False
+            if kind in ("sent", "failed") and evidence.overtaken(session, message, wa_id, attempt):
+                return False
             settled = message.wa_message_id is None
-            settle.settle_accepted(self._session, message, status.item.wa_message_id, attempt, self._now)
-        apply_status(message, status.item.status, status.at, status.item.error)
+            settle.settle_accepted(session, message, wa_id, attempt, self._now)
+        if kind == "failed":
+            evidence.note_failure(session, message, wa_id, status.at, status.item.error, self._now)
+        else:
+            apply_status(message, kind, status.at)
         return settled
 
     def _park(self, status: _Status) -> None:
-        error = status.item.error
-        statement = insert(self._session, ParkedStatus).values(
-            id=new_id(),
-            account_id=status.account_id,
-            wa_message_id=status.item.wa_message_id,
-            status=status.item.status,
-            timestamp=status.at,
-            error={"code": error.code, "title": error.title, "detail": error.detail} if error else {},
-            parked_at=self._now,
+        item = status.item
+        evidence.park_status(
+            self._session, status.account_id, item.wa_message_id, item.status, status.at, item.error, self._now
         )
-        self._session.execute(statement.on_conflict_do_nothing())
 
     def _note_evidence(self, account_id: UUID, attempted_at: datetime) -> None:
         """Statuses of sends up to here have come back: what I7 compares an unknown send with."""
         older = or_(Account.statuses_through.is_(None), Account.statuses_through < attempted_at)
         statement = update(Account).where(Account.id == account_id, older).values(statuses_through=attempted_at)
         self._session.execute(statement)
+
+
+def _of_newest_attempt(message: Message, status: _Status) -> bool:
+    """True when the status is surely about the attempt that attempted_at belongs to."""
+    return status.callback[1] == message.attempts if status.callback else message.attempts == 1
 
 
 def _own(by_id: dict[UUID, Message], status: _Status) -> Message | None:

@@ -9,16 +9,18 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from inbox.auth.access import Access, Permission, Principal
 from inbox.bot import profiles
 from inbox.bot.schemas import ProfileContent
 from inbox.clock import utc_now
 from inbox.conversations import service
-from inbox.models import Contact, Conversation, Job, JobKind, Message
+from inbox.errors import UpstreamUnavailable
+from inbox.models import Contact, Conversation, CoolDown, Job, JobKind, Message
 from inbox.outbox import jobs, store
 from inbox.outbox.outcomes import Accepted
+from inbox.resilience import GEMINI
 from inbox.sandbox import Sandbox
 from inbox.services import Services
 from tests.builders import all_conversations, all_messages, ingest, text_message, the_account, the_conversation, webhook
@@ -70,6 +72,12 @@ def while_thinking(sandbox: Sandbox, act: Callable[[], None], text: str = "An an
         return text
 
     sandbox.gemini_responder = respond
+
+
+def outage_ends(sandbox: Sandbox) -> None:
+    """Gemini is well again, and the time for which the circuit is open has passed."""
+    sandbox.clear_faults()
+    GEMINI.breaker.reset()
 
 
 def set_profile(services: Services, **content: Any) -> None:
@@ -272,7 +280,7 @@ def test_an_outage_keeps_the_question_and_answers_when_it_is_over(live: Services
     for _ in range(3):
         think(live)
     assert bot_messages(live) == []
-    sandbox.clear_faults()
+    outage_ends(sandbox)
     sandbox.gemini_responder = lambda _request: "Here I am."
     think(live)
     assert bot_messages(live) == ["Here I am."]
@@ -293,7 +301,7 @@ def test_after_the_deadline_the_customer_gets_the_fallback_once_and_the_bot_retu
     customer_writes(live, "Allô ?")
     think(live)
     assert said_for_us(live) == ["Un instant svp."]
-    sandbox.clear_faults()
+    outage_ends(sandbox)
     sandbox.gemini_responder = lambda _request: "Me revoilà."
     think(live)
     assert said_for_us(live) == ["Un instant svp.", "Me revoilà."]
@@ -330,12 +338,50 @@ def test_the_fallback_speaks_the_profiles_language(
 @pytest.mark.parametrize("shape", ["retired", "rate_limit_day"])
 def test_another_model_answers_when_the_first_is_gone(live: Services, sandbox: Sandbox, shape: str) -> None:
     sandbox.fault("gemini", "shape", name=shape, match={"path": "gemini-3.5-flash-lite"})
-    settings = dataclasses.replace(live.answering.settings, fallback_model="gemini-3.8-flash")
-    services = dataclasses.replace(live, answering=dataclasses.replace(live.answering, settings=settings))
+    models = dataclasses.replace(live.models, fallback="gemini-3.8-flash")
+    services = dataclasses.replace(live, answering=dataclasses.replace(live.answering, models=models))
     customer_writes(services, "Bonjour")
     think(services)
     assert len(bot_messages(services)) == 1
     assert "gemini-3.8-flash" in sandbox.requests("gemini")[-1].path
+
+
+def test_over_its_daily_quota_the_bot_asks_for_a_person_once_and_returns_when_the_quota_does(
+    with_backup: Services, sandbox: Sandbox
+) -> None:
+    sandbox.fault("gemini", "shape", name="rate_limit_day")
+    for text in ("Bonjour", "Allô ?"):
+        customer_writes(with_backup, text)
+        think(with_backup)
+    assert handed_over(with_backup) == "ai_daily_quota"
+    assert len(sandbox.requests("gemini")) == 1
+    assert len([text for text in said_for_us(with_backup) if "quota" in text]) == 1
+    sandbox.clear_faults()
+    with with_backup.db.writing() as session:
+        session.execute(delete(CoolDown))  # midnight in California
+    customer_writes(with_backup, "Vous êtes là ?")
+    think(with_backup)
+    assert len(bot_messages(with_backup)) == 1
+
+
+def test_while_the_circuit_is_open_questions_wait_without_a_call_until_it_may_close(
+    live: Services, sandbox: Sandbox
+) -> None:
+    for _ in range(5):
+        with pytest.raises(UpstreamUnavailable):
+            GEMINI.breaker.call(_refused)
+    customer_writes(live, "Bonjour")
+    (claim,) = claims(live)
+    before = utc_now()
+    live.answering.run(claim)
+    assert sandbox.requests("gemini") == []
+    (job,) = answer_jobs(live)
+    assert job.due_at is not None
+    assert timedelta(seconds=50) < job.due_at - before < timedelta(seconds=70)
+
+
+def _refused() -> None:
+    raise UpstreamUnavailable("gemini", "refused")
 
 
 # --- all the way out ---------------------------------------------------------------------------------------------

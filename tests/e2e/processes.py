@@ -72,7 +72,7 @@ def _ready(process: Process, url: str) -> bool:
     assert process.child.poll() is None, process.output()
     try:
         return requests.get(f"{url}/health/ready", timeout=5).status_code == 200
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):  # a busy machine takes its time
         return False
 
 

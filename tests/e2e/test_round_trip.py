@@ -118,7 +118,7 @@ def test_not_ready_before_the_migrations(installation: dict[str, str], tmp_path:
         def alive() -> bool:
             try:
                 return requests.get(f"{url}/health/live", timeout=2).json() == {"status": "alive"}
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 return False
 
         wait_until(alive, "gunicorn to be alive", 20)

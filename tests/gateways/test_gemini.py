@@ -26,7 +26,7 @@ TURNS = [Turn("user", "hola"), Turn("model", "¡Hola!"), Turn("user", "gracias")
 
 @pytest.fixture
 def gemini(sandbox: Sandbox) -> Gemini:
-    return Gemini(f"{sandbox.url}/v1beta", "test-gemini-key", (1.0, 0.5))
+    return Gemini(f"{sandbox.url}/v1beta", "test-gemini-key")
 
 
 def generate(gemini: Gemini, model: str = MODEL) -> str:
@@ -59,7 +59,7 @@ def test_a_conversation_that_does_not_end_with_the_customer_is_not_sent(sandbox:
 
 def test_without_a_key_nothing_is_called(sandbox: Sandbox) -> None:
     with pytest.raises(UpstreamMisconfigured, match="GEMINI_API_KEY"):
-        generate(Gemini(f"{sandbox.url}/v1beta", None, (1.0, 1.0)))
+        generate(Gemini(f"{sandbox.url}/v1beta", None))
     assert sandbox.requests("gemini") == []
 
 

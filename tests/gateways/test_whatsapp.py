@@ -26,7 +26,7 @@ CUSTOMER = Recipient("33600000001", None, None)
 
 @pytest.fixture
 def whatsapp(sandbox: Sandbox) -> Iterator[WhatsApp]:
-    return WhatsApp(f"{sandbox.url}/v26.0", (1.0, 0.5))
+    return WhatsApp(f"{sandbox.url}/v26.0")
 
 
 def send(whatsapp: WhatsApp, recipient: Recipient = CUSTOMER, reply_to: str | None = None) -> str:
@@ -136,7 +136,7 @@ def test_a_redirect_is_not_followed_and_a_cookie_not_kept(sandbox: Sandbox, what
 
 def test_a_refused_connection_was_never_sent() -> None:
     with pytest.raises(UpstreamUnavailable):
-        send(WhatsApp(f"http://127.0.0.1:{free_port()}/v26.0", (0.5, 0.5)))
+        send(WhatsApp(f"http://127.0.0.1:{free_port()}/v26.0"))
 
 
 def test_hints_to_wait_are_handed_on(sandbox: Sandbox, whatsapp: WhatsApp) -> None:

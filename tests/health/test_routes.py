@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -14,10 +15,14 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from inbox import create_app, migrations, services_of
+from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.health import probes
-from inbox.models import Job
+from inbox.errors import UpstreamUnavailable
+from inbox.health import probes, processes
+from inbox.health.processes import Circuit, Identity, Report
+from inbox.models import Account, Job
+from inbox.resilience import GEMINI
 from inbox.sandbox import Sandbox
 from inbox.services import Services
 from tests.outbox.world import World
@@ -71,8 +76,65 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
         "redis": "ok",
     }
     assert all(part["latency_ms"] >= 0 and part["since"] for part in body["dependencies"].values())
-    assert body["outbox"] == {"waiting": 0, "oldest_s": 0.0, "unconfirmed": 0, "dead_letters": 0}
+    nothing = {"waiting": 0, "oldest_s": 0.0, "unconfirmed": 0, "dead_letters": 0, "paused_numbers": 0}
+    assert body["outbox"] == nothing
+    assert body["journal"] == {"events": 0, "bytes": 0}
+    assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
+        "gemini": "closed",
+        "whatsapp": "closed",
+        "supabase": "closed",
+        "database": "closed",
+    }
+    assert body["limits"]["gemini"] == {
+        "total_s": 15.0,
+        "connect_s": 3.0,
+        "read_s": 12.0,
+        "attempts": 3,
+        "breaker_failures": 5,
+        "breaker_open_s": 60.0,
+        "bulkhead": 4,
+    }
+    assert body["switches"] == {"retry": "on", "breaker": "on", "cache": "on"}
     assert body["version"]
+
+
+def test_an_anonymous_caller_sees_states_and_no_errors(live_client: FlaskClient) -> None:
+    for _ in range(5):
+        with pytest.raises(UpstreamUnavailable):
+            GEMINI.breaker.call(_refused)
+    response = live_client.get("/health")
+    shown = response.json["circuit_breakers"]["gemini"]
+    assert (shown["state"], shown["failure_count"]) == ("open", 5)
+    assert 50 < shown["retry_in_s"] < 70
+    assert shown["opened_at"]
+    assert "last_error" not in shown
+    assert response.json["status"] == "degraded"
+
+
+def test_a_circuit_that_is_open_in_another_process_is_seen_here(live_client: FlaskClient) -> None:
+    services = services_of(live_client.application)
+    assert live_client.get("/health").json["circuit_breakers"]["gemini"]["state"] == "closed"
+    worker = Identity(uuid4(), "worker", "elsewhere", 1, utc_now())
+    report = Report(circuits={"gemini": Circuit(state="open", retry_in_s=40.0, last_error="secret reason")})
+    with services.db.writing() as session:
+        processes.save(session, worker, report, services.db.now(session))
+    services.health.refresh().join(10)
+    response = live_client.get("/health")
+    assert (response.json["status"], response.json["circuit_breakers"]["gemini"]["state"]) == ("degraded", "open")
+    assert response.json["processes"]["worker"] == 1
+    assert "secret reason" not in response.text
+
+
+def _refused() -> None:
+    raise UpstreamUnavailable("gemini", "refused")
+
+
+def test_a_paused_number_makes_it_degraded(live: Services) -> None:
+    with live.db.writing() as session:
+        session.execute(select(Account)).scalar_one().paused_reason = "The access token has expired or was revoked."
+    snapshot = live.health.snapshot()
+    assert snapshot.outbox is not None
+    assert (snapshot.status, snapshot.outbox.paused_numbers) == ("degraded", 1)
 
 
 def test_an_upstream_that_is_away_makes_it_degraded_not_down(config: Config) -> None:

@@ -29,7 +29,9 @@ from tests.waiting import wait_until
 @pytest.fixture
 def working(live_config: Config) -> Iterator[Services]:
     """Services whose dispatcher runs."""
-    app = create_app(dataclasses.replace(live_config, dispatcher=True, gemini_read_timeout=2.0))
+    app = create_app(
+        dataclasses.replace(live_config, dispatcher=True, gemini=dataclasses.replace(live_config.gemini, read=2.0))
+    )
     services = services_of(app)
     services.prepare_database()
     services.start_dispatcher()
@@ -196,7 +198,7 @@ def test_a_ring_in_one_process_is_heard_in_another(postgres: str) -> None:
 def listeners(postgres: str) -> int:
     with psycopg.connect(postgres) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inbox-wake' AND query LIKE 'LISTEN%'"
-        row = connection.execute(query).fetchone()
+        row = connection.execute(f"{query} AND datname = current_database()").fetchone()
         return row[0] if row else 0
 
 

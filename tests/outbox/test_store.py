@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from inbox.db import Database
-from inbox.models import Account, Conversation, Job, JobState, Message
+from inbox.models import Account, Conversation, Incident, Job, JobState, Message
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import (
     Accepted,
@@ -152,6 +152,72 @@ def test_an_acceptance_recorded_after_the_lease_expired_still_settles(world: Wor
     assert (world.message("one").status, world.jobs()) == ("sent", [])
 
 
+def test_an_acceptance_recorded_after_the_lease_expired_opens_the_lane_at_once(world: World) -> None:
+    world.queue("one")
+    (claim,) = world.claim()
+    world.advance(LEASE.total_seconds())
+    world.claim()
+    world.queue("two")
+    world.record(claim, Accepted("wamid.one"))
+    assert [claim.text for claim in world.claim()] == ["two"]
+
+
+def test_an_unknown_outcome_recorded_after_the_lease_expired_does_not_hold_the_lane_anew(world: World) -> None:
+    world.queue("one")
+    world.queue("two")
+    (claim,) = world.claim()
+    world.advance(LEASE.total_seconds())
+    world.claim()
+    world.advance(10)
+    world.record(claim, Unknown("timeout"))
+    world.advance(UNKNOWN_HOLD.total_seconds() - 10)
+    assert [claim.text for claim in world.claim()] == ["two"]
+
+
+def two_unknown(world: World) -> tuple[SendClaim, SendClaim]:
+    """ "one" is unknown and was passed over; "two" has just become unknown and holds the lane; "three" waits."""
+    for text in ("one", "two", "three"):
+        world.queue(text)
+    (one,) = world.claim()
+    world.record(one, Unknown("reset"))
+    world.advance(UNKNOWN_HOLD.total_seconds())
+    (two,) = world.claim()
+    world.record(two, Unknown("reset"))
+    return one, two
+
+
+def test_an_echo_of_an_earlier_send_does_not_end_the_hold_of_a_later_one(world: World) -> None:
+    one, _ = two_unknown(world)
+    world.echo(one, "wamid.one")
+    assert world.claim() == []
+    world.advance(UNKNOWN_HOLD.total_seconds())
+    assert [claim.text for claim in world.claim()] == ["three"]
+
+
+def test_a_resend_of_an_earlier_message_does_not_end_the_hold_of_a_later_one(world: World) -> None:
+    one, _ = two_unknown(world)
+    world.resend(one.message_id)
+    assert world.claim() == []
+    world.advance(UNKNOWN_HOLD.total_seconds())
+    assert [claim.text for claim in world.claim()] == ["one"]
+
+
+def test_a_crash_after_an_earlier_message_was_queued_again_does_not_stop_all_claims(world: World) -> None:
+    for text in ("one", "two"):
+        world.queue(text)
+    (one,) = world.claim()
+    world.record(one, Unknown("reset"))
+    world.advance(UNKNOWN_HOLD.total_seconds())
+    assert [claim.text for claim in world.claim()] == ["two"]  # whose dispatcher dies
+    world.resend(one.message_id)
+    world.advance(LEASE.total_seconds())
+    world.queue("elsewhere", to="somebody else")
+    assert [claim.text for claim in world.claim()] == ["elsewhere"]
+    assert world.message("two").status == "unconfirmed"
+    world.advance(UNKNOWN_HOLD.total_seconds())
+    assert [claim.text for claim in world.claim()] == ["one"]
+
+
 def test_without_evidence_an_unknown_send_stays_unconfirmed(world: World) -> None:
     world.queue("one")
     (claim,) = world.claim()
@@ -160,6 +226,21 @@ def test_without_evidence_an_unknown_send_stays_unconfirmed(world: World) -> Non
         world.advance(60)
         assert world.settle(WINDOW) == 0
     assert world.message("one").status == "unconfirmed"
+
+
+def test_after_the_database_was_away_the_window_starts_over(world: World, db: Database) -> None:
+    world.queue("one")
+    (claim,) = world.claim()
+    world.record(claim, Unknown("reset"))
+    began = world.now
+    world.advance(WINDOW - 10)
+    with db.writing() as session:
+        session.add(Incident(upstream="database", started_at=began, ended_at=world.now, affected={}))
+    world.deliver_other("later")  # its status came after the database was back; that of the first may come again late
+    world.advance(20)
+    assert world.settle(WINDOW) == 0
+    world.echo(claim, "wamid.one")
+    assert (world.message("one").status, world.message("one").wa_message_id) == ("sent", "wamid.one")
 
 
 def test_later_statuses_prove_that_it_was_not_accepted_and_it_is_sent_again_once(world: World) -> None:
@@ -282,6 +363,15 @@ def test_an_expired_token_pauses_the_number_and_keeps_its_messages(world: World,
         assert account.paused_reason == "The access token has expired or was revoked."
         account.paused_reason = account.paused_at = None
     assert [claim.text for claim in world.claim()] == ["a"]
+
+
+def test_the_refusal_of_an_old_token_does_not_pause_a_number_that_has_a_new_one(world: World, db: Database) -> None:
+    world.queue("a")
+    (claim,) = world.claim()
+    with db.writing() as session:
+        session.execute(select(Account)).scalar_one().access_token_encrypted = "a newer token"
+    world.record(claim, PauseNumber("The access token has expired or was revoked."))
+    assert [again.access_token_encrypted for again in world.claim()] == ["a newer token"]
 
 
 def test_our_own_refusal_to_call_counts_as_no_attempt(world: World) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.conversations.service import outbound_message, queue
-from inbox.models import Account, Author, Contact, Conversation, Job, Message
+from inbox.models import Account, Author, Contact, Conversation, Job, Message, WebhookEvent
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import Accepted, Outcome, SendClaim, Unknown
 from inbox.services import Services
 from inbox.webhooks.ingest import Ingested, ingest_batch
+from inbox.webhooks.routes import new_event
 from tests.builders import status, store_events, webhook
 
 START = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -71,6 +73,11 @@ class World:
         with self.db.writing() as session:
             return settle.settle_unknown(session, self.now, window)
 
+    def resend(self, message_id: UUID) -> None:
+        """A person has it sent again."""
+        with self.db.writing() as session:
+            settle.resend(session, session.get_one(Message, message_id), self.now)
+
     def message(self, text: str) -> Message:
         with self.db.reading() as session:
             return session.execute(select(Message).where(Message.content_text == text)).scalar_one()
@@ -83,6 +90,11 @@ class World:
         """A status webhook that brings a claim's callback data back."""
         at = int(self.now.timestamp())
         return self.ingest(webhook(statuses=[status(kind, wa_id=wa_message_id, at=at, callback=claim.callback_data)]))
+
+    def receive(self, body: bytes) -> None:
+        """A webhook is stored, and waits for the ingester."""
+        event = {**new_event(body), "received_at": self.now}
+        self.db.insert_alone(WebhookEvent, event)
 
     def ingest(self, body: bytes) -> Ingested:
         store_events(self.db, body)

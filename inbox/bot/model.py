@@ -1,0 +1,111 @@
+"""Which model is asked: the profile's, else the fallback, and none whose quota is known to be used up.
+
+A quota belongs to the Google project, so what one process learns is stored for all of them (`cool_downs`). Breakers
+are not: they are about what a process can reach.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from inbox.db import Database, insert
+from inbox.errors import UpstreamMisconfigured, UpstreamThrottled
+from inbox.gateways.gemini import UPSTREAM, Gemini, Generated, ModelGone, Turn
+from inbox.models import CoolDown
+
+log = logging.getLogger(__name__)
+
+DAILY_QUOTA = "daily_quota"
+_GONE, _THROTTLED = "gone", "throttled"
+_QUOTA_ZONE = ZoneInfo(
+    "America/Los_Angeles"
+)  # daily quotas start anew at midnight there (Gemini API, Rate limits, 2026)
+_GONE_FOR = timedelta(minutes=15)  # a retired model does not come back; a mistaken 404 does
+_LONGEST_HINT = timedelta(minutes=15)
+_NO_HINT = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Asks the first model that may be asked. `default` and `fallback` are names; None: no fallback."""
+
+    db: Database
+    gemini: Gemini
+    default: str
+    fallback: str | None
+
+    def generate(self, preferred: str | None, system: str, turns: Sequence[Turn]) -> Generated:
+        """The answer of `preferred` or the default, or of the fallback when that one is refused or used up.
+
+        Raises what Gemini.generate raises, ModelGone for the daily quota only. While nothing may
+        be asked, it raises without a call.
+        """
+        names = list(dict.fromkeys(filter(None, [preferred or self.default, self.fallback])))
+        with self.db.reading() as session:
+            now = self.db.now(session)
+            resting = _resting(session, names, now)
+        why: ModelGone | UpstreamThrottled | None = None
+        for name in names:
+            if name in resting:
+                why = why or _still_resting(resting[name], now)
+                continue
+            try:
+                return self.gemini.generate(model=name, system=system, turns=turns)
+            except ModelGone as error:
+                daily = error.code == DAILY_QUOTA
+                log.warning("model refused", extra={"model": name, "reason": error.reason})
+                self._rest(name, DAILY_QUOTA if daily else _GONE, next_reset if daily else lambda now: now + _GONE_FOR)
+                why = why or error
+            except UpstreamThrottled as error:
+                self._rest(name, _THROTTLED, lambda now, hint=error.retry_after: now + _bounded(hint))  # type: ignore[misc]
+                raise
+        assert why is not None  # every name was tried or is resting
+        if isinstance(why, ModelGone) and why.code != DAILY_QUOTA:
+            # Not the customer's question was refused: somebody has to name another model, and then it can be answered.
+            raise UpstreamMisconfigured(UPSTREAM, "no model can be asked: set GEMINI_MODEL", code="no_model") from why
+        raise why
+
+    def _rest(self, name: str, reason: str, until: Callable[[datetime], datetime]) -> None:
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            session.execute(delete(CoolDown).where(CoolDown.until <= now))
+            statement = insert(session, CoolDown).values(key=_key(name), until=until(now), reason=reason)
+            fields: dict[str, Any] = {"until": statement.excluded.until, "reason": statement.excluded.reason}
+            session.execute(statement.on_conflict_do_update(index_elements=[CoolDown.key], set_=fields))
+
+
+def next_reset(now: datetime) -> datetime:
+    """When daily quotas start anew: the next midnight in California."""
+    tomorrow = now.astimezone(_QUOTA_ZONE).date() + timedelta(days=1)
+    midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=_QUOTA_ZONE)
+    return midnight.astimezone(now.tzinfo)
+
+
+def _key(name: str) -> str:
+    return f"{UPSTREAM}:{name}"
+
+
+def _bounded(hint: float | None) -> timedelta:
+    return _NO_HINT if hint is None else min(timedelta(seconds=hint), _LONGEST_HINT)
+
+
+def _resting(session: Session, names: Sequence[str], now: datetime) -> dict[str, CoolDown]:
+    query = select(CoolDown).where(CoolDown.key.in_([_key(name) for name in names]), CoolDown.until > now)
+    found = {row.key: row for row in session.execute(query).scalars()}
+    return {name: found[_key(name)] for name in names if _key(name) in found}
+
+
+def _still_resting(row: CoolDown, now: datetime) -> ModelGone | UpstreamThrottled:
+    if row.reason == _THROTTLED:
+        wait = (row.until - now).total_seconds()
+        return UpstreamThrottled(UPSTREAM, "it asked us to wait", scope="project", retry_after=wait)
+    code = DAILY_QUOTA if row.reason == DAILY_QUOTA else None
+    return ModelGone(UPSTREAM, "the model is not available", code=code)

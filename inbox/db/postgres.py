@@ -1,0 +1,206 @@
+"""What is particular to PostgreSQL: the limits of a connection, the client's own end to every wait, what errors mean.
+
+The server ends what takes too long (statement, lock, an idle transaction). A server that is frozen ends nothing, and
+neither does TCP: its kernel goes on acknowledging, so keepalives and tcp_user_timeout see a healthy peer. Therefore
+the client gives up by itself, a little later than the server would have.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar, cast
+
+import psycopg
+from psycopg.abc import PQGen
+from psycopg.errors import _WaitTimeout  # what Connection.wait() raises at the end of its timeout; public in no version
+from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, exc
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+CONNECT_TIMEOUT = 3  # seconds, for each address of the host
+CONNECT_TOTAL = 7.0  # seconds: looking up the name, and two addresses of which the first does not answer
+STATEMENT_TIMEOUT_MS, LOCK_TIMEOUT_MS, IDLE_TIMEOUT_MS = 10_000, 2_000, 15_000
+#: Of every connection: an end to connecting, and to a peer whose machine is gone.
+TRANSPORT: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+WATCHDOG = 12.0  # seconds without the end of an answer: more than the statement timeout, which comes first if it can
+STALE_AFTER = 30.0  # seconds a connection may lie idle before it is tested at checkout
+PROBE_TIMEOUT = 2.0  # seconds a connection that lay idle has to show that it lives
+
+_LIMITS = {
+    "statement_timeout": STATEMENT_TIMEOUT_MS,
+    "lock_timeout": LOCK_TIMEOUT_MS,
+    "idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS,
+}
+#: A transaction pooler gives every transaction another session, so each brings its limits along, in the same message.
+POOLED_BEGIN = "; ".join(["BEGIN", *(f"SET LOCAL {name} = {value}" for name, value in _LIMITS.items())])
+
+#: SQLSTATEs after which the same transaction may run again at once: serialization failure, deadlock.
+_COLLIDED = frozenset({"40001", "40P01"})
+#: The server is going, gone or starting (57P01 to 57P03), or takes nobody in (53300); with all of class 08.
+_AWAY = frozenset({"57P01", "57P02", "57P03", "53300"})
+
+_T = TypeVar("_T")
+
+
+class Frozen(psycopg.OperationalError):
+    """The server was silent for so long that we hung up. What it was asked to do may still happen."""
+
+
+class WatchedConnection(psycopg.Connection[Any]):
+    """A connection on which every wait for the server ends: statements, BEGIN, COMMIT and ROLLBACK alike.
+
+    psycopg wakes up ten times a second while it waits and looks at its timeout then: no thread, no cost per statement.
+    """
+
+    limit: float | None = WATCHDOG  #: seconds; None: as long as it takes
+
+    def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
+        """As the base class; at the limit, hang up and raise Frozen."""
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.limit)
+        except _WaitTimeout:
+            self.pgconn.finish()  # hangs up without waiting: a rollback at checkin finds a closed connection
+            raise Frozen(f"no answer within {self.limit:g} s") from None
+
+    def lives(self) -> bool:
+        """True when the server answers at once. For a connection in autocommit mode."""
+        usual, self.limit = self.limit, PROBE_TIMEOUT
+        try:
+            self.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        finally:
+            self.limit = usual
+        return True
+
+
+class Connections:
+    """How the connections of one pool are made, lie idle, and are found dead.
+
+    To test each at checkout would double the round trips of a webhook. So only one that lay idle for long is tested,
+    and after a connection broke, those that were in the pool at that time are replaced: whatever ended one of them
+    (a restart, a frozen server) has probably ended all.
+    """
+
+    def __init__(self, url: URL, *, pooled: bool, watchdog: float) -> None:
+        """`pooled`: behind a transaction pooler, where nothing of a session survives the transaction."""
+        self._url = url
+        self._pooled = pooled
+        self._watchdog = watchdog
+        self._distrusted = 0.0
+        self.begin = POOLED_BEGIN if pooled else "BEGIN"
+
+    def engine(self, *, pool_size: int, pool_timeout: float) -> Engine:
+        """An engine in autocommit mode over a pool of them."""
+        engine = create_engine(
+            self._url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=pool_timeout,
+            pool_recycle=1500,
+            isolation_level="AUTOCOMMIT",
+            hide_parameters=True,  # an error that is logged would tell what customers wrote
+            connect_args=self._arguments(),
+        )
+        event.listen(engine, "do_connect", self._connect)
+        event.listen(engine, "checkin", self._returned)
+        event.listen(engine, "checkout", self._taken)
+        return engine
+
+    def distrust(self) -> None:
+        """A connection broke: replace those that are in the pool now."""
+        self._distrusted = time.monotonic()
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments: dict[str, Any] = {"application_name": "inbox", **TRANSPORT}
+        if self._pooled:
+            arguments["prepare_threshold"] = None  # the next execution would look for it in another session
+        else:
+            settings = {"timezone": "UTC", **_LIMITS}
+            arguments["options"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
+        return arguments
+
+    def _connect(self, _dialect: Dialect, _entry: object, args: Any, settings: dict[str, Any]) -> DBAPIConnection:
+        connection = _in_time(lambda: WatchedConnection.connect(*args, **settings))
+        connection.limit = self._watchdog
+        return cast("DBAPIConnection", connection)
+
+    def _returned(self, connection: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["returned"] = time.monotonic()
+        if connection is not None:  # it was not found dead
+            cast("WatchedConnection", connection).limit = self._watchdog
+
+    def _taken(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _fairy: object) -> None:
+        """Raises DisconnectionError, and the pool connects anew."""
+        returned = entry.info.get("returned")
+        if returned is None:
+            return
+        if returned <= self._distrusted:
+            raise exc.DisconnectionError("another connection broke since this one was used")
+        if time.monotonic() - returned > STALE_AFTER and not cast("WatchedConnection", connection).lives():
+            raise exc.DisconnectionError("the connection died while idle")
+
+
+def _in_time(connect: Callable[[], WatchedConnection]) -> WatchedConnection:
+    """What `connect` returns within CONNECT_TOTAL; else ConnectionTimeout, and the late connection is closed.
+
+    psycopg's timeout begins anew for each address, and none covers a name server that does not answer. A thread is
+    what it takes to leave that; connections are made rarely enough.
+    """
+    made: Future[WatchedConnection] = Future()
+
+    def run() -> None:
+        try:
+            made.set_result(connect())
+        except BaseException as error:
+            made.set_exception(error)
+
+    threading.Thread(target=run, name="db-connect", daemon=True).start()
+    try:
+        return made.result(CONNECT_TOTAL)
+    except TimeoutError:
+        made.add_done_callback(_close)
+        raise psycopg.errors.ConnectionTimeout(f"no connection within {CONNECT_TOTAL:g} s") from None
+
+
+def _close(late: Future[WatchedConnection]) -> None:
+    if late.exception() is None:
+        late.result().close()
+
+
+def be_patient(connection: Connection) -> None:
+    """Lift the watchdog until this connection goes back to the pool."""
+    watched = connection.connection.driver_connection
+    assert isinstance(watched, WatchedConnection)
+    watched.limit = None
+
+
+def is_away(error: BaseException) -> bool:
+    """True when the server cannot be used at all just now, or no connection was free in time.
+
+    Only this speaks against the server's health: one that refuses a statement, or ends it at a limit, is there. An
+    SQLite file is never away.
+    """
+    if isinstance(error, exc.TimeoutError):  # the pool's
+        return True
+    original = getattr(error, "orig", None) or error
+    if not isinstance(original, psycopg.Error):
+        return False
+    if original.sqlstate is None:
+        return isinstance(original, psycopg.OperationalError)
+    return original.sqlstate.startswith("08") or original.sqlstate in _AWAY
+
+
+def collided(error: BaseException) -> bool:
+    """True when the transaction was rolled back because it met another one."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _COLLIDED

@@ -1,0 +1,92 @@
+"""What a check says: ok, warning or problem, what about, and in plain words what to do."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+
+class Level(enum.StrEnum):
+    OK = "ok"
+    WARNING = "warning"  #: it works, but somebody should look
+    PROBLEM = "problem"  #: something does not work until somebody acts
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line. `found` and `do` are sentences for people; neither ever holds a secret."""
+
+    level: Level
+    what: str
+    found: str
+    do: str | None = None
+
+
+def ok(what: str, found: str) -> Finding:
+    return Finding(Level.OK, what, found)
+
+
+def warning(what: str, found: str, do: str) -> Finding:
+    return Finding(Level.WARNING, what, found, do)
+
+
+def problem(what: str, found: str, do: str) -> Finding:
+    return Finding(Level.PROBLEM, what, found, do)
+
+
+def seconds(value: float) -> str:
+    """A duration as people say it: 0.3 s, 12 s, 5 min, 3 h, 2 days."""
+    if value < 1:
+        return f"{value:.1f} s"
+    for size, name in ((86_400 * 2, "days"), (3600 * 2, "h"), (120, "min")):
+        if value >= size:
+            return f"{value / {'days': 86_400, 'h': 3600, 'min': 60}[name]:.0f} {name}"
+    return f"{value:.0f} s"
+
+
+class Clocks:
+    """How far other clocks are ahead of ours, as far as the other checks saw them. Thread-safe."""
+
+    TOLERANCE = 30.0  # seconds; WhatsApp's windows and signed tokens forgive that much
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self.now = now
+        self._lock = threading.Lock()
+        self._ahead: dict[str, float] = {}
+
+    def saw(self, whose: str, theirs: datetime) -> None:
+        """Somebody's time, just now."""
+        with self._lock:
+            self._ahead[whose] = (theirs - self.now()).total_seconds()
+
+    def check(self) -> list[Finding]:
+        """Is our clock right? If most of the others are against it, it is not; else the odd one out is named."""
+        with self._lock:
+            ahead = dict(self._ahead)
+        if not ahead:
+            nobody = "nobody answered whose clock could be compared with ours"
+            return [warning("clock", nobody, "Compare this machine's time with a clock you trust.")]
+        off = {whose: offset for whose, offset in ahead.items() if abs(offset) > self.TOLERANCE}
+        if 2 * len(off) > len(ahead):
+            typical = sorted(off.values())[len(off) // 2]
+            found = f"{seconds(abs(typical))} {'behind' if typical > 0 else 'ahead of'} the clock of {_names(off)}"
+            return [problem("clock", f"this machine's clock is {found}", _SYNCHRONISE)]
+        if off:
+            found = (
+                f"the clock of {_names(off)} differs from ours by more than {self.TOLERANCE:g} s; others agree with us"
+            )
+            return [problem("clock", found, f"Correct the clock of {_names(off)}.")]
+        return [ok("clock", f"agrees with that of {_names(ahead)}")]
+
+
+_SYNCHRONISE = (
+    "Switch on time synchronisation (timedatectl set-ntp true, or the platform's own). Until then reply windows, "
+    "signed tokens and the order of messages are judged by a wrong time."
+)
+
+
+def _names(clocks: Iterable[str]) -> str:
+    return ", ".join(sorted(clocks))

@@ -1,0 +1,99 @@
+"""What is known of a send that WhatsApp took: accepted, perhaps failed since (I4, I7).
+
+Statuses come early, late, twice and in any order. One that is early is parked until its id is known. A failure stays
+parked for as long as statuses do: a message that is sent again forgets its id, and what WhatsApp tells once more about
+the send that failed must not pass for news of the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, exists, select
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.db import insert
+from inbox.models import Job, JobState, Message, ParkedStatus
+from inbox.outbox.status import StatusError, apply_status
+
+log = logging.getLogger(__name__)
+
+
+def accept(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
+    """WhatsApp has the message: remember its id, drop the job, merge statuses that came before us."""
+    if message.wa_message_id is None:
+        message.wa_message_id = wa_message_id
+    elif wa_message_id not in (message.wa_message_id, message.duplicate_wa_message_id):
+        message.duplicate_wa_message_id = wa_message_id
+        log.error(
+            "message accepted twice: the customer has it twice",
+            extra={"message_id": str(message.id), "attempt": attempt},
+        )
+    apply_status(message, "sent", now)
+    session.execute(delete(Job).where(Job.message_id == message.id))
+    _merge_parked(session, message, wa_message_id, now)
+
+
+def _merge_parked(session: Session, message: Message, wa_message_id: str, now: datetime) -> None:
+    query = select(ParkedStatus).where(
+        ParkedStatus.account_id == message.account_id, ParkedStatus.wa_message_id == wa_message_id
+    )
+    for parked in session.execute(query).scalars().all():
+        if parked.status == "failed":
+            error = StatusError(**parked.error) if parked.error else None
+            note_failure(session, message, wa_message_id, parked.timestamp, error, now)
+        else:
+            apply_status(message, parked.status, parked.timestamp)
+            session.delete(parked)
+
+
+def note_failure(
+    session: Session, message: Message, wa_message_id: str, at: datetime, error: StatusError | None, now: datetime
+) -> None:
+    """A send that WhatsApp had accepted failed. The message has failed when no other send of it is known to live."""
+    park_status(session, message.account_id, wa_message_id, "failed", at, error, now)
+    known = {message.wa_message_id, message.duplicate_wa_message_id} - {wa_message_id, None}
+    if all(_has_failed(session, message.account_id, str(other)) for other in known):
+        apply_status(message, "failed", at, error)
+
+
+def overtaken(session: Session, message: Message, wa_message_id: str, attempt: int) -> bool:
+    """True when this send is known to have failed and the message was queued again since: it proves nothing now."""
+    if not _has_failed(session, message.account_id, wa_message_id):
+        return False
+    waits = exists().where(Job.message_id == message.id, Job.state == JobState.PENDING)
+    return attempt < message.attempts or session.execute(select(waits)).scalar_one()
+
+
+def _has_failed(session: Session, account_id: UUID, wa_message_id: str) -> bool:
+    failed = exists().where(
+        ParkedStatus.wa_message_id == wa_message_id,
+        ParkedStatus.account_id == account_id,
+        ParkedStatus.status == "failed",
+    )
+    return session.execute(select(failed)).scalar_one()
+
+
+def park_status(
+    session: Session,
+    account_id: UUID,
+    wa_message_id: str,
+    status: str,
+    at: datetime,
+    error: StatusError | None,
+    now: datetime,
+) -> None:
+    """Keep a status for when it is wanted. The same one twice is kept once."""
+    statement = insert(session, ParkedStatus).values(
+        id=new_id(),
+        account_id=account_id,
+        wa_message_id=wa_message_id,
+        status=status,
+        timestamp=at,
+        error={"code": error.code, "title": error.title, "detail": error.detail} if error else {},
+        parked_at=now,
+    )
+    session.execute(statement.on_conflict_do_nothing())

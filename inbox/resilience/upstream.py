@@ -1,0 +1,174 @@
+"""How upstreams are called: deadline, bulkhead, retry, breaker, each a decorator, worn in this order (outside in).
+
+    GEMINI = Upstream("gemini", config.GEMINI)
+
+    @GEMINI.deadline        # one absolute end for everything below
+    @GEMINI.bulkhead        # so many at once
+    @GEMINI.retry           # backoff: only what may be repeated, only while there is time
+    @GEMINI.breaker         # circuitbreaker: sees every attempt
+    def post(…): one plain request
+
+The breaker is inside the retry, because retries outside would hide failures from it. State is per process, on
+purpose: four breakers cost four times the attempts and converge within one; a shared store would be one more thing to
+be ill.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Generator
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import backoff
+from circuitbreaker import STATE_OPEN
+
+from inbox import config as defaults
+from inbox.config import Config, Policy
+from inbox.errors import DeadlineExceeded, UpstreamError
+from inbox.resilience.breaker import Breaker, describe
+from inbox.resilience.bulkhead import Bulkhead
+from inbox.resilience.deadline import remaining, restore, shorten
+from inbox.resilience.outcomes import RULES, Verdict, classify
+
+log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RetryBudget:
+    """Retries stop when too much fails anyway: 10 tokens, one per failure, a tenth back per success, none below 5.
+
+    The gRPC retry throttle (proposal A6), which bounds the extra load on an ill upstream to a tenth.
+    """
+
+    TOKENS, BACK, FLOOR = 10.0, 0.1, 5.0
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.refill()
+
+    def refill(self) -> None:
+        with self._lock:
+            self._tokens = self.TOKENS
+
+    def failed(self) -> bool:
+        """Count a failure. True when a retry may follow."""
+        with self._lock:
+            self._tokens = max(0.0, self._tokens - 1)
+            return self._tokens > self.FLOOR
+
+    def succeeded(self) -> None:
+        with self._lock:
+            self._tokens = min(self.TOKENS, self._tokens + self.BACK)
+
+
+class Upstream:
+    """One upstream of this process: its numbers, its state, and the decorators that apply them."""
+
+    BASE, CAP = 0.5, 4.0  # seconds: full jitter over BASE * 2**n up to CAP
+
+    def __init__(self, name: str, policy: Policy) -> None:
+        self.name = name
+        self.policy = policy
+        self.retries = True
+        self.bulkhead = Bulkhead(name, policy.bulkhead)
+        self.breaker = Breaker(name, policy)
+        self.rng = random.Random()  # noqa: S311 (jitter, no secret)
+        self._budget = RetryBudget()
+
+    def configure(self, policy: Policy, *, retries: bool, breaker: bool) -> None:
+        """Take these numbers and switches, and forget everything that was seen."""
+        self.policy = policy
+        self.retries = retries
+        self.bulkhead.resize(policy.bulkhead)
+        self.breaker.listeners.clear()  # they belonged to what was configured before
+        self.breaker.enabled = breaker
+        self.breaker.configure(policy)
+        self._budget.refill()
+
+    def deadline(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Everything inside ends within the policy's total, or within an earlier deadline of the caller."""
+
+        @wraps(function)
+        def bounded(*args: P.args, **kwargs: P.kwargs) -> R:
+            outer = shorten(self.policy.total)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                restore(outer)
+
+        return bounded
+
+    def retry(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Repeat what may be repeated, by backoff; its own clocks are not used, because they overrun a deadline."""
+        repeated: Callable[P, R] = backoff.on_exception(
+            self._waits,  # type: ignore[arg-type]  # the stubs forget that it is sent the exception
+            UpstreamError,
+            max_tries=lambda: self.policy.attempts,
+            giveup=self._give_up,
+            on_backoff=self._log_retry,
+            on_success=lambda _details: self._budget.succeeded(),
+            jitter=None,
+            logger=None,
+        )(function)
+        return repeated
+
+    def _give_up(self, error: Exception) -> bool:
+        rule = RULES[classify(error)]
+        if rule.breaker is Verdict.FAILURE and not self._budget.failed():
+            return True
+        if not self.retries or not rule.repeat or self.breaker.state == STATE_OPEN:
+            return True
+        left = self._spare()
+        hint = error.retry_after if isinstance(error, UpstreamError) else None
+        return left <= 0 or (hint is not None and hint > left)
+
+    def _spare(self) -> float:
+        """Seconds that may be waited so that the next attempt still has its minimum."""
+        left = remaining()
+        return (self.policy.total if left is None else left) - self.policy.minimum
+
+    def _waits(self) -> Generator[float, UpstreamError, None]:
+        """Seconds before each repeat: the upstream's hint, else full jitter; never more than can be spared."""
+        error = yield 0.0
+        attempt = 0
+        while True:
+            spare = max(0.0, self._spare())
+            # Over what can be spared: cut off at it instead, most pauses would end too late for the next attempt.
+            jittered = self.rng.uniform(0, min(self.CAP, self.BASE * 2.0**attempt, spare))
+            error = yield jittered if error.retry_after is None else min(max(0.0, error.retry_after), spare)
+            attempt += 1
+
+    def _log_retry(self, details: Any) -> None:
+        error = details.get("exception")
+        log.warning(
+            "Retrying %s … attempt %d/%d",
+            self.name,
+            details["tries"] + 1,
+            self.policy.attempts,
+            extra={"upstream": self.name, "wait_s": round(details["wait"], 2), "error": describe(error)},
+        )
+
+    def check_time(self) -> None:
+        """Raises DeadlineExceeded when less than the minimum is left: an attempt could not end well."""
+        left = remaining()
+        if left is not None and left < self.policy.minimum:
+            raise DeadlineExceeded(self.name, "not enough time left for an attempt")
+
+
+# --- this process's upstreams ------------------------------------------------------------------------------------
+
+GEMINI = Upstream("gemini", defaults.GEMINI)
+WHATSAPP = Upstream("whatsapp", defaults.WHATSAPP)
+SUPABASE = Upstream("supabase", defaults.SUPABASE)
+UPSTREAMS = {upstream.name: upstream for upstream in (GEMINI, WHATSAPP, SUPABASE)}
+
+
+def configure(config: Config) -> None:
+    """Give this process's upstreams the numbers and switches of `config`, and a clean slate."""
+    for name, upstream in UPSTREAMS.items():
+        upstream.configure(getattr(config, name), retries=config.resilience_retry, breaker=config.resilience_breaker)

@@ -1,0 +1,123 @@
+"""Profiles as the bot reads them: an edit is seen by the next message everywhere, an older one serves in need."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from inbox import create_app, services_of
+from inbox.auth.access import Access, Permission, Principal
+from inbox.bot import profiles
+from inbox.bot.schemas import ProfileContent
+from inbox.config import Config
+from inbox.db import Database
+from inbox.errors import DatabaseUnavailable
+from inbox.models import BotProfile, JobKind
+from inbox.outbox import jobs
+from inbox.sandbox import Sandbox
+from inbox.services import Services
+from tests.builders import ingest, text_message, the_account, webhook
+from tests.waiting import free_port
+
+SETTINGS = Access(Principal("admin", "Admin", frozenset(Permission)), Permission.SETTINGS_MANAGE)
+
+
+def save(services: Services, **content: Any) -> None:
+    account_id = the_account(services.db).id
+    profiles.put_profile(services.db, SETTINGS, account_id, ProfileContent.model_validate(content))
+
+
+def name_seen_by(services: Services, db: Database | None = None) -> str | None:
+    """The business's name as the bot of this process reads it for a message; `db` is where profiles are loaded from."""
+    account_id = the_account(services.db).id
+    with services.db.reading() as session:
+        version = profiles.current_version(session, account_id)
+    return profiles.cached_profile(db or services.db, services.profiles, account_id, version).business_name
+
+
+@pytest.fixture(params=["simple", "redis"])
+def redis_url(request: pytest.FixtureRequest) -> str | None:
+    return request.getfixturevalue("redis") if request.param == "redis" else None
+
+
+@pytest.fixture
+def two_processes(live_config: Config, redis_url: str | None) -> Iterator[list[Services]]:
+    """Two apps over one database, and over one Redis or none."""
+    apps = [create_app(dataclasses.replace(live_config, redis_url=redis_url)) for _ in range(2)]
+    made = [services_of(app) for app in apps]
+    made[0].prepare_database()
+    yield made
+    made[0].profiles.clear()
+    for services in made:
+        assert services.close(5)
+
+
+def test_an_edit_is_seen_by_the_next_message_in_every_process(two_processes: list[Services], sandbox: Sandbox) -> None:
+    customers = iter(range(100))
+    for number in range(1, 4):
+        save(two_processes[number % 2], business_name=f"Bakery {number}")
+        for services in two_processes:
+            customer = next(customers)
+            message = text_message(
+                "Hello", wa_id=f"wamid.{customer}", phone=f"3360000{customer:04}", at=int(time.time())
+            )
+            ingest(services, webhook(messages=[message]))
+            answer_everything(services)
+            assert f"Bakery {number}" in system_text_of(sandbox)
+
+
+def answer_everything(services: Services) -> None:
+    with services.db.writing() as session:
+        claims = jobs.claim_jobs(session, JobKind.ANSWER, services.db.now(session), 10)
+    assert claims
+    for claim in claims:
+        services.answering.run(claim)
+
+
+def system_text_of(sandbox: Sandbox) -> str:
+    """What the model was last told about the business."""
+    body = json.loads(sandbox.requests("gemini")[-1].body)
+    text: str = body["systemInstruction"]["parts"][0]["text"]
+    return text
+
+
+def test_an_account_without_a_profile_is_known_to_have_none(services: Services) -> None:
+    assert [name_seen_by(services) for _ in range(2)] == [None, None]
+    assert services.profiles.stats().loads == 1
+    save(services, business_name="Bakery")
+    assert name_seen_by(services) == "Bakery"
+
+
+def test_a_database_that_goes_away_between_the_version_and_the_profile_leaves_the_older_one(services: Services) -> None:
+    away = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
+    with pytest.raises(DatabaseUnavailable):
+        name_seen_by(services, away)
+    save(services, business_name="Old")
+    name_seen_by(services)
+    save(services, business_name="New")
+    assert name_seen_by(services, away) == "Old"
+    assert services.profiles.stats().stale == 1
+    away.close()
+
+
+def test_a_row_changed_by_hand_is_seen_after_a_clear(services: Services) -> None:
+    save(services, business_name="Before")
+    assert name_seen_by(services) == "Before"
+    with services.db.writing() as session:
+        session.query(BotProfile).update({"content": {"business_name": "After"}})
+    assert name_seen_by(services) == "Before"
+    services.profiles.clear()
+    assert name_seen_by(services) == "After"
+
+
+def test_a_profile_is_kept_for_its_account_only(services: Services) -> None:
+    save(services, business_name="Bakery")
+    name_seen_by(services)
+    stranger = uuid.uuid4()
+    assert profiles.cached_profile(services.db, services.profiles, stranger, 0).business_name is None

@@ -1,0 +1,132 @@
+"""I8 over real processes: whatever is killed, every customer is answered exactly once.
+
+gunicorn, two workers, a PostgreSQL of its own and the simulator under load, while a web worker or a worker process is
+killed (-9) every second and the database is restarted in mid-flight.
+"""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+import psutil
+import pytest
+from cryptography.fernet import Fernet
+
+from inbox.sandbox import Sandbox
+from tests import servers
+from tests.conftest import APP_SECRET
+from tests.e2e.processes import Process, flask, gunicorn, running
+from tests.waiting import wait_until
+
+CUSTOMERS = 300
+SECONDS_OF_KILLING = 20
+SEED = 20261124
+
+
+@pytest.fixture
+def meta() -> Iterator[Sandbox]:
+    """Repeats a webhook until it is answered 200, as Meta does, only faster."""
+    with Sandbox(app_secret=APP_SECRET, status_delays=(0.1, 0.2, 0.3), webhook_retry_delays=(0.3,) * 1000) as running:
+        running.gemini_responder = lambda _request: "We open at nine."
+        yield running
+
+
+class _Workers:
+    """Two worker processes; one that was killed is started again, as a platform does."""
+
+    def __init__(self, stack: ExitStack, folder: Path, environment: dict[str, str]) -> None:
+        self._stack, self._folder, self._environment = stack, folder, environment
+        self._started = 0
+        self.processes = [self._start(), self._start()]
+
+    def _start(self) -> Process:
+        self._started += 1
+        log = self._folder / f"worker-{self._started}.log"
+        return self._stack.enter_context(running(["-m", "flask", "--app", "wsgi", "worker"], log, self._environment))
+
+    def kill_one(self, rng: random.Random) -> None:
+        victim = rng.randrange(2)
+        self.processes[victim].kill()
+        self.processes[victim] = self._start()
+
+
+def _kill_a_web_worker(web: Process, rng: random.Random) -> None:
+    children = psutil.Process(web.child.pid).children()
+    if children:
+        with suppress(psutil.NoSuchProcess):
+            rng.choice(children).send_signal(signal.SIGKILL)
+
+
+def _customers_write(meta: Sandbox, pause: threading.Event) -> None:
+    for number in range(CUSTOMERS):
+        meta.customer_writes(phone=f"336{number:08d}", text=f"When do you open? ({number})")
+        pause.wait(SECONDS_OF_KILLING / CUSTOMERS)
+
+
+@pytest.mark.timeout(420)
+def test_whatever_is_killed_every_customer_is_answered_exactly_once(meta: Sandbox, tmp_path: Path) -> None:
+    rng = random.Random(SEED)
+    kills: Counter[str] = Counter()
+    pause = threading.Event()
+    with ExitStack() as stack:
+        postgres = stack.enter_context(servers.own_postgres())
+        environment = {
+            "DATABASE_URL": servers.create_database(postgres.url, "inbox_kill"),
+            "SECRET_KEY": "s" * 40,
+            "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+            "INBOX_INSTANCE_PATH": str(tmp_path / "instance"),
+            "WHATSAPP_API_URL": f"{meta.url}/v26.0",
+            "WHATSAPP_APP_SECRET": APP_SECRET,
+            "WHATSAPP_PHONE_NUMBER_ID": "200000000000001",
+            "WHATSAPP_ACCESS_TOKEN": "token",
+            "GEMINI_API_URL": f"{meta.url}/v1beta",
+            "GEMINI_API_KEY": "key",
+            "BOT_DEBOUNCE_SECONDS": "0.2",
+            "CONFIRM_WINDOW_SECONDS": "20",
+            "WEB_CONCURRENCY": "2",
+        }
+        flask(environment, "db", "upgrade")
+        web, url = stack.enter_context(gunicorn(tmp_path / "web.log", environment | {"DISPATCHER": "off"}))
+        meta.webhook_url = f"{url}/webhook/whatsapp"
+        workers = _Workers(stack, tmp_path, environment)
+        deeds: dict[str, Callable[[], None]] = {
+            "web worker": lambda: _kill_a_web_worker(web, rng),
+            "worker": lambda: workers.kill_one(rng),
+        }
+        writing = threading.Thread(target=_customers_write, args=(meta, pause))
+        writing.start()
+        second = 0
+        while writing.is_alive():
+            pause.wait(1.0)
+            second += 1
+            deed = "database" if second in (6, 13) else rng.choice(list(deeds))
+            kills[deed] += 1
+            if deed == "database":
+                postgres.kill()
+                postgres.start()
+            else:
+                deeds[deed]()
+        writing.join()
+
+        answers: Counter[str | None] = Counter()
+
+        def all_answered() -> bool:
+            answers.clear()
+            answers.update(delivery.phone for delivery in meta.deliveries())
+            return len(answers) == CUSTOMERS
+
+        wait_until(all_answered, f"{CUSTOMERS} answers ({len(answers)} are there; killed: {dict(kills)})", 240)
+        meta_is_quiet = wait_until(lambda: all(hook.state != "waiting" for hook in meta.webhooks()), "all statuses", 60)
+        all_answered()
+    assert meta_is_quiet
+    assert kills["database"] == 2
+    assert kills["web worker"] >= 3
+    assert kills["worker"] >= 3
+    assert {phone: count for phone, count in answers.items() if count != 1} == {}
+    assert sum(answers.values()) == CUSTOMERS

@@ -1,0 +1,43 @@
+"""Fixtures for the scenarios of the whole application; loaded by name, as not every test of the folder wants them."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from inbox import config as defaults
+from inbox.config import Config
+from inbox.sandbox import Sandbox
+from tests import servers
+from tests.conftest import APP_SECRET
+from tests.faults.calls import check_counts
+from tests.faults.stage import Stage, serving
+
+
+@pytest.fixture
+def echoing() -> Iterator[Sandbox]:
+    """Upstreams whose only status is `sent`, at once; at the end, no call may have reached them too often."""
+    with Sandbox(app_secret=APP_SECRET, status_delays=(0.0, None, None)) as running:
+        yield running
+        check_counts(running.requests())
+
+
+@pytest.fixture
+def whole(live_config: Config, postgres: str, postgres_template: str) -> Iterator[Config]:
+    """Settings for the whole application: PostgreSQL, the sandbox, and the policies of production."""
+    name = f"inbox_fault_{uuid.uuid4().hex[:12]}"
+    url = servers.create_database(postgres, name, postgres_template)
+    yield dataclasses.replace(
+        live_config, database_url=url, gemini=defaults.GEMINI, whatsapp=defaults.WHATSAPP, supabase=defaults.SUPABASE
+    )
+    servers.drop_database(postgres, name)
+
+
+@pytest.fixture
+def idle_stage(whole: Config, sandbox: Sandbox) -> Iterator[Stage]:
+    """The web server, without anybody who works."""
+    with serving(whole, sandbox, dispatcher=False) as running:
+        yield running

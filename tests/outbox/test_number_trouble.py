@@ -1,0 +1,168 @@
+"""I12: one number's trouble stops that number's sends and nothing else, says so, and ends with a new token."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from inbox import create_app, services_of
+from inbox.auth import keys
+from inbox.auth.access import Role
+from inbox.clock import utc_now
+from inbox.config import Config
+from inbox.models import Account
+from inbox.outbox.wake import Work
+from inbox.resilience import WHATSAPP
+from inbox.sandbox import Sandbox
+from inbox.services import Services
+from tests.builders import NUMBER_ID, all_messages, store_events, text_message, webhook
+from tests.outbox.world import queue_reply
+from tests.waiting import wait_until
+
+OTHER_NUMBER = "200000000000002"
+ALICE, BOB = "33600000001", "33600000002"  # Alice writes to the number in trouble, Bob to the other one
+
+
+@pytest.fixture
+def app(live_config: Config) -> Iterator[Flask]:
+    """Two numbers, no bot, and a dispatcher that runs."""
+    made = create_app(dataclasses.replace(live_config, dispatcher=True, whatsapp_bot_auto_on=False))
+    services = services_of(made)
+    services.prepare_database()
+    with services.db.writing() as session:
+        now = services.db.now(session)
+        token = services.cipher.encrypt("other-token")
+        session.add(
+            Account(
+                name="Other",
+                phone_number_id=OTHER_NUMBER,
+                access_token_encrypted=token,
+                bot_auto_on=False,
+                created_at=now,
+                updated_at=now,
+            )
+        )
+    services.start_dispatcher()
+    yield made
+    assert services.close(10)
+
+
+@pytest.fixture
+def services(app: Flask) -> Services:
+    made = services_of(app)
+    customers_write(made, "hello")
+    return made
+
+
+@pytest.fixture
+def agent(app: Flask, services: Services) -> FlaskClient:
+    client = app.test_client()
+    key = keys.create(services.db, name="Agent", role=Role.ADMIN)
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key.secret}"
+    return client
+
+
+def customers_write(services: Services, text: str) -> None:
+    """Both customers write to their numbers; returns when both messages can be read."""
+    at = int(utc_now().timestamp())
+    for phone, number in ((ALICE, NUMBER_ID), (BOB, OTHER_NUMBER)):
+        message = text_message(text, wa_id=f"wamid.{phone}.{text}", phone=phone, at=at)
+        store_events(services.db, webhook(number_id=number, messages=[message]))
+    services.wakeups.ring(Work.INGEST)
+    wait_until(lambda: _stored(services, text) == 2, "both messages to be stored")
+
+
+def _stored(services: Services, text: str) -> int:
+    return sum(message.content_text == text for message in all_messages(services.db))
+
+
+def reply(services: Services, *texts: str) -> None:
+    for text in texts:
+        queue_reply(services, ALICE, f"{text} to Alice")
+        queue_reply(services, BOB, f"{text} to Bob")
+    services.wakeups.ring(Work.DELIVER)
+
+
+def conversation_of(agent: FlaskClient, number_id: str) -> Any:
+    account = next(row for row in agent.get("/accounts").json if row["phone_number_id"] == number_id)
+    (row,) = agent.get(f"/conversations?account_id={account['id']}").json
+    return row
+
+
+def test_an_expired_token_stops_one_number_and_a_new_one_lets_everything_leave_in_order(
+    app: Flask, services: Services, agent: FlaskClient, sandbox: Sandbox
+) -> None:
+    sandbox.fault("whatsapp", "graph_error", code=190, match={"path": NUMBER_ID})
+    reply(services, "one", "two", "three")
+    wait_until(
+        lambda: [d.text for d in sandbox.deliveries()] == [f"{n} to Bob" for n in ("one", "two", "three")], "Bob"
+    )
+
+    reason = "The access token has expired or was revoked."
+    alice = wait_until(
+        lambda: row if (row := conversation_of(agent, NUMBER_ID))["sends_paused_reason"] else None, "the pause to show"
+    )
+    assert alice["sends_paused_reason"] == reason
+    assert conversation_of(agent, OTHER_NUMBER)["sends_paused_reason"] is None
+    assert [m["status"] for m in agent.get(f"/messages/{alice['id']}").json] == [
+        "received",
+        "queued",
+        "queued",
+        "queued",
+    ]
+    wait_until(lambda: agent.get("/health").json["outbox"]["paused_numbers"] == 1, "health to show it", 15)
+    assert agent.get("/health").json["status"] == "degraded"
+    assert WHATSAPP.breaker.state == "closed"
+
+    customers_write(services, "are you there?")  # inbound always flows
+    refused = [request for request in sandbox.requests("whatsapp") if request.fault == "graph_error"]
+    assert len(refused) == 1
+
+    sandbox.clear_faults()
+    asked = app.test_cli_runner().invoke(
+        args=["accounts", "resume", NUMBER_ID, "--new-token"], input="a-new-token\n", catch_exceptions=False
+    )
+    assert asked.output == "Resumed.\n"
+    wait_until(lambda: len(sandbox.deliveries()) == 6, "what waited to leave")
+    to_alice = [delivery.text for delivery in sandbox.deliveries() if delivery.phone == ALICE]
+    assert to_alice == ["one to Alice", "two to Alice", "three to Alice"]
+    assert sandbox.requests("whatsapp")[-1].headers["authorization"] == "Bearer a-new-token"
+    wait_until(lambda: conversation_of(agent, NUMBER_ID)["sends_paused_reason"] is None, "the pause to be over")
+
+
+def test_a_number_that_is_not_ours_cannot_be_resumed(app: Flask) -> None:
+    asked = app.test_cli_runner().invoke(args=["accounts", "resume", "999"])
+    assert asked.exit_code == 1
+    assert "accounts list" in asked.output
+
+
+def test_the_list_says_why_a_number_is_paused(app: Flask, services: Services) -> None:
+    with services.db.writing() as session:
+        account = session.execute(select(Account).where(Account.phone_number_id == NUMBER_ID)).scalar_one()
+        account.paused_reason, account.paused_at = "The account is locked.", services.db.now(session)
+    shown = app.test_cli_runner().invoke(args=["accounts", "list"]).output
+    assert f"{NUMBER_ID}  33700000000      paused" in shown
+    assert "The account is locked." in shown
+    assert f"{OTHER_NUMBER}  -                sending" in shown
+
+
+def test_130429_paces_the_number_and_131056_the_one_conversation(services: Services, sandbox: Sandbox) -> None:
+    sandbox.fault("whatsapp", "graph_error", code=131056, match={"to": ALICE}, times=1)
+    sandbox.fault("whatsapp", "graph_error", code=130429, match={"to": BOB}, times=1)
+    reply(services, "one")
+    wait_until(lambda: len(sandbox.deliveries()) == 2, "both to be delivered after their pauses", 30)
+    first = {phone: _times(sandbox, phone) for phone in (ALICE, BOB)}
+    assert first[ALICE][1] - first[ALICE][0] >= 5.5  # the page names 6 s for a pair
+    assert first[BOB][1] - first[BOB][0] >= 4.5  # ours where it names none
+    assert WHATSAPP.breaker.state == "closed"
+
+
+def _times(sandbox: Sandbox, phone: str) -> list[float]:
+    """When sends to this customer were asked for, in seconds."""
+    return [request.at for request in sandbox.requests("whatsapp") if f"+{phone}".encode() in request.body]
