@@ -19,7 +19,7 @@ def engine() -> Engine:
     if url.get_backend_name() == "sqlite":
         from sqlalchemy import event
 
-        from inbox.db import _prepare_sqlite
+        from inbox.db.engine import _prepare_sqlite
 
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
