@@ -211,6 +211,7 @@ def main() -> None:
     found = {}
     with servers.postgres_server() as admin, tempfile.TemporaryDirectory() as thrown_away:
         folder = options.logs or Path(thrown_away)
+        folder.mkdir(parents=True, exist_ok=True)
         for name in [options.only] if options.only else SIDES:
             found[name] = measure(name, admin, folder, faults, options.seconds, options.drain)
     for name, rows in found.items():
