@@ -57,6 +57,24 @@ SUPABASE = Policy(total=5.0, connect=2.0, read=3.0, attempts=2, breaker_failures
 
 
 @dataclass(frozen=True, kw_only=True)
+class DatabaseLimits:
+    """How long anything may wait for the database. Seconds; all but `pool` are PostgreSQL's alone."""
+
+    connect: float = 3.0  #: to each address of the host
+    pool: float = 2.0  #: for a free connection
+    statement: float = 10.0
+    lock: float = 2.0
+    idle: float = 15.0  #: of an open transaction
+    breaker_failures: int = 5  #: in a row; half of the last 20 opens it as well
+    breaker_open: float = 3.0  #: not the 30 of an upstream: a restart takes two
+
+    @property
+    def watchdog(self) -> float:
+        """A server that is silent for so long is given up: later than it would end a statement itself."""
+        return self.statement + 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Config:
     """Everything that can be set. Fields that hold secrets stay out of repr(). Times are seconds."""
 
@@ -94,8 +112,7 @@ class Config:
     whatsapp: Policy = WHATSAPP
     gemini: Policy = GEMINI
     supabase: Policy = SUPABASE
-    database_breaker_failures: int = 5
-    database_breaker_open: float = 3.0
+    database: DatabaseLimits = DatabaseLimits()
     resilience_retry: bool = True
     resilience_breaker: bool = True
     resilience_cache: bool = True
@@ -175,8 +192,17 @@ class Config:
             whatsapp=read.policy("WHATSAPP", whatsapp, longest=15),  # a lease on a send ends after 20
             gemini=read.policy("GEMINI", gemini, longest=45),  # a lease on an answer ends after 60
             supabase=read.policy("SUPABASE", supabase, longest=15),
-            database_breaker_failures=read.integer("DATABASE_BREAKER_FAILURES", 5, low=1, high=1000),
-            database_breaker_open=read.seconds("DATABASE_BREAKER_OPEN_SECONDS", 3.0, high=300),
+            database=DatabaseLimits(
+                connect=read.seconds("DATABASE_CONNECT_TIMEOUT", DatabaseLimits.connect, low=1, high=30),
+                pool=read.seconds("DATABASE_POOL_TIMEOUT", DatabaseLimits.pool, high=30),
+                statement=read.seconds("DATABASE_STATEMENT_TIMEOUT", DatabaseLimits.statement, low=1, high=60),
+                lock=read.seconds("DATABASE_LOCK_TIMEOUT", DatabaseLimits.lock, high=60),
+                idle=read.seconds("DATABASE_IDLE_TIMEOUT", DatabaseLimits.idle, low=1, high=300),
+                breaker_failures=read.integer(
+                    "DATABASE_BREAKER_FAILURES", DatabaseLimits.breaker_failures, low=1, high=1000
+                ),
+                breaker_open=read.seconds("DATABASE_BREAKER_OPEN_SECONDS", DatabaseLimits.breaker_open, high=300),
+            ),
             resilience_retry=read.switch("RESILIENCE_RETRY", True),
             resilience_breaker=read.switch("RESILIENCE_BREAKER", True),
             resilience_cache=read.switch("RESILIENCE_CACHE", True),

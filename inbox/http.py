@@ -80,26 +80,25 @@ def _arm(sock: socket.socket) -> None:
     sock.settimeout(limit)
 
 
-class _DeadlineSocket(socket.socket):
+class _KeepsDeadline:
     """timeout= is per read, so a peer that drips bytes could hold a thread for ever; this counts the whole."""
 
     def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _arm(self)
-        return super().recv_into(*args, **kwargs)
+        _arm(self)  # type: ignore[arg-type]  # of the socket this is mixed into
+        received: int = super().recv_into(*args, **kwargs)  # type: ignore[misc]
+        return received
 
     def sendall(self, *args: Any, **kwargs: Any) -> None:
-        _arm(self)
-        return super().sendall(*args, **kwargs)
+        _arm(self)  # type: ignore[arg-type]
+        super().sendall(*args, **kwargs)  # type: ignore[misc]
 
 
-class _DeadlineSSLSocket(ssl.SSLSocket):
-    def recv_into(self, *args: Any, **kwargs: Any) -> int:
-        _arm(self)
-        return super().recv_into(*args, **kwargs)
+class _DeadlineSocket(_KeepsDeadline, socket.socket):
+    pass
 
-    def sendall(self, *args: Any, **kwargs: Any) -> None:
-        _arm(self)
-        return super().sendall(*args, **kwargs)
+
+class _DeadlineSSLSocket(_KeepsDeadline, ssl.SSLSocket):
+    pass
 
 
 class _Connection(HTTPConnection):

@@ -167,12 +167,10 @@ def build(config: Config, profiles: ProfileCache) -> Services:
 
 
 def _database(config: Config) -> Database:
-    breaker = database_breaker(
-        config.database_breaker_failures, config.database_breaker_open, enabled=config.resilience_breaker
-    )
     return Database(
         config.database_url,
         pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands,
-        breaker=breaker,
+        limits=config.database,
+        breaker=database_breaker(config.database, enabled=config.resilience_breaker),
         repeats=config.resilience_retry,
     )

@@ -29,7 +29,7 @@ from inbox.auth.access import Access, Permission, Principal
 from inbox.bot.profiles import get_profile, put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.clock import utc_now
-from inbox.config import Config
+from inbox.config import Config, DatabaseLimits
 from inbox.conversations import service
 from inbox.conversations.service import Draft
 from inbox.db import Database
@@ -640,7 +640,7 @@ def test_the_circuit_opens_refuses_at_once_and_closes_after_two_successes(
     server: servers.OwnPostgres, url: str
 ) -> None:
     now = [1000.0]
-    breaker = database_breaker(failures=5, open_seconds=3.0, clock=lambda: now[0])
+    breaker = database_breaker(DatabaseLimits(), clock=lambda: now[0])
     db = Database(url, pool_size=2, breaker=breaker)
     server.kill()
     for _ in range(5):
@@ -665,7 +665,7 @@ def test_the_circuit_opens_refuses_at_once_and_closes_after_two_successes(
 
 def test_one_use_at_a_time_probes_a_half_open_circuit(server: servers.OwnPostgres, url: str) -> None:
     now = [1000.0]
-    breaker = database_breaker(failures=1, open_seconds=3.0, clock=lambda: now[0])
+    breaker = database_breaker(DatabaseLimits(breaker_failures=1), clock=lambda: now[0])
     db = Database(url, breaker=breaker)
     server.kill()
     with pytest.raises(DatabaseUnavailable):
@@ -682,7 +682,7 @@ def test_one_use_at_a_time_probes_a_half_open_circuit(server: servers.OwnPostgre
 
 
 def test_a_breaker_that_is_switched_off_never_refuses(server: servers.OwnPostgres, url: str) -> None:
-    db = Database(url, breaker=database_breaker(failures=1, enabled=False))
+    db = Database(url, breaker=database_breaker(DatabaseLimits(breaker_failures=1), enabled=False))
     server.kill()
     for _ in range(3):
         with pytest.raises(DatabaseUnavailable):

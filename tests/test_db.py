@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from sqlalchemy import select, text
 
+from inbox.config import DatabaseLimits
 from inbox.db import Database, fixed, normalise_url
 from inbox.db.transactions import describe
 from inbox.errors import ConfigError, DatabaseUnavailable
@@ -183,3 +184,13 @@ def test_an_error_is_described_without_its_statement(db: Database) -> None:
 def test_only_plain_words_are_written_into_statements() -> None:
     with pytest.raises(ValueError, match="plain words"):
         fixed("x'; DROP TABLE messages;--")
+
+
+def test_the_limits_in_the_settings_are_those_of_the_server(postgres: str) -> None:
+    db = Database(postgres, limits=DatabaseLimits(statement=3.0, lock=1.5, idle=7.0))
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    with db.reading() as session:
+        shown = [session.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+    assert shown == ["3s", "1500ms", "7s"]
+    assert DatabaseLimits(statement=3.0).watchdog > 3.0
+    db.close()

@@ -274,6 +274,7 @@ def test_switched_off_it_lets_everything_through(breaker: Breaker) -> None:
     for _ in range(20):
         fails(breaker)
     succeeds(breaker)
+    assert breaker.state == "closed"
 
 
 def test_the_librarys_own_way_to_wear_it_is_refused(breaker: Breaker) -> None:

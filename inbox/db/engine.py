@@ -34,15 +34,14 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from inbox.clock import to_milliseconds
-from inbox.config import is_local_host
+from inbox.config import DatabaseLimits, is_local_host
 from inbox.db.driver import DriverInsert
-from inbox.db.postgres import WATCHDOG, Connections, Frozen, be_patient
+from inbox.db.postgres import Connections, Frozen, be_patient
 from inbox.db.transactions import Use, database_breaker
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.resilience import Breaker
 
 SQLITE_BUSY_TIMEOUT = 10.0  # seconds a writer waits for another writer
-POOL_TIMEOUT = 2.0  # seconds to wait for a free connection
 SUPABASE_TRANSACTION_POOLER = 6543
 POOLER_MARK = "pgbouncer"  # Supabase's dashboard hands out addresses with ?pgbouncer=true; libpq would refuse it
 
@@ -82,8 +81,9 @@ class _Engines:
 class Database:
     """Hands out sessions. Thread-safe; a forked child opens connections of its own.
 
-    `watchdog` is how many seconds a silent server is waited for; `repeats` is off when RESILIENCE_RETRY is. A use
-    must not be nested in another: each asks the breaker, and a half-open one lets a single use through.
+    `watchdog` is how many seconds a silent server is waited for, the limits' own unless it is given; `repeats` is off
+    when RESILIENCE_RETRY is. A use must not be nested in another: each asks the breaker, and a half-open one lets a
+    single use through.
     """
 
     def __init__(
@@ -91,7 +91,8 @@ class Database:
         url: str,
         *,
         pool_size: int = 10,
-        watchdog: float = WATCHDOG,
+        limits: DatabaseLimits = DatabaseLimits(),  # noqa: B008 (frozen)
+        watchdog: float | None = None,
         breaker: Breaker | None = None,
         repeats: bool = True,
     ) -> None:
@@ -102,10 +103,11 @@ class Database:
             address.port == SUPABASE_TRANSACTION_POOLER or address.query.get(POOLER_MARK) == "true"
         )
         self.url = address.difference_update_query([POOLER_MARK])
-        self.breaker = breaker or database_breaker()
+        self.breaker = breaker or database_breaker(limits)
         self.repeats = repeats
         self.pool_size = pool_size  #: connections this process may hold
-        self._watchdog = watchdog
+        self._limits = limits
+        self._watchdog = limits.watchdog if watchdog is None else watchdog
         self._lock = threading.Lock()
         self._writer = threading.Lock()
         self._opened: _Engines | None = None
@@ -225,8 +227,8 @@ class Database:
 
     def _open(self) -> _Engines:
         if self.is_postgres:
-            connections = Connections(self.url, pooled=self.transaction_pooled, watchdog=self._watchdog)
-            engine = connections.engine(pool_size=self.pool_size, pool_timeout=POOL_TIMEOUT)
+            connections = Connections(self.url, self._limits, pooled=self.transaction_pooled, watchdog=self._watchdog)
+            engine = connections.engine(pool_size=self.pool_size)
             begin, distrust = connections.begin, connections.distrust
         else:
             engine = self._open_sqlite()
@@ -241,7 +243,7 @@ class Database:
             self.url,
             pool_size=self.pool_size,
             max_overflow=0,
-            pool_timeout=POOL_TIMEOUT + SQLITE_BUSY_TIMEOUT,
+            pool_timeout=self._limits.pool + SQLITE_BUSY_TIMEOUT,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error that is logged would tell what customers wrote
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT, "check_same_thread": False},

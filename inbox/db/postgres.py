@@ -7,6 +7,7 @@ the client gives up by itself, a little later than the server would have.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -20,27 +21,18 @@ from sqlalchemy import URL, Connection, Dialect, Engine, create_engine, event, e
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
-CONNECT_TIMEOUT = 3  # seconds, for each address of the host
+from inbox.config import DatabaseLimits
+
 CONNECT_TOTAL = 7.0  # seconds: looking up the name, and two addresses of which the first does not answer
-STATEMENT_TIMEOUT_MS, LOCK_TIMEOUT_MS, IDLE_TIMEOUT_MS = 10_000, 2_000, 15_000
 #: Of every connection: an end to connecting, and to a peer whose machine is gone.
 TRANSPORT: dict[str, Any] = {
-    "connect_timeout": CONNECT_TIMEOUT,
+    "connect_timeout": 3,  # seconds, for each address of the host
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
-WATCHDOG = 12.0  # seconds without the end of an answer: more than the statement timeout, which comes first if it can
 STALE_AFTER = 30.0  # seconds a connection may lie idle before it is tested at checkout
 PROBE_TIMEOUT = 2.0  # seconds a connection that lay idle has to show that it lives
-
-_LIMITS = {
-    "statement_timeout": STATEMENT_TIMEOUT_MS,
-    "lock_timeout": LOCK_TIMEOUT_MS,
-    "idle_in_transaction_session_timeout": IDLE_TIMEOUT_MS,
-}
-#: A transaction pooler gives every transaction another session, so each brings its limits along, in the same message.
-POOLED_BEGIN = "; ".join(["BEGIN", *(f"SET LOCAL {name} = {value}" for name, value in _LIMITS.items())])
 
 #: SQLSTATEs after which the same transaction may run again at once: serialization failure, deadlock.
 _COLLIDED = frozenset({"40001", "40P01"})
@@ -60,7 +52,7 @@ class WatchedConnection(psycopg.Connection[Any]):
     psycopg wakes up ten times a second while it waits and looks at its timeout then: no thread, no cost per statement.
     """
 
-    limit: float | None = WATCHDOG  #: seconds; None: as long as it takes
+    limit: float | None = DatabaseLimits().watchdog  #: seconds; None: as long as it takes
 
     def wait(self, gen: PQGen[_T], interval: float = 0.1, timeout: float | None = None) -> _T:
         """As the base class; at the limit, hang up and raise Frozen."""
@@ -84,6 +76,15 @@ class WatchedConnection(psycopg.Connection[Any]):
         return True
 
 
+def _settings(limits: DatabaseLimits) -> dict[str, int]:
+    """The server's own limits, in milliseconds."""
+    return {
+        "statement_timeout": round(limits.statement * 1000),
+        "lock_timeout": round(limits.lock * 1000),
+        "idle_in_transaction_session_timeout": round(limits.idle * 1000),
+    }
+
+
 class Connections:
     """How the connections of one pool are made, lie idle, and are found dead.
 
@@ -92,21 +93,24 @@ class Connections:
     (a restart, a frozen server) has probably ended all.
     """
 
-    def __init__(self, url: URL, *, pooled: bool, watchdog: float) -> None:
+    def __init__(self, url: URL, limits: DatabaseLimits, *, pooled: bool, watchdog: float) -> None:
         """`pooled`: behind a transaction pooler, where nothing of a session survives the transaction."""
         self._url = url
+        self._limits = limits
         self._pooled = pooled
         self._watchdog = watchdog
         self._distrusted = 0.0
-        self.begin = POOLED_BEGIN if pooled else "BEGIN"
+        # A pooler gives every transaction another session, so each brings its limits along, in the same message.
+        along = [f"SET LOCAL {name} = {value}" for name, value in _settings(limits).items()] if pooled else []
+        self.begin = "; ".join(["BEGIN", *along])
 
-    def engine(self, *, pool_size: int, pool_timeout: float) -> Engine:
+    def engine(self, *, pool_size: int) -> Engine:
         """An engine in autocommit mode over a pool of them."""
         engine = create_engine(
             self._url,
             pool_size=pool_size,
             max_overflow=0,
-            pool_timeout=pool_timeout,
+            pool_timeout=self._limits.pool,
             pool_recycle=1500,
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error that is logged would tell what customers wrote
@@ -123,10 +127,11 @@ class Connections:
 
     def _arguments(self) -> dict[str, Any]:
         arguments: dict[str, Any] = {"application_name": "inbox", **TRANSPORT}
+        arguments["connect_timeout"] = math.ceil(self._limits.connect)  # libpq takes whole seconds
         if self._pooled:
             arguments["prepare_threshold"] = None  # the next execution would look for it in another session
         else:
-            settings = {"timezone": "UTC", **_LIMITS}
+            settings = {"timezone": "UTC", **_settings(self._limits)}
             arguments["options"] = " ".join(f"-c {name}={value}" for name, value in settings.items())
         return arguments
 

@@ -15,8 +15,8 @@ import backoff
 import psycopg
 from sqlalchemy import exc
 
-from inbox.config import Policy
-from inbox.db.postgres import CONNECT_TIMEOUT, WATCHDOG, Frozen, collided, is_away
+from inbox.config import DatabaseLimits, Policy
+from inbox.db.postgres import Frozen, collided, is_away
 from inbox.errors import DatabaseUnavailable, UpstreamOpen
 from inbox.resilience import Breaker, Verdict
 
@@ -30,15 +30,15 @@ R = TypeVar("R")
 
 
 def database_breaker(
-    failures: int = 5, open_seconds: float = 3.0, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic
+    limits: DatabaseLimits, *, enabled: bool = True, clock: Callable[[], float] = time.monotonic
 ) -> Breaker:
-    """A breaker for one Database. Open for 3 s, not for the 30 of an upstream: a restart takes two."""
+    """A breaker for one Database."""
     policy = Policy(
-        total=WATCHDOG,
-        connect=CONNECT_TIMEOUT,
-        read=WATCHDOG,
-        breaker_failures=failures,
-        breaker_open=open_seconds,
+        total=limits.watchdog,
+        connect=limits.connect,
+        read=limits.watchdog,
+        breaker_failures=limits.breaker_failures,
+        breaker_open=limits.breaker_open,
     )
     breaker = Breaker("database", policy, clock=clock)
     breaker.enabled = enabled

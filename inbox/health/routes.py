@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from inbox import __version__
 from inbox.api import public, services
 from inbox.clock import rfc3339
-from inbox.config import Policy
+from inbox.config import DatabaseLimits, Policy
 from inbox.errors import DatabaseUnavailable
 from inbox.health import processes
 from inbox.health.probes import Outbox, Snapshot
@@ -64,7 +64,10 @@ def health() -> tuple[Response, int]:
         "processes": Counter(each.who.kind for each in everybody),
         "shed": sum(each.report.shed for each in everybody),
         "cache": {"hit_ratio": processes.hit_ratio(everybody)},
-        "limits": {upstream.name: _limits(upstream.policy) for upstream in UPSTREAMS.values()},
+        "limits": {
+            **{upstream.name: _limits(upstream.policy) for upstream in UPSTREAMS.values()},
+            "database": _database_limits(held.config.database),
+        },
         "switches": {name: "on" if on else "off" for name, on in held.config.switches.items()},
     }
     return jsonify(body), 503 if status == "error" else 200
@@ -102,6 +105,19 @@ def _limits(policy: Policy) -> dict[str, Any]:
         "breaker_failures": policy.breaker_failures,
         "breaker_open_s": policy.breaker_open,
         "bulkhead": policy.bulkhead,
+    }
+
+
+def _database_limits(limits: DatabaseLimits) -> dict[str, Any]:
+    return {
+        "connect_s": limits.connect,
+        "pool_s": limits.pool,
+        "statement_s": limits.statement,
+        "lock_s": limits.lock,
+        "idle_s": limits.idle,
+        "watchdog_s": limits.watchdog,
+        "breaker_failures": limits.breaker_failures,
+        "breaker_open_s": limits.breaker_open,
     }
 
 

@@ -269,7 +269,10 @@ def _summary(place: Place, seconds: float) -> str:
     received = _get(f"{place.sandbox_url}/_deliveries?limit=1") or {}
     outbox = health.get("outbox") or {}
     states = {name: part["status"] for name, part in health.get("dependencies", {}).items()}
-    ill = ", ".join(name for name, state in states.items() if state in ("error", "timeout")) or "none"
+    away = [name for name, state in states.items() if state in ("error", "timeout")]
+    circuits = health.get("circuit_breakers", {}).values()
+    away += [f"{circuit['name']} (circuit {circuit['state']})" for circuit in circuits if circuit["state"] != "closed"]
+    ill = ", ".join(away) or "none"
     return (
         f"{int(seconds) // 60:d}:{int(seconds) % 60:02d}  {health.get('status', 'no answer'):8}"
         f"  customers received {received.get('count', 0)}  waiting {outbox.get('waiting', '?')}"

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import select
 
 from inbox.cache import CacheStats
-from inbox.config import Policy
+from inbox.config import DatabaseLimits, Policy
 from inbox.db import Database
 from inbox.db.transactions import database_breaker
 from inbox.errors import UpstreamUnavailable
@@ -31,7 +31,7 @@ class Fleet:
         self.db = self.database()
 
     def database(self) -> Database:
-        made = Database(self.url, breaker=database_breaker(failures=2, open_seconds=3.0, clock=self.monotonic))
+        made = Database(self.url, breaker=database_breaker(DatabaseLimits(breaker_failures=2), clock=self.monotonic))
         made.now = lambda _session: self.now  # type: ignore[method-assign]
         return made
 

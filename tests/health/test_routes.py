@@ -94,6 +94,7 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
         "breaker_open_s": 60.0,
         "bulkhead": 4,
     }
+    assert (body["limits"]["database"]["statement_s"], body["limits"]["database"]["watchdog_s"]) == (10.0, 12.0)
     assert body["switches"] == {"retry": "on", "breaker": "on", "cache": "on"}
     assert body["version"]
 
