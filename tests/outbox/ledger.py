@@ -71,6 +71,11 @@ class Letter:
     excused: set[str] = field(default_factory=set)  #: those known when a person sent it again all the same
     written_off: set[str] = field(default_factory=set)  #: those of them that had failed
 
+    @property
+    def is_plain(self) -> bool:
+        """Settled at the first try."""
+        return self.state == "gone" and len(self.tries) == 1
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -291,10 +291,10 @@ class Play:
     # --- Meta ----------------------------------------------------------------------------------------------------
 
     def status_comes(self, which: int, kind: str, callback: bool, arrival: str, at_once: bool) -> None:
-        """A new one, or one that was told before; first of the messages of which we know too little. `at_once`: it is
+        """A new one, or one that was told before; those of messages with a history come first. `at_once`: it is
         ingested in the same moment."""
         sends = [send for send in reversed(self.meta.sends) if not send.mute]
-        sends.sort(key=lambda send: self.ledger.letters[send.message_id].state == "gone")
+        sends.sort(key=lambda send: self.ledger.letters[send.message_id].is_plain)
         if not sends:
             return
         self._begin()
