@@ -13,13 +13,12 @@ from typing import Any
 
 import psycopg
 import requests
-from cryptography.fernet import Fernet
 
 from tests import servers
 from tests.benchmarks import baseline
 from tests.benchmarks.slow_proxy import SlowProxy, slow_proxy
 from tests.builders import NUMBER_ID
-from tests.e2e.processes import Process, flask, running
+from tests.e2e.processes import Process, flask, production, running
 from tests.waiting import free_port, wait_until
 
 WORKERS, THREADS = 2, 8
@@ -125,21 +124,15 @@ def _jobs(url: str) -> int:
 
 def _environment(sandbox: Sandbox, url: str, folder: Path) -> dict[str, str]:
     """What both sides are told; everything else is left at its default."""
-    return {
-        "DATABASE_URL": url,
-        "INBOX_INSTANCE_PATH": str(folder / "instance"),
-        "SECRET_KEY": "s" * 40,
-        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "WHATSAPP_API_URL": f"{sandbox.url}/v26.0",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_PHONE_NUMBER_ID": NUMBER_ID,
-        "WHATSAPP_ACCESS_TOKEN": "benchmark-token",
-        "GEMINI_API_URL": f"{sandbox.url}/v1beta",
-        "GEMINI_API_KEY": "benchmark-key",
-        "SUPABASE_URL": sandbox.url,
-        "WEB_CONCURRENCY": str(WORKERS),
-        "WEB_THREADS": str(THREADS),
-    }
+    return production(
+        url,
+        sandbox.url,
+        folder,
+        WHATSAPP_APP_SECRET=SECRET,
+        SUPABASE_URL=sandbox.url,
+        WEB_CONCURRENCY=str(WORKERS),
+        WEB_THREADS=str(THREADS),
+    )
 
 
 @contextlib.contextmanager

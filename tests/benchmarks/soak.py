@@ -24,12 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from cryptography.fernet import Fernet
 
 from tests import servers
 from tests.benchmarks.soak_town import FAULTS, RECORDS, Books, Calls, Sandbox, Town
-from tests.builders import NUMBER_ID
-from tests.e2e.processes import Process, flask, gunicorn, running
+from tests.e2e.processes import Process, flask, gunicorn, production, running
 from tests.waiting import free_port, wait_until
 
 SECRET = "soak-secret"
@@ -100,22 +98,15 @@ def installed(folder: Path, gemini_latency: float) -> Iterator[Installation]:
 
 
 def _settings(database_url: str, sandbox_url: str, folder: Path) -> dict[str, str]:
-    return {
-        "DATABASE_URL": database_url,
-        "INBOX_INSTANCE_PATH": str(folder / "instance"),
-        "SECRET_KEY": "s" * 40,
-        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-        "WHATSAPP_API_URL": f"{sandbox_url}/v26.0",
-        "WHATSAPP_APP_SECRET": SECRET,
-        "WHATSAPP_PHONE_NUMBER_ID": NUMBER_ID,
-        "WHATSAPP_ACCESS_TOKEN": "soak-token",
-        "GEMINI_API_URL": f"{sandbox_url}/v1beta",
-        "GEMINI_API_KEY": "soak-key",
-        "SUPABASE_URL": sandbox_url,
-        "CONFIRM_WINDOW_SECONDS": str(CONFIRM_WINDOW),
-        "WEB_CONCURRENCY": "2",
-        "LOG_LEVEL": "WARNING",
-    }
+    return production(
+        database_url,
+        sandbox_url,
+        folder,
+        WHATSAPP_APP_SECRET=SECRET,
+        SUPABASE_URL=sandbox_url,
+        CONFIRM_WINDOW_SECONDS=str(CONFIRM_WINDOW),
+        LOG_LEVEL="WARNING",
+    )
 
 
 # --- the run -----------------------------------------------------------------------------------------------------

@@ -11,10 +11,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import requests
+from cryptography.fernet import Fernet
 
+from tests.builders import NUMBER_ID
 from tests.waiting import free_port, wait_until
 
 ROOT = Path(__file__).parents[2]
+
+
+def production(database_url: str, upstreams: str, folder: Path, **more: str) -> dict[str, str]:
+    """The environment of a production-like installation over the simulator at `upstreams`; `more` is added to it."""
+    return {
+        "DATABASE_URL": database_url,
+        "INBOX_INSTANCE_PATH": str(folder / "instance"),
+        "SECRET_KEY": "s" * 40,
+        "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        "WHATSAPP_API_URL": f"{upstreams}/v26.0",
+        "WHATSAPP_PHONE_NUMBER_ID": NUMBER_ID,
+        "WHATSAPP_ACCESS_TOKEN": "production-like-token",
+        "GEMINI_API_URL": f"{upstreams}/v1beta",
+        "GEMINI_API_KEY": "production-like-key",
+        "WEB_CONCURRENCY": "2",
+        **more,
+    }
 
 
 class Process:

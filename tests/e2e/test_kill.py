@@ -16,12 +16,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from cryptography.fernet import Fernet
 
 from inbox.sandbox import Sandbox
 from tests import servers
 from tests.conftest import APP_SECRET
-from tests.e2e.processes import Process, flask, gunicorn, running
+from tests.e2e.processes import Process, flask, gunicorn, production, running
 from tests.waiting import wait_until
 
 CUSTOMERS = 300
@@ -76,21 +75,14 @@ def test_whatever_is_killed_every_customer_is_answered_exactly_once(meta: Sandbo
     pause = threading.Event()
     with ExitStack() as stack:
         postgres = stack.enter_context(servers.own_postgres())
-        environment = {
-            "DATABASE_URL": servers.create_database(postgres.url, "inbox_kill"),
-            "SECRET_KEY": "s" * 40,
-            "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
-            "INBOX_INSTANCE_PATH": str(tmp_path / "instance"),
-            "WHATSAPP_API_URL": f"{meta.url}/v26.0",
-            "WHATSAPP_APP_SECRET": APP_SECRET,
-            "WHATSAPP_PHONE_NUMBER_ID": "200000000000001",
-            "WHATSAPP_ACCESS_TOKEN": "token",
-            "GEMINI_API_URL": f"{meta.url}/v1beta",
-            "GEMINI_API_KEY": "key",
-            "BOT_DEBOUNCE_SECONDS": "0.2",
-            "CONFIRM_WINDOW_SECONDS": "20",
-            "WEB_CONCURRENCY": "2",
-        }
+        environment = production(
+            servers.create_database(postgres.url, "inbox_kill"),
+            meta.url,
+            tmp_path,
+            WHATSAPP_APP_SECRET=APP_SECRET,
+            BOT_DEBOUNCE_SECONDS="0.2",
+            CONFIRM_WINDOW_SECONDS="20",
+        )
         flask(environment, "db", "upgrade")
         web, url = stack.enter_context(gunicorn(tmp_path / "web.log", environment | {"DISPATCHER": "off"}))
         meta.webhook_url = f"{url}/webhook/whatsapp"
