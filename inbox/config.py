@@ -192,17 +192,7 @@ class Config:
             whatsapp=read.policy("WHATSAPP", whatsapp, longest=15),  # a lease on a send ends after 20
             gemini=read.policy("GEMINI", gemini, longest=45),  # a lease on an answer ends after 60
             supabase=read.policy("SUPABASE", supabase, longest=15),
-            database=DatabaseLimits(
-                connect=read.seconds("DATABASE_CONNECT_TIMEOUT", DatabaseLimits.connect, low=1, high=30),
-                pool=read.seconds("DATABASE_POOL_TIMEOUT", DatabaseLimits.pool, high=30),
-                statement=read.seconds("DATABASE_STATEMENT_TIMEOUT", DatabaseLimits.statement, low=1, high=60),
-                lock=read.seconds("DATABASE_LOCK_TIMEOUT", DatabaseLimits.lock, high=60),
-                idle=read.seconds("DATABASE_IDLE_TIMEOUT", DatabaseLimits.idle, low=1, high=300),
-                breaker_failures=read.integer(
-                    "DATABASE_BREAKER_FAILURES", DatabaseLimits.breaker_failures, low=1, high=1000
-                ),
-                breaker_open=read.seconds("DATABASE_BREAKER_OPEN_SECONDS", DatabaseLimits.breaker_open, high=300),
-            ),
+            database=read.database_limits(),
             resilience_retry=read.switch("RESILIENCE_RETRY", True),
             resilience_breaker=read.switch("RESILIENCE_BREAKER", True),
             resilience_cache=read.switch("RESILIENCE_CACHE", True),
@@ -343,6 +333,19 @@ class _Reader:
             breaker_failures=self.integer(f"{upstream}_BREAKER_FAILURES", default.breaker_failures, low=1, high=1000),
             breaker_open=self.seconds(f"{upstream}_BREAKER_OPEN_SECONDS", default.breaker_open, high=3600),
             bulkhead=self.integer(f"{upstream}_BULKHEAD", default.bulkhead, low=1, high=MOST_AT_ONCE),
+        )
+
+    def database_limits(self) -> DatabaseLimits:
+        """DATABASE_STATEMENT_TIMEOUT and so on over the defaults."""
+        default = DatabaseLimits()
+        return DatabaseLimits(
+            connect=self.seconds("DATABASE_CONNECT_TIMEOUT", default.connect, low=1, high=30),
+            pool=self.seconds("DATABASE_POOL_TIMEOUT", default.pool, high=30),
+            statement=self.seconds("DATABASE_STATEMENT_TIMEOUT", default.statement, low=1, high=60),
+            lock=self.seconds("DATABASE_LOCK_TIMEOUT", default.lock, high=60),
+            idle=self.seconds("DATABASE_IDLE_TIMEOUT", default.idle, low=1, high=300),
+            breaker_failures=self.integer("DATABASE_BREAKER_FAILURES", default.breaker_failures, low=1, high=1000),
+            breaker_open=self.seconds("DATABASE_BREAKER_OPEN_SECONDS", default.breaker_open, high=300),
         )
 
     def digits(self, name: str) -> str | None:

@@ -108,7 +108,7 @@ def test_what_counts_as_a_local_host(host: str, local: bool) -> None:
 def test_every_variable_stands_in_the_readme() -> None:
     source = (ROOT / "inbox" / "config.py").read_text()
     readme = (ROOT / "README.md").read_text()
-    names = set(re.findall(r'read\.(?!policy)\w+\(\s*"([A-Z][A-Z_]+)"', source))
+    names = set(re.findall(r'(?:read|self)\.(?!policy)\w+\(\s*"([A-Z][A-Z_]+)"', source))
     families = set(re.findall(r'read\.policy\("([A-Z]+)"', source))
     names |= {f"{family}_…" for family in families} | {
         f"…_{end}" for end in re.findall(r'"\{upstream\}_(\w+)"', source)

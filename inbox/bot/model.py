@@ -7,7 +7,7 @@ are not: they are about what a process can reach.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,9 +25,8 @@ log = logging.getLogger(__name__)
 
 DAILY_QUOTA = "daily_quota"
 _GONE, _THROTTLED = "gone", "throttled"
-_QUOTA_ZONE = ZoneInfo(
-    "America/Los_Angeles"
-)  # daily quotas start anew at midnight there (Gemini API, Rate limits, 2026)
+#: Daily quotas start anew at its midnight (Gemini API, Rate limits, 2026).
+_QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 _GONE_FOR = timedelta(minutes=15)  # a retired model does not come back; a mistaken 404 does
 _LONGEST_HINT = timedelta(minutes=15)
 _NO_HINT = timedelta(seconds=5)
@@ -45,8 +44,8 @@ class Models:
     def generate(self, preferred: str | None, system: str, turns: Sequence[Turn]) -> Generated:
         """The answer of `preferred` or the default, or of the fallback when that one is refused or used up.
 
-        Raises what Gemini.generate raises, ModelGone for the daily quota only. While nothing may
-        be asked, it raises without a call.
+        Raises what Gemini.generate raises, ModelGone for the daily quota only. While nothing may be asked, it raises
+        without a call.
         """
         names = list(dict.fromkeys(filter(None, [preferred or self.default, self.fallback])))
         with self.db.reading() as session:
@@ -60,12 +59,11 @@ class Models:
             try:
                 return self.gemini.generate(model=name, system=system, turns=turns)
             except ModelGone as error:
-                daily = error.code == DAILY_QUOTA
                 log.warning("model refused", extra={"model": name, "reason": error.reason})
-                self._rest(name, DAILY_QUOTA if daily else _GONE, next_reset if daily else lambda now: now + _GONE_FOR)
+                self._rest(name, error)
                 why = why or error
             except UpstreamThrottled as error:
-                self._rest(name, _THROTTLED, lambda now, hint=error.retry_after: now + _bounded(hint))  # type: ignore[misc]
+                self._rest(name, error)
                 raise
         assert why is not None  # every name was tried or is resting
         if isinstance(why, ModelGone) and why.code != DAILY_QUOTA:
@@ -73,13 +71,22 @@ class Models:
             raise UpstreamMisconfigured(UPSTREAM, "no model can be asked: set GEMINI_MODEL", code="no_model") from why
         raise why
 
-    def _rest(self, name: str, reason: str, until: Callable[[datetime], datetime]) -> None:
+    def _rest(self, name: str, error: ModelGone | UpstreamThrottled) -> None:
         with self.db.writing() as session:
             now = self.db.now(session)
+            reason, until = _rest_after(error, now)
             session.execute(delete(CoolDown).where(CoolDown.until <= now))
-            statement = insert(session, CoolDown).values(key=_key(name), until=until(now), reason=reason)
+            statement = insert(session, CoolDown).values(key=_key(name), until=until, reason=reason)
             fields: dict[str, Any] = {"until": statement.excluded.until, "reason": statement.excluded.reason}
             session.execute(statement.on_conflict_do_update(index_elements=[CoolDown.key], set_=fields))
+
+
+def _rest_after(error: ModelGone | UpstreamThrottled, now: datetime) -> tuple[str, datetime]:
+    """Why a model is left alone after this error, and until when."""
+    if isinstance(error, UpstreamThrottled):
+        hint = _NO_HINT if error.retry_after is None else timedelta(seconds=error.retry_after)
+        return _THROTTLED, now + min(hint, _LONGEST_HINT)
+    return (DAILY_QUOTA, next_reset(now)) if error.code == DAILY_QUOTA else (_GONE, now + _GONE_FOR)
 
 
 def next_reset(now: datetime) -> datetime:
@@ -91,10 +98,6 @@ def next_reset(now: datetime) -> datetime:
 
 def _key(name: str) -> str:
     return f"{UPSTREAM}:{name}"
-
-
-def _bounded(hint: float | None) -> timedelta:
-    return _NO_HINT if hint is None else min(timedelta(seconds=hint), _LONGEST_HINT)
 
 
 def _resting(session: Session, names: Sequence[str], now: datetime) -> dict[str, CoolDown]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from inbox import http
@@ -19,6 +20,7 @@ from inbox.outbox.outcomes import Recipient
 from inbox.resilience import WHATSAPP
 
 UPSTREAM = WHATSAPP.name
+T = TypeVar("T")
 MAX_TEXT = 4096  # characters (Meta, Send messages: text)
 
 
@@ -52,33 +54,25 @@ class WhatsApp:
         }
         if reply_to:
             body["context"] = {"message_id": reply_to}
-        return self._send(phone_number_id, token, body)
+        return self._post(phone_number_id, token, body, _message_id)
 
     def mark_read(self, *, phone_number_id: str, token: str, wa_message_id: str, typing: bool) -> None:
         """Show the customer that this message, and those before it, were read. Harmless to repeat."""
         body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
         if typing:
             body["typing_indicator"] = {"type": "text"}  # ends with the answer or after 25 s
-        self._post(phone_number_id, token, body)
+        self._post(phone_number_id, token, body, lambda _answer: None)
 
     @WHATSAPP.deadline
     @WHATSAPP.bulkhead
     @WHATSAPP.breaker
-    def _send(self, phone_number_id: str, token: str, body: dict[str, Any]) -> str:
-        return _message_id(self._plain_post(phone_number_id, token, body))
-
-    @WHATSAPP.deadline
-    @WHATSAPP.bulkhead
-    @WHATSAPP.breaker
-    def _post(self, phone_number_id: str, token: str, body: dict[str, Any]) -> None:
-        self._plain_post(phone_number_id, token, body)
-
-    def _plain_post(self, phone_number_id: str, token: str, body: dict[str, Any]) -> http.Answer:
+    def _post(self, phone_number_id: str, token: str, body: dict[str, Any], read: Callable[[http.Answer], T]) -> T:
+        """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
         url = f"{self._base_url}/{quote(phone_number_id, safe='')}/messages"
         answer = http.exchange(WHATSAPP, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
         if answer.status != 200:
             raise _refusal(answer)
-        return answer
+        return read(answer)
 
 
 def _addressed(recipient: Recipient) -> dict[str, str]:

@@ -140,8 +140,7 @@ def everybody(me: Seen, known: Iterable[Seen]) -> list[Seen]:
 
 def worst_circuit(name: str, processes: Iterable[Seen]) -> Circuit:
     """The circuit breaker of this name in the process where it stands worst."""
-    circuits = [each.report.circuits[name] for each in processes if name in each.report.circuits]
-    return max(circuits, key=lambda circuit: _SEVERITY.get(circuit.state, 0), default=Circuit(state=STATE_CLOSED))
+    return worst(each.report.circuits[name] for each in processes if name in each.report.circuits)
 
 
 def hit_ratio(processes: Iterable[Seen]) -> float | None:
@@ -164,6 +163,6 @@ def _kind(text: str) -> Kind:
     return "web" if text == "web" else "worker" if text == "worker" else "other"
 
 
-def worst(states: Iterable[str]) -> str:
-    """The state to show for all: open before half_open before closed."""
-    return max(states, key=lambda state: _SEVERITY.get(state, 0), default=STATE_CLOSED)
+def worst(circuits: Iterable[Circuit]) -> Circuit:
+    """The one to show for all: open before half_open before closed."""
+    return max(circuits, key=lambda circuit: _SEVERITY.get(circuit.state, 0), default=Circuit(state=STATE_CLOSED))

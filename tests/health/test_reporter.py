@@ -12,7 +12,7 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable, UpstreamUnavailable
 from inbox.health import processes
-from inbox.health.processes import Report, worst
+from inbox.health.processes import Circuit, Report, worst
 from inbox.health.reporter import Reporter
 from inbox.health.watch import DATABASE
 from inbox.models import Process, Reset
@@ -99,9 +99,10 @@ def test_a_report_that_cannot_be_read_stops_nobody(fleet: Fleet) -> None:
 
 
 def test_the_worst_state_stands_for_all() -> None:
-    assert worst(["closed", "half_open", "open"]) == "open"
-    assert worst(["closed", "half_open"]) == "half_open"
-    assert worst([]) == "closed"
+    closed, half_open, opened = (Circuit(state=state) for state in ("closed", "half_open", "open"))
+    assert worst([closed, half_open, opened]).state == "open"
+    assert worst([closed, half_open]).state == "half_open"
+    assert worst([]).state == "closed"
 
 
 # --- the thread --------------------------------------------------------------------------------------------------

@@ -254,7 +254,7 @@ def _circuits(everybody: list[Seen]) -> Iterator[Finding]:
         if not ill:
             continue
         calm = False
-        state = processes.worst(circuit.state for circuit in ill)
+        state = processes.worst(ill).state
         last = next((circuit.last_error for circuit in ill if circuit.last_error), None)
         found = f"{state.replace('_', ' ')} in {len(ill)} of {len(circuits)} processes" + (f" ({last})" if last else "")
         do = f"It closes by itself when {name} is well; POST /admin/circuit-breakers/{name}/reset closes it at once."
