@@ -19,6 +19,7 @@ from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database
+from inbox.logs import set_request_id
 from inbox.sandbox import Sandbox
 from inbox.services import Services
 from tests import servers
@@ -29,6 +30,12 @@ BACKENDS = ["sqlite", "postgresql"]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--steps", type=int, default=0, help="so many new steps in tests/outbox/test_machine.py")
+
+
+@pytest.fixture(autouse=True)
+def _no_request_yet() -> None:
+    """Each test begins as a thread does: the id of the work before it must not show in its log and its calls."""
+    set_request_id("")
 
 
 @pytest.fixture(scope="session")
