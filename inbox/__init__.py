@@ -23,7 +23,9 @@ def create_app(config: Config | None = None) -> Flask:
     from flask_cors import CORS
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from inbox import api, cli, logs
+    from inbox import cli, logs
+    from inbox.api.problems import EXPOSED_HEADERS, register
+    from inbox.api.requests import MAX_BODY
     from inbox.cache import ProfileCache
     from inbox.services import build
 
@@ -31,15 +33,15 @@ def create_app(config: Config | None = None) -> Flask:
         config = cli.config_of_command()
     logs.configure(config.log_format, config.log_level, config.secrets)
     app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = api.MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     if config.cors_origins:
-        CORS(app, origins=list(config.cors_origins), expose_headers=api.EXPOSED_HEADERS, max_age=600)
+        CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
     services = build(config, ProfileCache(app, config))
     app.extensions["inbox"] = services
-    api.register(app)
+    register(app)
     _register_blueprints(app)
     cli.register(app)
     if config.dispatcher:

@@ -1,4 +1,4 @@
-"""One tree of errors. Routes let them rise; `api.register_errors` maps each to one problem+json answer."""
+"""One tree of errors. Routes let them rise; `api.problems` maps each to one problem+json answer."""
 
 from __future__ import annotations
 

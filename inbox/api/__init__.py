@@ -1,0 +1,23 @@
+"""What all JSON routes share.
+
+A route is a few lines: `@bp.get(…)`, `@requires(permission)` or `@public(why)`, `@spec.validate(…)`, one service
+call. Errors map themselves (`problems`).
+"""
+
+from inbox.api.answers import answer, answer_page, conditional
+from inbox.api.callers import access, public, requires
+from inbox.api.contract import spec
+from inbox.api.requests import idempotency_key
+from inbox.api.wiring import services
+
+__all__ = [
+    "access",
+    "answer",
+    "answer_page",
+    "conditional",
+    "idempotency_key",
+    "public",
+    "requires",
+    "services",
+    "spec",
+]
