@@ -108,6 +108,16 @@ class Config:
     gemini_fallback_model: str | None = None
 
     supabase_url: str | None = None
+    supabase_key: str | None = field(default=None, repr=False)
+    supabase_jwt_secret: str | None = field(default=None, repr=False)
+    supabase_issuer: str | None = None
+    supabase_grace: float = 8 * 3600.0
+    signup: Literal["invited", "open"] = "invited"
+    session_days: int = 7
+    account_retention_days: int = 30
+
+    rate_limit: int = 600
+    rate_limit_anonymous: int = 120
 
     whatsapp: Policy = WHATSAPP
     gemini: Policy = GEMINI
@@ -138,7 +148,14 @@ class Config:
     def secrets(self) -> tuple[str, ...]:
         """What must not be told anywhere, the passwords within addresses included."""
         passwords = re.findall(r"://[^:/@]*:(.+)@", f"{self.database_url}\n{self.redis_url}")
-        tokens = (self.secret_key, self.whatsapp_verify_token, self.whatsapp_access_token, self.gemini_api_key)
+        tokens = (
+            self.secret_key,
+            self.whatsapp_verify_token,
+            self.whatsapp_access_token,
+            self.gemini_api_key,
+            self.supabase_key,
+            self.supabase_jwt_secret,
+        )
         return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords]))
 
     @property
@@ -189,6 +206,15 @@ class Config:
             gemini_model=read.text("GEMINI_MODEL") or cls.gemini_model,
             gemini_fallback_model=read.text("GEMINI_FALLBACK_MODEL"),
             supabase_url=read.upstream_url("SUPABASE_URL", None, production=production),
+            supabase_key=read.text("SUPABASE_KEY"),
+            supabase_jwt_secret=read.text("SUPABASE_JWT_SECRET"),
+            supabase_issuer=read.upstream_url("SUPABASE_ISSUER", None, production=production),
+            supabase_grace=read.seconds("SUPABASE_GRACE_SECONDS", cls.supabase_grace, low=0, high=86_400),
+            signup="open" if read.choice("SIGNUP", ("invited", "open"), "invited") == "open" else "invited",
+            session_days=read.integer("SESSION_DAYS", cls.session_days, low=1, high=365),
+            account_retention_days=read.integer("ACCOUNT_RETENTION_DAYS", cls.account_retention_days, low=0, high=3650),
+            rate_limit=read.integer("RATE_LIMIT", cls.rate_limit, low=1, high=1_000_000),
+            rate_limit_anonymous=read.integer("RATE_LIMIT_ANONYMOUS", cls.rate_limit_anonymous, low=1, high=1_000_000),
             whatsapp=read.policy("WHATSAPP", whatsapp, longest=15),  # a lease on a send ends after 20
             gemini=read.policy("GEMINI", gemini, longest=45),  # a lease on an answer ends after 60
             supabase=read.policy("SUPABASE", supabase, longest=15),

@@ -108,6 +108,81 @@ class PermissionDenied(DomainError):
     status, code, title = 403, "permission_denied", "You may not do this."
 
 
+class UserDisabled(DomainError):
+    """Their credentials are right, but an administrator has switched them off."""
+
+    status, code, title = 403, "user_disabled", "Your access has been switched off. Ask an administrator."
+
+
+class NotAMember(DomainError):
+    """The identity provider knows them, but nobody has let them in here."""
+
+    status, code = 403, "not_a_member"
+    title = "You are signed in, but not a member here. Ask an administrator to add your e-mail address."
+
+
+class WrongPassword(DomainError):
+    """The name or the password is wrong; not said which."""
+
+    status, code, title = 401, "wrong_password", "The e-mail address or the password is wrong."
+
+
+class ForgedRequest(DomainError):
+    """A write with a session cookie that another site could have made the browser send."""
+
+    status, code = 403, "csrf_failed"
+    title = "Send the csrf_token of GET /auth/me in the X-CSRF-Token header, or use Authorization: Bearer."
+
+
+class TooManyRequests(DomainError):
+    """Over a limit."""
+
+    status, code, title = 429, "too_many_requests", "Too many requests. Wait as long as Retry-After says."
+
+
+class UserNotFound(DomainError):
+    """No such user."""
+
+    status, code, title = 404, "user_not_found", "There is no such user."
+
+
+class UserExists(DomainError):
+    """Somebody has this e-mail address already."""
+
+    status, code, title = 409, "user_exists", "There is a user with this e-mail address already."
+
+
+class LastAdmin(DomainError):
+    """Nobody would be left who can give permissions."""
+
+    status, code = 409, "last_admin"
+    title = "This is the last administrator who can sign in. Make somebody else an administrator first."
+
+
+class KeyNotFound(DomainError):
+    """No such API key."""
+
+    status, code, title = 404, "key_not_found", "There is no such API key, or it is revoked already."
+
+
+class DeadLetterNotFound(DomainError):
+    """No such dead letter."""
+
+    status, code, title = 404, "dead_letter_not_found", "There is no such dead letter."
+
+
+class AccountExists(DomainError):
+    """The phone number id is in use."""
+
+    status, code, title = 409, "account_exists", "There is an account with this phone_number_id already."
+
+
+class MediaNotFound(DomainError):
+    """The message has no file, or WhatsApp has it no longer (it keeps files for 30 days)."""
+
+    status, code, title = 404, "media_not_found", "This message has no file, or WhatsApp has it no longer."
+
+
 class AccountNotFound(DomainError):
     """No such business number."""
 
@@ -183,6 +258,13 @@ class DatabaseUnavailable(TemporarilyUnavailable):
         super().__init__(self.IN_DOUBT if in_doubt else None, retry_after=retry_after)
         self.may_repeat = may_repeat
         self.in_doubt = in_doubt
+
+
+class IdentityUnavailable(TemporarilyUnavailable):
+    """The identity provider did not answer, so we cannot tell who is calling."""
+
+    code = "identity_unavailable"
+    title = "The identity provider is not reachable just now, so we cannot tell who you are. Try again shortly."
 
 
 # --- what an upstream did ----------------------------------------------------------------------------------------

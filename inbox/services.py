@@ -13,6 +13,8 @@ from sqlalchemy import inspect, text
 from inbox import resilience
 from inbox.accounts.service import ensure_default
 from inbox.accounts.tokens import TokenCipher
+from inbox.auth.identities import Identities
+from inbox.auth.supabase import SupabaseTokens
 from inbox.bot.answer import Answering, BotSettings
 from inbox.bot.handover import HandOver
 from inbox.bot.model import Models
@@ -48,6 +50,7 @@ class Services:
     models: Models
     previews: Bulkhead
     profiles: ProfileCache
+    identities: Identities
     wakeups: Wakeups
     journal: Journal
     answering: Answering
@@ -157,6 +160,7 @@ def build(config: Config, profiles: ProfileCache) -> Services:
         models=models,
         previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
         profiles=profiles,
+        identities=Identities(db, SupabaseTokens(config), open_signup=config.signup == "open"),
         wakeups=wakeups,
         journal=journal,
         answering=answering,

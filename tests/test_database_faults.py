@@ -428,7 +428,7 @@ def broken_line(config: Config, url: str) -> Iterator[tuple[Services, Proxy]]:
         assert services.close(5)
 
 
-AGENT = Access(Principal(id="agent", name="Agent", permissions=frozenset(Permission)), Permission.MESSAGES_SEND)
+AGENT = Access(Principal(id="agent", name="Agent", everywhere=frozenset(Permission)), Permission.MESSAGES_SEND)
 OUT = timedelta(minutes=30)
 
 

@@ -6,8 +6,10 @@ import hashlib
 import hmac
 import logging
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from inbox.accounts.tokens import TokenCipher
 from inbox.auth.access import Access
@@ -24,10 +26,20 @@ def list_accounts(db: Database, access: Access) -> Sequence[Account]:
     return [row for row in all_accounts(db) if access.allows(row.id)]
 
 
+def require_account(session: Session, access: Access, account_id: UUID) -> Account:
+    """The number, if it is in use and the caller may do this to it. Raises AccountNotFound, PermissionDenied."""
+    account = session.get(Account, account_id)
+    if account is None or account.deleted_at is not None:
+        raise access.missing_account()
+    access.require(account_id)
+    return account
+
+
 def all_accounts(db: Database) -> Sequence[Account]:
-    """Every number, oldest first: for commands, which see all."""
+    """Every number in use, oldest first: for commands, which see all."""
     with db.reading() as session:
-        return session.execute(select(Account).order_by(Account.created_at, Account.id)).scalars().all()
+        query = select(Account).where(Account.deleted_at.is_(None)).order_by(Account.created_at, Account.id)
+        return session.execute(query).scalars().all()
 
 
 def resume(db: Database, cipher: TokenCipher, phone_number_id: str, token: str | None) -> bool:

@@ -19,7 +19,7 @@ _REFUSALS = {"HTTP_401": Problem, "HTTP_403": Problem, "HTTP_503": Problem}
 
 
 @bp.get("/circuit-breakers")
-@requires(Permission.ROLES_MANAGE)
+@requires(Permission.ROLES_MANAGE, everywhere=True)
 @spec.validate(resp=Answers(HTTP_200=list[CircuitRow], **_REFUSALS), tags=["admin"])
 def list_circuit_breakers() -> Response:
     """Every circuit breaker, with its state in each live process."""
@@ -27,7 +27,7 @@ def list_circuit_breakers() -> Response:
 
 
 @bp.post("/circuit-breakers/<name>/reset")
-@requires(Permission.ROLES_MANAGE)
+@requires(Permission.ROLES_MANAGE, everywhere=True)
 @spec.validate(resp=Answers(HTTP_200=CircuitDone, HTTP_404=Problem, **_REFUSALS), tags=["admin"])
 def reset_circuit_breaker(name: str) -> Response:
     """Close a circuit: in this process at once, in the others within 5 s."""
@@ -36,7 +36,7 @@ def reset_circuit_breaker(name: str) -> Response:
 
 
 @bp.get("/cache/stats")
-@requires(Permission.ROLES_MANAGE)
+@requires(Permission.ROLES_MANAGE, everywhere=True)
 @spec.validate(resp=Answers(HTTP_200=CacheRow, **_REFUSALS), tags=["admin"])
 def cache_stats() -> Response:
     """How the cache of bot profiles does, in all processes together and in each."""
@@ -44,7 +44,7 @@ def cache_stats() -> Response:
 
 
 @bp.post("/cache/clear")
-@requires(Permission.ROLES_MANAGE)
+@requires(Permission.ROLES_MANAGE, everywhere=True)
 @spec.validate(resp=Answers(HTTP_200=CacheDone, **_REFUSALS), tags=["admin"])
 def clear_cache() -> Response:
     """Forget every cached profile: in this process at once, in the others within 5 s."""
@@ -52,7 +52,7 @@ def clear_cache() -> Response:
 
 
 @bp.get("/incidents")
-@requires(Permission.ROLES_MANAGE)
+@requires(Permission.ROLES_MANAGE, everywhere=True)
 @spec.validate(resp=Answers(HTTP_200=list[IncidentRow], HTTP_400=ValidationProblem, **_REFUSALS), tags=["admin"])
 def list_incidents(query: IncidentQuery) -> Response:
     """Which upstream was ill, from when to when, and what it affected; newest first."""

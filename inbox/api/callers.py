@@ -9,21 +9,24 @@ from typing import Any, TypeVar, cast
 from flask import g, request
 
 from inbox.api.wiring import services
-from inbox.auth import keys
 from inbox.auth.access import Access, Permission, Principal
 from inbox.errors import MissingCredentials, PermissionDenied
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-def requires(permission: Permission) -> Callable[[_View], _View]:
-    """The route needs a known caller with `permission`, for at least one account; rows are checked by the service."""
+def requires(permission: Permission, *, everywhere: bool = False) -> Callable[[_View], _View]:
+    """The route needs a known caller with `permission`, for one account at least; rows are checked by the service.
+
+    `everywhere`: for what belongs to the whole installation, a permission for some accounts is not enough.
+    """
 
     def decorate(view: _View) -> _View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
-            principal = _caller()
-            if not principal.may(permission):
+            principal = caller()
+            allowed = principal.may_everywhere if everywhere else principal.may_somewhere
+            if not allowed(permission):
                 raise PermissionDenied
             g.access = Access(principal, permission)
             return view(*args, **kwargs)
@@ -49,10 +52,16 @@ def access() -> Access:
     return cast("Access", g.access)
 
 
-def _caller() -> Principal:
-    """Who is calling. Raises MissingCredentials, InvalidCredentials, DatabaseUnavailable."""
+def caller() -> Principal:
+    """Who is calling, found out once per request. Raises as `credential` and `Identities.identify`."""
+    if "principal" not in g:
+        g.principal = services().identities.identify(credential())
+    return cast("Principal", g.principal)
+
+
+def credential() -> str:
+    """The token of this request, from the Authorization header. Raises MissingCredentials."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if not scheme:
         raise MissingCredentials
-    token = token.strip() if scheme.lower() == "bearer" else ""
-    return keys.identify(services().db, token)
+    return token.strip() if scheme.lower() == "bearer" else ""

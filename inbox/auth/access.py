@@ -1,12 +1,15 @@
-"""Who is calling and what they may do: the one place where a permission is decided."""
+"""Roles, permissions, and what they come to for somebody: the one place where a permission is decided."""
 
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
-from inbox.errors import PermissionDenied
+from inbox.errors import AccountNotFound, PermissionDenied
 
 
 class Permission(enum.StrEnum):
@@ -38,20 +41,86 @@ PERMISSIONS: dict[Role, frozenset[Permission]] = {
 }
 
 
+Kind = Literal["user", "key", "command"]
+_NOTHING: frozenset[Permission] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody known. `accounts` are the ones they may touch; None means all."""
+    """Somebody known, and what they may do: `by_account` for the accounts it names, `everywhere` for all others."""
 
     id: str
     name: str
-    permissions: frozenset[Permission]
-    accounts: frozenset[UUID] | None = None
+    everywhere: frozenset[Permission]
+    by_account: Mapping[UUID, frozenset[Permission]] = field(default_factory=dict)
+    kind: Kind = "user"
+    email: str | None = None
+    grants: tuple[Grant, ...] = ()
+    expires_at: datetime | None = None  #: of the session or the key; None: not of itself
 
-    def may(self, permission: Permission, account_id: UUID | None = None) -> bool:
-        """True when they may do this, to this account if one is named."""
-        if permission not in self.permissions:
-            return False
-        return account_id is None or self.accounts is None or account_id in self.accounts
+    def may(self, permission: Permission, account_id: UUID) -> bool:
+        """True when they may do this to this account."""
+        return permission in self.by_account.get(account_id, self.everywhere)
+
+    def may_somewhere(self, permission: Permission) -> bool:
+        """True when they may do this to one account at least, existing or to come."""
+        return self.may_everywhere(permission) or any(permission in these for these in self.by_account.values())
+
+    def may_everywhere(self, permission: Permission) -> bool:
+        """True when they may do this without an account being named: to what belongs to the whole installation."""
+        return permission in self.everywhere
+
+
+#: Who a command of the operator acts as: whoever may run one may do everything.
+OPERATOR = Principal(id="", name="command line", everywhere=frozenset(Permission), kind="command")
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role, for one account or, without one, for all."""
+
+    role: Role
+    account_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One permission added to the roles or taken from them, for one account or, without one, for all."""
+
+    permission: Permission
+    allowed: bool
+    account_id: UUID | None = None
+
+
+def resolve(
+    grants: Iterable[Grant], overrides: Iterable[Override]
+) -> tuple[frozenset[Permission], dict[UUID, frozenset[Permission]]]:
+    """What roles and overrides come to: `everywhere` and `by_account` of a principal.
+
+    What is said of one account beats what is said of all, and an override beats a role.
+    """
+    grants, overrides = list(grants), list(overrides)
+    places = {grant.account_id for grant in grants} | {override.account_id for override in overrides}
+    everywhere = _apply(_of_roles(grants, None), overrides, None)
+    return everywhere, {
+        account_id: _apply(
+            _apply(_of_roles(grants, None) | _of_roles(grants, account_id), overrides, None), overrides, account_id
+        )
+        for account_id in places
+        if account_id is not None
+    }
+
+
+def _of_roles(grants: Iterable[Grant], account_id: UUID | None) -> frozenset[Permission]:
+    return _NOTHING.union(*(PERMISSIONS[grant.role] for grant in grants if grant.account_id == account_id))
+
+
+def _apply(
+    permissions: frozenset[Permission], overrides: Iterable[Override], account_id: UUID | None
+) -> frozenset[Permission]:
+    mine = [override for override in overrides if override.account_id == account_id]
+    added = {override.permission for override in mine if override.allowed}
+    return (permissions | added) - {override.permission for override in mine if not override.allowed}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +138,7 @@ class Access:
         """For the account itself. Raises PermissionDenied."""
         if not self.allows(account_id):
             raise PermissionDenied
+
+    def missing_account(self) -> AccountNotFound | PermissionDenied:
+        """What to raise for an account that is not there: who may not see every account cannot tell which are."""
+        return AccountNotFound() if self.principal.may_everywhere(self.permission) else PermissionDenied()

@@ -1,17 +1,20 @@
-"""API keys: 256 random bits, shown once, stored as a hash, revocable."""
+"""API keys: 256 random bits, shown once, stored as a hash, for some accounts or all, revocable."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from inbox.auth.access import PERMISSIONS, Principal, Role
-from inbox.clock import new_id, utc_now
+from inbox.auth import audit
+from inbox.auth.access import OPERATOR, Grant, Principal, Role, resolve
+from inbox.auth.hashing import token_hash
+from inbox.clock import new_id
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
 from inbox.models import ApiKey
@@ -27,22 +30,49 @@ class NewKey:
     secret: str
 
 
-def create(db: Database, *, name: str, role: Role) -> NewKey:
-    """Make and store a key."""
+def create(
+    db: Database,
+    *,
+    name: str,
+    role: Role,
+    accounts: Collection[UUID] | None = None,
+    expires_at: datetime | None = None,
+    actor: Principal = OPERATOR,
+) -> NewKey:
+    """Make and store a key, for all accounts unless some are named."""
     secret = PREFIX + secrets.token_urlsafe(32)
-    row = ApiKey(
-        id=new_id(), name=name, prefix=secret[: len(PREFIX) + 6], hash=_hash(secret), role=role, created_at=utc_now()
-    )
     with db.writing() as session:
+        now = db.now(session)
+        row = ApiKey(
+            id=new_id(),
+            name=name,
+            prefix=secret[: len(PREFIX) + 6],
+            hash=token_hash(secret),
+            role=role,
+            account_ids=None if accounts is None else sorted(map(str, accounts)),
+            expires_at=expires_at,
+            created_at=now,
+        )
         session.add(row)
+        audit.record(session, actor, "key.created", now, target=row.id, name=name, role=role, accounts=row.account_ids)
     return NewKey(row.id, secret)
 
 
-def revoke(db: Database, prefix: str) -> int:
+def revoke(db: Database, prefix: str, *, actor: Principal = OPERATOR) -> int:
     """Revoke the keys whose shown part is `prefix`. How many were."""
     with db.writing() as session:
-        statement = update(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None))
-        return len(session.execute(statement.values(revoked_at=utc_now()).returning(ApiKey.id)).all())
+        query = select(ApiKey).where(ApiKey.prefix == prefix, ApiKey.revoked_at.is_(None)).with_for_update()
+        rows = session.execute(query).scalars().all()
+        now = db.now(session)
+        for row in rows:
+            end(session, row, actor, now)
+        return len(rows)
+
+
+def end(session: Session, row: ApiKey, actor: Principal, now: datetime) -> None:
+    """Revoke one key, whose row the caller has locked."""
+    row.revoked_at = now
+    audit.record(session, actor, "key.revoked", now, target=row.id, name=row.name)
 
 
 def listed(db: Database) -> Sequence[ApiKey]:
@@ -51,15 +81,25 @@ def listed(db: Database) -> Sequence[ApiKey]:
         return session.execute(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).scalars().all()
 
 
-def identify(db: Database, secret: str) -> Principal:
-    """Who holds this key. Raises InvalidCredentials; DatabaseUnavailable when we cannot tell."""
-    with db.reading() as session:
-        query = select(ApiKey.id, ApiKey.name, ApiKey.role)
-        row = session.execute(query.where(ApiKey.hash == _hash(secret), ApiKey.revoked_at.is_(None))).one_or_none()
+def load(session: Session, hash_: str) -> Principal:
+    """Who holds the key with this hash. Raises InvalidCredentials."""
+    row = session.execute(select(ApiKey).where(ApiKey.hash == hash_, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
     if row is None:
         raise InvalidCredentials
-    return Principal(id=str(row.id), name=row.name, permissions=PERMISSIONS[Role(row.role)])
+    return principal_of(row)
 
 
-def _hash(secret: str) -> str:
-    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()
+def principal_of(row: ApiKey) -> Principal:
+    """What the holder of a key may do."""
+    accounts = [None] if row.account_ids is None else [UUID(each) for each in row.account_ids]
+    grants = tuple(Grant(Role(row.role), account_id) for account_id in accounts)
+    everywhere, by_account = resolve(grants, ())
+    return Principal(
+        id=str(row.id),
+        name=row.name,
+        everywhere=everywhere,
+        by_account=by_account,
+        kind="key",
+        grants=grants,
+        expires_at=row.expires_at,
+    )

@@ -8,13 +8,13 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.bot.schemas import ProfileContent, ProfileRow
 from inbox.cache import ProfileCache
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.errors import AccountNotFound
 from inbox.models import Account, BotProfile
 
 NO_PROFILE = 0  # the version of an account that has none
@@ -23,7 +23,7 @@ NO_PROFILE = 0  # the version of an account that has none
 def get_profile(db: Database, access: Access, account_id: UUID) -> ProfileRow:
     """The profile as it is stored. Raises AccountNotFound, PermissionDenied."""
     with db.reading() as session:
-        _known(session, access, account_id)
+        require_account(session, access, account_id)
         row = session.execute(select(BotProfile).where(BotProfile.account_id == account_id)).scalar_one_or_none()
     if row is None:
         return ProfileRow(id=None, account_id=account_id, updated_at=None)
@@ -34,7 +34,7 @@ def get_profile(db: Database, access: Access, account_id: UUID) -> ProfileRow:
 def put_profile(db: Database, access: Access, account_id: UUID, content: ProfileContent) -> ProfileRow:
     """Replace the profile. The next answer in every process uses it, because its version is another."""
     with db.writing() as session:
-        _known(session, access, account_id)
+        require_account(session, access, account_id)
         # The account's row is the lock: two first PUTs must not both insert.
         session.get_one(Account, account_id, with_for_update={"key_share": True})
         now = db.now(session)
@@ -47,12 +47,6 @@ def put_profile(db: Database, access: Access, account_id: UUID, content: Profile
         row.version += 1
         row.updated_at = now
     return ProfileRow(id=row.id, account_id=account_id, updated_at=row.updated_at, **row.content)
-
-
-def _known(session: Session, access: Access, account_id: UUID) -> None:
-    if session.get(Account, account_id) is None:
-        raise AccountNotFound
-    access.require(account_id)
 
 
 def cached_profile(db: Database, cache: ProfileCache, account_id: UUID, version: int) -> ProfileContent:

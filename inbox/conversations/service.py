@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.clock import new_id, to_milliseconds
 from inbox.conversations.rows import contact_row, conversation_row, message_rows
@@ -27,7 +28,6 @@ from inbox.conversations.state import note_message, person_replied, switch_bot, 
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import (
-    AccountNotFound,
     ConversationNotFound,
     FieldProblem,
     IdempotencyConflict,
@@ -51,7 +51,7 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
         select(Conversation, Contact, Account.paused_reason)
         .join(Contact, Conversation.contact_id == Contact.id)
         .join(Account, Conversation.account_id == Account.id)
-        .where(Conversation.account_id == query.account_id, *_filters(query))
+        .where(Conversation.account_id == query.account_id, Account.deleted_at.is_(None), *_filters(query))
         .order_by(time.desc(), Conversation.id.desc())
         .limit(query.limit + 1)
     )
@@ -60,7 +60,7 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
     with db.reading() as session:
         found = session.execute(select_rows).all()
         if not found:
-            _known_account(session, access, query.account_id)
+            require_account(session, access, query.account_id)
     access.require(query.account_id)
     rows = [conversation_row(*row) for row in found[: query.limit]]
     more = len(found) > query.limit
@@ -93,12 +93,6 @@ def _matches(words: str) -> ColumnElement[bool]:
     )
 
 
-def _known_account(session: Session, access: Access, account_id: UUID) -> None:
-    if session.get(Account, account_id) is None:
-        raise AccountNotFound
-    access.require(account_id)
-
-
 def get_conversation(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """One row. Raises ConversationNotFound."""
     with db.reading() as session:
@@ -107,8 +101,13 @@ def get_conversation(db: Database, access: Access, conversation_id: UUID) -> Con
 
 def _visible(session: Session, access: Access, conversation_id: UUID, *, lock: bool = False) -> Conversation:
     """A conversation the caller may see; another account's is as good as missing."""
-    query = select(Conversation).where(Conversation.id == conversation_id)
-    conversation = session.execute(query.with_for_update() if lock else query).scalar_one_or_none()
+    query = (
+        select(Conversation)
+        .join(Account, Conversation.account_id == Account.id)
+        .where(Conversation.id == conversation_id, Account.deleted_at.is_(None))
+    )
+    locked = query.with_for_update(of=Conversation) if lock else query
+    conversation = session.execute(locked).scalar_one_or_none()
     if conversation is None or not access.allows(conversation.account_id):
         raise ConversationNotFound
     return conversation
@@ -147,7 +146,7 @@ def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[Con
         select_rows = select_rows.where(after(cursor, Contact.created_at, Contact.id))
     select_rows = select_rows.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(query.limit + 1)
     with db.reading() as session:
-        _known_account(session, access, query.account_id)
+        require_account(session, access, query.account_id)
         found: Sequence[Contact] = session.execute(select_rows).scalars().all()
     page = found[: query.limit]
     rows = [contact_row(contact) for contact in page]

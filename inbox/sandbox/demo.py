@@ -27,7 +27,7 @@ import requests
 
 from inbox.accounts.service import list_accounts
 from inbox.auth import keys
-from inbox.auth.access import Access, Permission, Principal, Role
+from inbox.auth.access import OPERATOR, Access, Permission, Role
 from inbox.bot.profiles import put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.config import Config
@@ -208,7 +208,7 @@ def _furnish(services: Services) -> tuple[str, str]:
     try:
         services.prepare_database()
         key = keys.create(services.db, name="Demo", role=Role.ADMIN).secret
-        me = Access(Principal("demo", "Demo", frozenset(Permission)), Permission.SETTINGS_MANAGE)
+        me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
         (account,) = list_accounts(services.db, me)
         account_id = account.id
         put_profile(services.db, me, account_id, ProfileContent.model_validate(bakery.PROFILE))

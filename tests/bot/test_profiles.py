@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from inbox import create_app, services_of
-from inbox.auth.access import Access, Permission, Principal
+from inbox.auth.access import OPERATOR, Access, Permission
 from inbox.bot import profiles
 from inbox.bot.schemas import ProfileContent
 from inbox.config import Config
@@ -25,7 +25,7 @@ from inbox.services import Services
 from tests.builders import ingest, text_message, the_account, webhook
 from tests.waiting import free_port
 
-SETTINGS = Access(Principal("admin", "Admin", frozenset(Permission)), Permission.SETTINGS_MANAGE)
+SETTINGS = Access(OPERATOR, Permission.SETTINGS_MANAGE)
 
 
 def save(services: Services, **content: Any) -> None:

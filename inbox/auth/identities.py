@@ -1,0 +1,126 @@
+"""Who holds a token: an API key, a session of a local user, or a Supabase access token of a member."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.auth import keys, members
+from inbox.auth.access import Grant, Override, Permission, Principal, Role, resolve
+from inbox.auth.hashing import token_hash
+from inbox.auth.recent import Recent
+from inbox.auth.supabase import SupabaseTokens
+from inbox.clock import utc_now
+from inbox.db import Database
+from inbox.errors import InvalidCredentials, UserDisabled
+from inbox.models import PermissionOverride, RoleGrant, User, UserSession
+
+log = logging.getLogger(__name__)
+
+SESSION_PREFIX = "inbox_session_"
+_LONGEST = 8192  # characters of a token
+
+
+class Identities:
+    """The one place where a token becomes a principal. Thread-safe."""
+
+    def __init__(
+        self, db: Database, tokens: SupabaseTokens, *, open_signup: bool, now: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._db = db
+        self._tokens = tokens
+        self._open_signup = open_signup
+        self._now = now
+        self._recent: Recent[Principal] = Recent()
+
+    def identify(self, token: str) -> Principal:
+        """Who holds `token`.
+
+        Raises InvalidCredentials, UserDisabled, NotAMember; IdentityUnavailable or DatabaseUnavailable when we cannot
+        tell. While the database is away, whoever was known within the hour stays known.
+        """
+        if not token or len(token) > _LONGEST:
+            raise InvalidCredentials
+        if token.startswith(SESSION_PREFIX):
+            principal = self._stored(token, load_session)
+        elif token.startswith(keys.PREFIX):
+            principal = self._stored(token, keys.load)
+        else:
+            principal = self._supabase(token)
+        if principal.expires_at is not None and principal.expires_at <= self._now():
+            raise InvalidCredentials
+        return principal
+
+    def forget(self) -> None:
+        """Somebody's rights have changed: read everybody's anew."""
+        self._recent.clear()
+
+    def _stored(self, token: str, load: Callable[[Session, str], Principal]) -> Principal:
+        hash_ = token_hash(token)
+
+        def read() -> Principal:
+            with self._db.reading() as session:
+                return load(session, hash_)
+
+        return self._recent.get(hash_, read)
+
+    def _supabase(self, token: str) -> Principal:
+        claims = self._tokens.verify(token)
+
+        def read() -> Principal:
+            with self._db.reading() as session:
+                user = session.execute(select(User).where(User.subject == claims.subject)).scalar_one_or_none()
+                if user is not None:
+                    return principal_of(session, user)
+            profile = self._tokens.profile(token)
+            return members.admit(self._db, profile, open_signup=self._open_signup, load=principal_of)
+
+        return self._recent.get(f"subject {claims.subject}", read)
+
+
+def load_session(session: Session, hash_: str) -> Principal:
+    """The local user whose session has this hash. Raises InvalidCredentials, UserDisabled."""
+    query = (
+        select(User, UserSession.expires_at)
+        .join(UserSession, UserSession.user_id == User.id)
+        .where(UserSession.hash == hash_)
+    )
+    row = session.execute(query).one_or_none()
+    if row is None:
+        raise InvalidCredentials
+    return principal_of(session, row[0], expires_at=row[1])
+
+
+def principal_of(session: Session, user: User, expires_at: datetime | None = None) -> Principal:
+    """What a user may do. Raises UserDisabled."""
+    if user.disabled_at is not None:
+        raise UserDisabled
+    grants = grants_of(session, user.id)
+    everywhere, by_account = resolve(grants, overrides_of(session, user.id))
+    return Principal(
+        id=str(user.id),
+        name=user.name or user.email or "somebody",
+        everywhere=everywhere,
+        by_account=by_account,
+        email=user.email,
+        grants=tuple(grants),
+        expires_at=expires_at,
+    )
+
+
+def grants_of(session: Session, user_id: UUID) -> list[Grant]:
+    """The roles of a user."""
+    rows = session.execute(select(RoleGrant.role, RoleGrant.account_id).where(RoleGrant.user_id == user_id))
+    return [Grant(Role(role), account_id) for role, account_id in rows]
+
+
+def overrides_of(session: Session, user_id: UUID) -> list[Override]:
+    """The permissions a user has beside their roles, or lacks in spite of them."""
+    columns = PermissionOverride.permission, PermissionOverride.allowed, PermissionOverride.account_id
+    rows = session.execute(select(*columns).where(PermissionOverride.user_id == user_id))
+    return [Override(Permission(permission), allowed, account_id) for permission, allowed, account_id in rows]

@@ -1,0 +1,82 @@
+"""What somebody may do, remembered for a second, and for longer while the database is away."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from inbox.cache.flights import Flights
+from inbox.errors import DatabaseUnavailable
+
+T = TypeVar("T")
+
+#: Seconds. A change made in another process is felt here when they have passed; one made here is felt at once.
+FRESH = 1.0
+STALE = 3600.0  # seconds that an entry is good for while the database cannot be asked
+LIMIT = 10_000  # entries
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry(Generic[T]):
+    value: T
+    loaded_at: float
+
+
+class Recent(Generic[T]):
+    """Values by key, the least recently used thrown away first. Thread-safe; one thread loads a key at a time."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
+        self._flights: Flights[T] = Flights()
+        self._generation = 0
+
+    def get(self, key: str, load: Callable[[], T]) -> T:
+        """The value of `key`. An error of `load` passes and forgets the key, unless the database is only away."""
+        entry = self._entry(key)
+        if entry is not None and self._clock() - entry.loaded_at < FRESH:
+            return entry.value
+        try:
+            return self._flights.share(key, lambda: self._load(key, load), may_insist=entry is None)
+        except DatabaseUnavailable:
+            if entry is None:
+                raise
+            return entry.value
+        except Exception:
+            self._forget(key)
+            raise
+
+    def clear(self) -> None:
+        """Forget everything, also what is being loaded just now."""
+        with self._lock:
+            self._generation += 1
+            self._entries.clear()
+        self._flights.forget()
+
+    def _entry(self, key: str) -> _Entry[T] | None:
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None and self._clock() - entry.loaded_at > STALE:
+                del self._entries[key]
+                return None
+            return entry
+
+    def _load(self, key: str, load: Callable[[], T]) -> T:
+        generation, began = self._generation, self._clock()
+        value = load()
+        with self._lock:
+            if generation == self._generation:
+                self._entries[key] = _Entry(value, began)
+                self._entries.move_to_end(key)
+                if len(self._entries) > LIMIT:
+                    self._entries.popitem(last=False)
+        return value
+
+    def _forget(self, key: str) -> None:
+        with self._lock:
+            self._entries.pop(key, None)
