@@ -24,6 +24,7 @@ def create_app(config: Config | None = None) -> Flask:
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from inbox import cli, logs
+    from inbox.api.limits import Limits
     from inbox.api.problems import EXPOSED_HEADERS, register
     from inbox.api.requests import MAX_BODY
     from inbox.cache import ProfileCache
@@ -42,6 +43,7 @@ def create_app(config: Config | None = None) -> Flask:
     services = build(config, ProfileCache(app, config))
     app.extensions["inbox"] = services
     register(app)
+    Limits(app, services)
     _register_blueprints(app)
     cli.register(app)
     if config.dispatcher:
@@ -53,12 +55,13 @@ def create_app(config: Config | None = None) -> Flask:
 def _register_blueprints(app: Flask) -> None:
     from inbox.accounts.routes import bp as accounts
     from inbox.admin.routes import bp as admin
+    from inbox.auth.routes import bp as auth
     from inbox.bot.routes import bp as bot
     from inbox.conversations.routes import bp as conversations
     from inbox.health.routes import bp as health
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, bot, accounts, admin, health):
+    for blueprint in (webhooks, conversations, bot, accounts, admin, auth, health):
         app.register_blueprint(blueprint)
 
 

@@ -5,7 +5,7 @@ call. Errors map themselves (`problems`).
 """
 
 from inbox.api.answers import answer, answer_page, conditional
-from inbox.api.callers import access, public, requires
+from inbox.api.callers import access, member, principal, public, requires
 from inbox.api.contract import spec
 from inbox.api.requests import idempotency_key
 from inbox.api.wiring import services
@@ -16,6 +16,8 @@ __all__ = [
     "answer_page",
     "conditional",
     "idempotency_key",
+    "member",
+    "principal",
     "public",
     "requires",
     "services",

@@ -64,6 +64,8 @@ class Recent(Generic[T]):
             if entry is not None and self._clock() - entry.loaded_at > STALE:
                 del self._entries[key]
                 return None
+            if entry is not None:
+                self._entries.move_to_end(key)
             return entry
 
     def _load(self, key: str, load: Callable[[], T]) -> T:

@@ -11,10 +11,11 @@ from inbox.api import access, answer, answer_page, idempotency_key, requires, se
 from inbox.auth.access import Permission
 from inbox.conversations import service
 from inbox.conversations.schemas import (
+    AssignBody,
     BotBody,
-    BotDone,
     ContactQuery,
     ContactRow,
+    ConversationDone,
     ConversationQuery,
     ConversationRow,
     FavoriteBody,
@@ -73,10 +74,20 @@ def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/bot")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_200=BotDone, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=ConversationDone, **_REFUSALS), tags=["conversations"])
 def set_bot(conversation_id: UUID, json: BotBody) -> Response:
     """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
-    return answer(BotDone(conversation=service.set_bot(services().db, access(), conversation_id, enabled=json.enabled)))
+    row = service.set_bot(services().db, access(), conversation_id, enabled=json.enabled)
+    return answer(ConversationDone(conversation=row))
+
+
+@bp.post("/conversations/<uuid:conversation_id>/assign")
+@requires(Permission.MESSAGES_SEND)
+@spec.validate(resp=Answers(HTTP_200=ConversationDone, **_REFUSALS), tags=["conversations"])
+def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
+    """Take a conversation or put it down; giving it to others, or taking it from them, needs accounts.assign."""
+    row = service.assign(services().db, access(), conversation_id, json.user_id)
+    return answer(ConversationDone(conversation=row))
 
 
 @bp.get("/messages/<uuid:conversation_id>")

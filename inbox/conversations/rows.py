@@ -40,6 +40,7 @@ def conversation_row(conversation: Conversation, contact: Contact, paused_reason
         bot_last_reply_at=conversation.bot_last_reply_at,
         needs_human=conversation.needs_human,
         needs_human_reason=conversation.needs_human_reason,
+        assigned_to=conversation.assigned_to,
         sends_paused_reason=paused_reason,
         last_message=conversation.last_message,
         last_inbound_at=conversation.last_inbound_at,

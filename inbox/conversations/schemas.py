@@ -34,6 +34,7 @@ class ConversationRow(Row):
     bot_last_reply_at: Time | None
     needs_human: bool
     needs_human_reason: str | None
+    assigned_to: UUID | None = Field(description="The user who looks after it.")
     sends_paused_reason: str | None = Field(description="Why nothing leaves this number just now; replies are kept.")
     last_message: str | None
     last_inbound_at: Time | None
@@ -107,6 +108,7 @@ class ConversationQuery(Query):
     status: Literal["open", "closed"] | None = None
     needs_human: bool | None = None
     unread: bool | None = None
+    assigned_to: UUID | None = None
     q: Annotated[str | None, Field(max_length=200)] = None
 
 
@@ -131,6 +133,10 @@ class BotBody(Body):
     enabled: StrictBool
 
 
+class AssignBody(Body):
+    user_id: UUID | None = Field(description="null: nobody.")
+
+
 class SendBody(Body):
     conversation_id: UUID
     content: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -150,7 +156,7 @@ class FavoriteDone(Done):
     is_favorite: bool
 
 
-class BotDone(Done):
+class ConversationDone(Done):
     conversation: ConversationRow
 
 

@@ -12,7 +12,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
-from inbox.auth.access import Access
+from inbox.auth.access import Access, Permission, Principal
+from inbox.auth.identities import principal_of
 from inbox.clock import new_id, to_milliseconds
 from inbox.conversations.rows import contact_row, conversation_row, message_rows
 from inbox.conversations.schemas import (
@@ -34,9 +35,10 @@ from inbox.errors import (
     InvalidRequest,
     MessageNotFound,
     NotResendable,
+    PermissionDenied,
     ReplyWindowClosed,
 )
-from inbox.models import Account, Author, Contact, Conversation, Direction, Message, MessageStatus
+from inbox.models import Account, Author, Contact, Conversation, Direction, Message, MessageStatus, User
 from inbox.outbox import jobs, settle, store
 from inbox.paging import Cursor, Page, after
 
@@ -79,6 +81,8 @@ def _filters(query: ConversationQuery) -> list[ColumnElement[bool]]:
         filters.append(Conversation.needs_human.is_(query.needs_human))
     if query.unread is not None:
         filters.append(Conversation.unread_count > 0 if query.unread else Conversation.unread_count == 0)
+    if query.assigned_to is not None:
+        filters.append(Conversation.assigned_to == query.assigned_to)
     if query.q:
         filters.append(_matches(query.q))
     return filters
@@ -201,6 +205,37 @@ def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: boo
         switch_bot(conversation, enabled=enabled)
         conversation.changed_at = db.now(session)
         return _row(session, conversation)
+
+
+@whole_transaction(idempotent=True)
+def assign(db: Database, access: Access, conversation_id: UUID, user_id: UUID | None) -> ConversationRow:
+    """Hand a conversation to a user who may answer in it, or to nobody.
+
+    Raises ConversationNotFound, PermissionDenied, InvalidRequest.
+    """
+    with db.writing() as session:
+        conversation = _visible(session, access, conversation_id, lock=True)
+        if user_id != conversation.assigned_to:
+            _check_assignment(session, access.principal, conversation, user_id)
+            conversation.assigned_to = user_id
+            conversation.changed_at = db.now(session)
+        return _row(session, conversation)
+
+
+def _check_assignment(session: Session, caller: Principal, conversation: Conversation, user_id: UUID | None) -> None:
+    """Among oneself and nobody, everybody may; others are an administrator's to move."""
+    others = {str(each) for each in (conversation.assigned_to, user_id) if each is not None} - {caller.id}
+    if others and not caller.may(Permission.ACCOUNTS_ASSIGN, conversation.account_id):
+        raise PermissionDenied("Only who may assign can give a conversation to others, or take it from them.")
+    if user_id is not None and not _may_answer(session, user_id, conversation.account_id):
+        raise InvalidRequest([FieldProblem("/user_id", "is not a user who may answer in this conversation")])
+
+
+def _may_answer(session: Session, user_id: UUID, account_id: UUID) -> bool:
+    user = session.get(User, user_id)
+    if user is None or user.disabled_at is not None:
+        return False
+    return principal_of(session, user).may(Permission.MESSAGES_SEND, account_id)
 
 
 @dataclass(frozen=True, slots=True)

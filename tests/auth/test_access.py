@@ -23,7 +23,9 @@ from inbox.services import Services
 from tests.builders import the_account
 
 #: The only routes anybody may call.
-PUBLIC = {"webhooks.verify", "webhooks.receive", "health.live", "health.ready", "health.health"}
+PUBLIC = {"webhooks.verify", "webhooks.receive", "health.live", "health.ready", "health.health", "auth.login"}
+#: What every member may do, whatever their role.
+MEMBERS = {"auth.who_am_i", "auth.logout"}
 
 
 def test_every_route_has_a_decision(app: Flask) -> None:
@@ -31,7 +33,9 @@ def test_every_route_has_a_decision(app: Flask) -> None:
         view = app.view_functions[rule.endpoint]
         decision = getattr(view, "decision", None)
         assert decision is not None, f"{rule} has no permission decision"
-        assert isinstance(decision, Permission) != (rule.endpoint in PUBLIC), rule
+        assert decision.startswith("public: ") == (rule.endpoint in PUBLIC), rule
+        assert (decision == "member") == (rule.endpoint in MEMBERS), rule
+        assert isinstance(decision, Permission) != (rule.endpoint in PUBLIC | MEMBERS), rule
 
 
 def test_every_route_that_is_not_public_refuses_a_stranger(app: Flask, stranger: FlaskClient) -> None:

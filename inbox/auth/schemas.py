@@ -1,0 +1,71 @@
+"""What the wire shows of the caller, and what signing in takes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from inbox.auth.access import Kind, Permission, Principal, Role
+from inbox.schemas import Body, Row, Time
+
+
+class GrantRow(Row):
+    role: Role
+    account_id: UUID | None = Field(description="null: for all accounts.")
+
+
+class PermissionSets(Row):
+    """Codes, sorted. For an account that is named exactly these, for every other one those of everywhere."""
+
+    everywhere: list[Permission]
+    accounts: dict[UUID, list[Permission]]
+
+
+class Me(Row):
+    """Who is calling, and what they may do."""
+
+    id: str
+    kind: Kind
+    name: str
+    email: str | None
+    roles: list[GrantRow]
+    permissions: PermissionSets
+    expires_at: Time | None = Field(description="When the session or key ends; null: not of itself, or with its token.")
+    csrf_token: str | None = Field(description="For X-CSRF-Token, when the session came in a cookie; else null.")
+
+
+class SignInBody(Body):
+    email: Annotated[str, Field(min_length=3, max_length=320, examples=["anna@example.com"])]
+    password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class SignedIn(Row):
+    """The session came as a cookie as well; a program shows `token` as Authorization: Bearer instead."""
+
+    status: Literal["ok"] = "ok"
+    token: str
+    expires_at: Time
+    user: Me
+
+
+class SignedOut(Row):
+    status: Literal["ok"] = "ok"
+
+
+def me(principal: Principal, *, csrf_token: str | None) -> Me:
+    """What a principal is told about themselves."""
+    return Me(
+        id=principal.id,
+        kind=principal.kind,
+        name=principal.name,
+        email=principal.email,
+        roles=[GrantRow(role=grant.role, account_id=grant.account_id) for grant in principal.grants],
+        permissions=PermissionSets(
+            everywhere=sorted(principal.everywhere),
+            accounts={each: sorted(these) for each, these in principal.by_account.items()},
+        ),
+        expires_at=principal.expires_at,
+        csrf_token=csrf_token,
+    )

@@ -1,0 +1,76 @@
+"""Sessions of local users: signing in with a password, and out."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select
+
+from inbox.auth.access import Principal
+from inbox.auth.hashing import token_hash
+from inbox.auth.identities import SESSION_PREFIX, principal_of
+from inbox.auth.passwords import verify_password
+from inbox.clock import new_id
+from inbox.db import Database
+from inbox.errors import TemporarilyUnavailable, UpstreamBusy, WrongPassword
+from inbox.models import User, UserSession
+from inbox.resilience import Bulkhead
+
+log = logging.getLogger(__name__)
+
+#: A password takes 32 MB and a core for a moment: many at once must not take all there is.
+_CHECKS = Bulkhead("passwords", 2)
+
+
+@dataclass(frozen=True, slots=True)
+class NewSession:
+    """A session just begun. `token` cannot be had again."""
+
+    token: str
+    principal: Principal
+    expires_at: datetime
+
+
+def sign_in(db: Database, email: str, password: str, *, lifetime: timedelta) -> NewSession:
+    """Begin a session. Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable."""
+    address = email.strip().lower()
+    with db.reading() as session:
+        user = session.execute(select(User).where(User.email == address)).scalar_one_or_none()
+    # No transaction is open here: this takes a tenth of a second on purpose.
+    if not _verified(user, password) or user is None:
+        log.info("sign-in refused")
+        raise WrongPassword
+    return _begin(db, user, lifetime)
+
+
+def _verified(user: User | None, password: str) -> bool:
+    try:
+        return _CHECKS(verify_password)(user, password)
+    except UpstreamBusy:
+        raise TemporarilyUnavailable("Too many people sign in at once. Try again in a moment.", retry_after=1) from None
+
+
+def _begin(db: Database, checked: User, lifetime: timedelta) -> NewSession:
+    token = SESSION_PREFIX + secrets.token_urlsafe(32)
+    with db.writing() as session:
+        user = session.get_one(User, checked.id, with_for_update=True)
+        if user.password_hash != checked.password_hash:  # changed while the old one was being checked
+            raise WrongPassword
+        now = db.now(session)
+        principal = principal_of(session, user, expires_at=now + lifetime)
+        user.signed_in_at = now
+        session.execute(delete(UserSession).where(UserSession.expires_at < now))
+        session.add(
+            UserSession(id=new_id(), user_id=user.id, hash=token_hash(token), created_at=now, expires_at=now + lifetime)
+        )
+    log.info("signed in", extra={"user_id": str(user.id)})
+    return NewSession(token, principal, now + lifetime)
+
+
+def sign_out(db: Database, token: str) -> None:
+    """End the session of `token`; nothing happens when it has none."""
+    with db.writing() as session:
+        session.execute(delete(UserSession).where(UserSession.hash == token_hash(token)))
