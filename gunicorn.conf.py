@@ -15,6 +15,11 @@ graceful_timeout = 25
 # Longer than the idle time of the proxy in front (Heroku's router 90 s, nginx 60 s), so that the proxy closes first.
 keepalive = 95
 
+# Larger than any request of ours; Heroku and nginx stop at the same or earlier. Bodies: MAX_CONTENT_LENGTH.
+limit_request_line = 8190
+limit_request_fields = 64
+limit_request_field_size = 8190
+
 # The heartbeat file is touched every second; on a slow disk that alone can block a worker.
 worker_tmp_dir = "/dev/shm" if pathlib.Path("/dev/shm").is_dir() else None  # noqa: S108
 # Threads, pools and sessions are made per process, after the fork.

@@ -24,6 +24,7 @@ def create_app(config: Config | None = None) -> Flask:
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from inbox import cli, logs
+    from inbox.api import headers
     from inbox.api.limits import Limits
     from inbox.api.problems import EXPOSED_HEADERS, register
     from inbox.api.requests import MAX_BODY
@@ -43,6 +44,7 @@ def create_app(config: Config | None = None) -> Flask:
     services = build(config, ProfileCache(app, config))
     app.extensions["inbox"] = services
     register(app)
+    headers.register(app, config)
     Limits(app, services)
     _register_blueprints(app)
     cli.register(app)
@@ -58,10 +60,11 @@ def _register_blueprints(app: Flask) -> None:
     from inbox.auth.routes import bp as auth
     from inbox.bot.routes import bp as bot
     from inbox.conversations.routes import bp as conversations
+    from inbox.docs.routes import bp as docs
     from inbox.health.routes import bp as health
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, bot, accounts, admin, auth, health):
+    for blueprint in (webhooks, conversations, bot, accounts, admin, auth, health, docs):
         app.register_blueprint(blueprint)
 
 

@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -21,13 +21,16 @@ from flask.cli import AppGroup, with_appcontext
 
 from inbox import create_app, services_of
 from inbox.accounts import service as accounts
-from inbox.auth import keys
-from inbox.auth.access import Role
-from inbox.clock import rfc3339, utc_now
+from inbox.accounts.adding import ensure_default
+from inbox.accounts.changes import resume
+from inbox.accounts.rotation import rotate_keys
+from inbox.accounts.tokens import usable_token
+from inbox.cli_access import day, key_commands, user_commands
+from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.health import operator
-from inbox.health.doctor import Finding, Level, examine, problem
+from inbox.health.doctor import Finding, Level, examine, examine_numbers, problem
 from inbox.health.incidents import list_incidents
 from inbox.health.watch import DATABASE
 from inbox.outbox.wake import Work
@@ -38,13 +41,12 @@ log = logging.getLogger(__name__)
 INCIDENTS_SHOWN = 200
 
 db_commands = AppGroup("db", help="The database schema.")
-key_commands = AppGroup("keys", help="API keys.")
 account_commands = AppGroup("accounts", help="Business numbers.")
 
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (db_commands, key_commands, account_commands, worker, incidents, doctor, demo):
+    for command in (db_commands, user_commands, key_commands, account_commands, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
 
@@ -79,38 +81,11 @@ def downgrade(revision: str) -> None:
     click.echo("The schema was taken back." if changed else "Nothing to do.")
 
 
-@key_commands.command("create")
-@click.option("--name", required=True, help="What the key is for.")
-@click.option("--role", type=click.Choice([role.value for role in Role]), default=Role.VIEWER.value)
-def create_key(name: str, role: str) -> None:
-    """Make a key and print it: it cannot be shown again."""
-    made = keys.create(services_of(current_app).db, name=name, role=Role(role))
-    click.echo(made.secret)
-
-
-@key_commands.command("list")
-def list_keys() -> None:
-    """Show all keys: when made, role, the part that identifies each, and whether it still works."""
-    for key in keys.listed(services_of(current_app).db):
-        state = f"revoked {_day(key.revoked_at)}" if key.revoked_at else "valid"
-        click.echo(f"{_day(key.created_at)}  {key.role:8}  {key.prefix}…  {state}  {key.name}")
-
-
-@key_commands.command("revoke")
-@click.argument("prefix")
-def revoke_key(prefix: str) -> None:
-    """Revoke the key that `keys list` shows as PREFIX."""
-    count = keys.revoke(services_of(current_app).db, prefix.rstrip("…"))
-    if not count:
-        raise click.ClickException("No valid key begins like that; see: flask --app wsgi keys list")
-    click.echo("Revoked.")
-
-
 @account_commands.command("list")
 def list_accounts() -> None:
     """Show all numbers, and why one is paused."""
     for account in accounts.all_accounts(services_of(current_app).db):
-        state = f"paused {_day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
+        state = f"paused {day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
         click.echo(f"{account.phone_number_id}  {account.phone_number or '-':15}  {state}")
 
 
@@ -120,11 +95,46 @@ def list_accounts() -> None:
 def resume_account(phone_number_id: str, new_token: bool) -> None:
     """Let a paused number send again: what waited leaves at once, in order."""
     services = services_of(current_app)
-    token = _secret("Access token") if new_token else None
-    if not accounts.resume(services.db, services.cipher, phone_number_id, token):
+    token = _token() if new_token else None
+    if not resume(services.db, services.cipher, phone_number_id, token):
         raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
     services.wakeups.ring(Work.DELIVER)
     click.echo("Resumed.")
+
+
+@account_commands.command("check")
+@click.argument("phone_number_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def check_accounts(phone_number_id: str | None, as_json: bool) -> None:
+    """Ask WhatsApp whether a number, or every one, is set up well. Exit code 1 when there is a problem."""
+    with _quiet():
+        findings = examine_numbers(services_of(current_app), phone_number_id)
+    if not findings:
+        raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
+    raise SystemExit(_tell(findings, as_json=as_json))
+
+
+@account_commands.command("rotate-keys")
+def rotate_account_keys() -> None:
+    """Encrypt every stored access token with the first of ENCRYPTION_KEYS. Safe to repeat.
+
+    Exit code 1 when there are tokens that none of the keys can read.
+    """
+    services = services_of(current_app)
+    done = rotate_keys(services.db, services.cipher)
+    click.echo(f"{done.rotated} encrypted anew, {done.current} were already, {len(done.unreadable)} cannot be read.")
+    for phone_number_id in done.unreadable:
+        click.echo(f"None of ENCRYPTION_KEYS can read the token of {phone_number_id}; it was left as it is.")
+    if done.unreadable:
+        raise click.ClickException("Add the missing key to ENCRYPTION_KEYS, or: accounts resume NUMBER --new-token")
+
+
+def _token() -> str:
+    """An access token that was typed or piped."""
+    try:
+        return usable_token(_secret("Access token"))
+    except ValueError as error:
+        raise click.ClickException(f"Access token {error}.") from None
 
 
 def _secret(name: str) -> str:
@@ -133,10 +143,6 @@ def _secret(name: str) -> str:
     if not given.strip():
         raise click.ClickException(f"{name} is empty.")
     return str(given).strip()
-
-
-def _day(moment: datetime) -> str:
-    return rfc3339(moment)[:10]
 
 
 @click.command("worker")
@@ -148,7 +154,7 @@ def worker() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
-        accounts.ensure_default(services.db, services.config, services.cipher)
+        ensure_default(services.db, services.config, services.cipher)
     services.start("worker")
     ended.wait()
     if not services.close():

@@ -30,7 +30,7 @@ def first_id(moment: datetime) -> UUID:
 
 def rfc3339(moment: datetime) -> str:
     """`moment` as the wire shows it: 2026-11-20T09:00:01.000Z."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds")[:-6] + "Z"  # instead of +00:00
 
 
 def parse_rfc3339(text: str) -> datetime:
@@ -38,4 +38,7 @@ def parse_rfc3339(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError("a time needs an offset, such as Z or +01:00")
-    return to_milliseconds(moment.astimezone(UTC))
+    try:
+        return to_milliseconds(moment.astimezone(UTC))
+    except OverflowError:
+        raise ValueError("a time needs a year that UTC can hold") from None

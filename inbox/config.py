@@ -53,6 +53,8 @@ GEMINI = Policy(
 )
 #: One attempt: repeats of a send belong to the outbox.
 WHATSAPP = Policy(total=10.0, connect=3.0, read=7.0, minimum=3.0, breaker_failures=3, breaker_open=30.0, bulkhead=5)
+#: A file on its way from WhatsApp to somebody's browser. The largest that WhatsApp takes has 100 MB.
+WHATSAPP_MEDIA = Policy(total=60.0, connect=3.0, read=10.0, minimum=3.0, bulkhead=2, max_bytes=100 * 1024 * 1024)
 SUPABASE = Policy(total=5.0, connect=2.0, read=3.0, attempts=2, breaker_failures=5, breaker_open=30.0, bulkhead=2)
 
 
@@ -122,6 +124,7 @@ class Config:
     whatsapp: Policy = WHATSAPP
     gemini: Policy = GEMINI
     supabase: Policy = SUPABASE
+    whatsapp_media: Policy = WHATSAPP_MEDIA
     database: DatabaseLimits = DatabaseLimits()
     resilience_retry: bool = True
     resilience_breaker: bool = True
@@ -218,6 +221,11 @@ class Config:
             whatsapp=read.policy("WHATSAPP", whatsapp, longest=15),  # a lease on a send ends after 20
             gemini=read.policy("GEMINI", gemini, longest=45),  # a lease on an answer ends after 60
             supabase=read.policy("SUPABASE", supabase, longest=15),
+            whatsapp_media=replace(
+                WHATSAPP_MEDIA,
+                total=read.seconds("WHATSAPP_MEDIA_SECONDS", WHATSAPP_MEDIA.total, low=5, high=600),
+                bulkhead=max(1, web_threads // 4),
+            ),
             database=read.database_limits(),
             resilience_retry=read.switch("RESILIENCE_RETRY", True),
             resilience_breaker=read.switch("RESILIENCE_BREAKER", True),
@@ -237,6 +245,8 @@ class Config:
         """Rules that span several settings. Raises ConfigError."""
         for key in self.encryption_keys:
             check_encryption_key(key)
+        if self.supabase_jwt_secret and len(self.supabase_jwt_secret.encode()) < 32:  # RFC 7518, section 3.2
+            raise ConfigError("SUPABASE_JWT_SECRET", "must have 32 bytes or more; copy it from the project's settings")
         if self.whatsapp_phone_number_id and not self.whatsapp_access_token:
             raise ConfigError("WHATSAPP_ACCESS_TOKEN", "is missing, but WHATSAPP_PHONE_NUMBER_ID is set; set both")
         if not self.production:
@@ -300,6 +310,14 @@ def is_local_host(host: str) -> bool:
     except ValueError:
         return False
     return address.is_loopback or address.is_private
+
+
+def phone_digits(text: str) -> str:
+    """A phone number as E.164 digits without the plus sign. Raises ValueError."""
+    bare = text.translate(str.maketrans("", "", "+ -().\u00a0"))
+    if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
+        raise ValueError("must be a phone number with its country code, such as +33612345678")
+    return bare
 
 
 class _Reader:
@@ -383,12 +401,10 @@ class _Reader:
     def phone(self, name: str) -> str | None:
         """A phone number as E.164 digits without the plus sign."""
         value = self.text(name)
-        if value is None:
-            return None
-        bare = value.translate(str.maketrans("", "", "+ -().\u00a0"))
-        if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
-            raise ConfigError(name, "must be a phone number with its country code, such as +33612345678")
-        return bare
+        try:
+            return None if value is None else phone_digits(value)
+        except ValueError as error:
+            raise ConfigError(name, str(error)) from None
 
     def origins(self, name: str) -> tuple[str, ...]:
         origins = self.words(name)

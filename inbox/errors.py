@@ -71,6 +71,19 @@ class NotJSON(DomainError):
     title = "The body is not valid JSON. Send JSON in UTF-8 with Content-Type: application/json."
 
 
+class JSONTooComplex(DomainError):
+    """The body is JSON, but of more values or levels than any request of ours has."""
+
+    code, title = "json_too_complex", "The body is nested too deeply, or holds too many values."
+
+
+class UnsupportedEncoding(DomainError):
+    """The body is compressed, or in another character set."""
+
+    code = "unsupported_encoding"
+    title = "Send the body in UTF-8, and not compressed: without Content-Encoding, and without another charset."
+
+
 class PayloadTooLarge(DomainError):
     """The body is larger than this route takes."""
 
@@ -152,6 +165,13 @@ class UserExists(DomainError):
     status, code, title = 409, "user_exists", "There is a user with this e-mail address already."
 
 
+class HasNoPassword(DomainError):
+    """A password was to be set for somebody whom the identity provider knows."""
+
+    status, code = 409, "has_no_password"
+    title = "This user signs in with Supabase. Change the password there."
+
+
 class LastAdmin(DomainError):
     """Nobody would be left who can give permissions."""
 
@@ -178,7 +198,7 @@ class AccountExists(DomainError):
 
 
 class MediaNotFound(DomainError):
-    """The message has no file, or WhatsApp has it no longer (it keeps files for 30 days)."""
+    """The message has no file, or WhatsApp has it no longer (it keeps customers' files for 7 days)."""
 
     status, code, title = 404, "media_not_found", "This message has no file, or WhatsApp has it no longer."
 
@@ -258,6 +278,13 @@ class DatabaseUnavailable(TemporarilyUnavailable):
         super().__init__(self.IN_DOUBT if in_doubt else None, retry_after=retry_after)
         self.may_repeat = may_repeat
         self.in_doubt = in_doubt
+
+
+class AccountBeingRemoved(TemporarilyUnavailable):
+    """What the number had to send is still being withdrawn; if it came back now, some of that would be sent."""
+
+    code = "account_being_removed"
+    title = "This number is still being removed. Try again shortly."
 
 
 class IdentityUnavailable(TemporarilyUnavailable):

@@ -7,6 +7,8 @@ them, are run long after their clients have left, and `/health` waits with the r
 - whoever has waited longer than its kind's patience is answered 503: by the main thread the moment it happens, or by
   the thread that was about to begin. So a handler never starts late, and a refusal never waits for a thread;
 - a request whose client has left is not run;
+- a request is begun when all of it is there: until then it waits in the poller, and a slow sender holds no thread.
+  What is too large for that, or chunked, has two threads of its own, and ten seconds to come;
 - a line holds so many tickets; who comes on top is refused at once.
 
 `/health`, `/health/live` and `/health/ready` have one thread each: a frozen database that holds the thread of
@@ -20,26 +22,33 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import inspect
 import logging
 import math
 import select
 import selectors
 import socket
+import struct
+import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
 import gunicorn
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from inbox import shedding
+from inbox.client_socket import READ, ClientSocket
 from inbox.shedding import Kind, Line, Ticket
 
 log = logging.getLogger(__name__)
 
-PEEK = 4096  # bytes looked at; the head of a probe is shorter
+PEEK = shedding.HEAD  # bytes looked at
+ARRIVAL = 20.0  # seconds for a request to arrive
+STREAMED_THREADS = 2
 
 #: Requests per thread that may wait. Age is the rule that matters: a short line would refuse bursts that are over in
 #: milliseconds. A thread whose requests take 15 ms works off 32 within PATIENCE; who comes after those waits in vain.
@@ -54,15 +63,20 @@ ORDINARY_THREADS = 0.75
 LINGER = 2.0  # seconds a closed connection is kept for its client to read the answer; as long as gunicorn's
 LINGER_BYTES = 65_536  # read and thrown away meanwhile; as many as gunicorn's
 ACCEPT_PAUSE = 1.0  # seconds without new connections after the process ran out of file descriptors
+_IP = (socket.AF_INET, socket.AF_INET6)  # a Unix socket wakes the poller with each byte; behind it is a proxy of ours
 _LEFT = getattr(select, "POLLRDHUP", select.POLLHUP)  # the client has closed, whatever it sent before; Linux's name
+
+
+wsgi.SERVER = "inbox"  # what the Server header says: that it is gunicorn helps nobody but those who look for its holes
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
     """A client's connection, which can be looked at without reading from it."""
 
     def __init__(self, worker: SheddingWorker, sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(worker.cfg, sock, client, server)
+        super().__init__(worker.cfg, ClientSocket(sock), client, server)
         self.close_later = worker.linger
+        self.arrive_by: float | None = None  # monotonic seconds, once its next request has begun to come
         self.thrown_away = 0
         self.ticket: Ticket | None = None  # of its newest request
 
@@ -76,6 +90,22 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         except OSError:
             return read_ahead
         return read_ahead + arrived
+
+    def missing(self, head: bytes) -> int:
+        """Bytes of the request beginning with `head` that have to come before a thread can read it without waiting."""
+        whole = shedding.length(head)
+        if whole is None or whole <= len(head) or self.sock.family not in _IP or self.has_left():
+            return 0
+        return max(0, whole - self._arrived())
+
+    def _arrived(self) -> int:
+        waiting = struct.unpack("i", fcntl.ioctl(self.sock, termios.FIONREAD, b"\0" * 4))[0]
+        return int(waiting) + (len(self.parser.unreader.buf.getvalue()) if self.parser is not None else 0)
+
+    @property
+    def waits_since(self) -> float:
+        """When it began to wait for the client: monotonic seconds."""
+        return float(self.timeout) - (self.cfg.keepalive if self.arrive_by is None else ARRIVAL)
 
     def has_left(self) -> bool:
         """Whether the client has closed its side. A peek would see only what it sent before."""
@@ -137,6 +167,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         for kind in (Kind.LIVE, Kind.READY, Kind.HEALTH):
             one = ThreadPoolExecutor(1, thread_name_prefix=kind.value)
             self._lines[kind] = Line(kind, one, WAITING_PER_THREAD, 1)
+        streamed = ThreadPoolExecutor(STREAMED_THREADS, thread_name_prefix="streamed")
+        self._lines[Kind.STREAMED] = Line(Kind.STREAMED, streamed, WAITING_PER_THREAD, STREAMED_THREADS)
         return pool
 
     def run(self) -> None:
@@ -182,6 +214,13 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.nr_conns -= 1
             conn.close()
             return
+        missing = conn.missing(head)
+        if missing:
+            self._wait_for_more(conn, missing)
+            return
+        if conn.arrive_by is not None:
+            conn.arrive_by = None
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
         line = self._lines[shedding.kind_of(head)]
         conn.ticket = ticket = Ticket(line.kind, conn, time.monotonic(), self._begin)
         if line.is_full():
@@ -201,8 +240,19 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         super().finish_request(conn, fs)
 
     def _wait_for_first_byte(self, conn: Connection) -> None:
-        conn.sock.setblocking(False)
         conn.set_timeout()
+        self._wait(conn)
+
+    def _wait_for_more(self, conn: Connection, missing: int) -> None:
+        """Come back when so many more bytes have come. All of them have ARRIVAL seconds, from the first on."""
+        if conn.arrive_by is None:
+            conn.arrive_by = time.monotonic() + ARRIVAL
+        conn.timeout = conn.arrive_by
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, missing)
+        self._wait(conn)
+
+    def _wait(self, conn: Connection) -> None:
+        conn.sock.setblocking(False)
         self.pending_conns.append(conn)
         wake = partial(self.on_pending_socket_readable, conn)
         self.poller.register(conn.sock, selectors.EVENT_READ, wake)
@@ -212,7 +262,9 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if ticket.is_too_late(time.monotonic()):
             ticket.refuse()
             return False
-        return self.handle(ticket.client)
+        connection: Any = ticket.client
+        connection.sock.read_by = time.monotonic() + READ
+        return self.handle(connection)
 
     # --- time passes -----------------------------------------------------------------------------------------------
 
@@ -244,7 +296,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         """Close what has been idle longest when few places are left, as nginx does: idlers must not keep others out."""
         while self.nr_conns > self._room and (self.keepalived_conns or self.pending_conns):
             idle = [line for line in (self.keepalived_conns, self.pending_conns) if line]
-            conn = min(idle, key=lambda line: line[0].timeout).popleft()
+            conn = min(idle, key=lambda line: line[0].waits_since).popleft()
             self.poller.unregister(conn.sock)
             self.nr_conns -= 1
             conn.close()

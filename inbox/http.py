@@ -1,13 +1,14 @@
 """The one requests.Session, and one exchange over it.
 
-Every call to an upstream leaves through `exchange`. It sends once, keeps the deadline of `resilience.py` on every
-byte, and sorts the ways it can go wrong by one question: can the upstream have acted? The answer does not stand in the
-exception (requests raises the same ConnectionError for "refused" and for "cut off after the request was read"), so the
-connection notes how far it got.
+Every call to an upstream leaves through `exchange`, or through `stream` when its answer is a file. It sends once, keeps
+the deadline of `resilience.py` on every byte, and sorts the ways it can go wrong by one question: can the upstream have
+acted? The answer does not stand in the exception (requests raises the same ConnectionError for "refused" and for "cut
+off after the request was read"), so the connection notes how far it got.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import math
@@ -16,7 +17,8 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -34,11 +36,12 @@ from urllib3.util.ssl_ import create_urllib3_context
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUnavailable, UpstreamUntrusted
 from inbox.logs import request_id
 from inbox.resilience import Upstream, remaining
+from inbox.resilience.deadline import restore, shorten
 
 log = logging.getLogger(__name__)
 
 POOL_SIZE = 256  # connections kept per host: more than any bulkhead allows, so none is ever thrown away
-HOSTS = 8  # whose pools are kept; we call three
+HOSTS = 8  # whose pools are kept; we call three, and those that Meta keeps files on
 IDLE_LIMIT = 20.0  # seconds; a peer closes idle connections, and a request that meets the closing is ambiguous
 USER_AGENT = "inbox/0.1"
 
@@ -64,6 +67,7 @@ class _Call(threading.local):
     phase = "connect"  #: connect: nothing sent; sent: perhaps read; headers: answered
     read_timeout: float | None = None
     connect_by = math.inf  #: time.monotonic(); connecting a second time has what the first left
+    public_only = False  #: the address came from outside: it must not lead into our own network
 
 
 _call = _Call()
@@ -202,6 +206,8 @@ def _resolve(conn: HTTPConnection, end: float) -> list[Any]:
             raise ConnectTimeoutError(conn, "the name server does not answer")
     if failed:
         raise NameResolutionError(host, conn, socket.gaierror(str(failed[0]))) from failed[0]
+    if _call.public_only and not all(ipaddress.ip_address(each[4][0]).is_global for each in found):
+        raise NewConnectionError(conn, "the name leads to an address that is not public")
     return found
 
 
@@ -267,31 +273,51 @@ def exchange(upstream: Upstream, method: str, url: str, *, headers: Mapping[str,
     of at most `max_bytes` came back.
     """
     upstream.check_time()
-    policy = upstream.policy
     started = time.monotonic()
-    _call.phase, _call.read_timeout, _call.connect_by = "connect", policy.read, started + policy.connect
-    try:
-        with session.request(
-            method,
-            url,
-            json=body,
-            headers={**headers, "X-Request-Id": request_id()},
-            timeout=(policy.connect, policy.read),
-            stream=True,
-            allow_redirects=False,
-        ) as response:
-            raw = _read(response, policy.max_bytes)
-    except (requests.RequestException, HTTPError, OSError) as error:
-        failure = _failure(upstream.name, error)
-        _log(upstream.name, method, started, failure)
-        raise failure from error
-    answer = Answer(response.status_code, response.headers, None if raw is None else _parsed(raw))
+    limit = upstream.policy.max_bytes
+    with _watched(upstream.name, method, started), _send(upstream, method, url, headers, body) as response:
+        raw = _read(response, limit)
     if raw is None:
-        failure = UpstreamOutcomeUnknown(upstream.name, f"the answer is longer than {policy.max_bytes} bytes")
+        failure = UpstreamOutcomeUnknown(upstream.name, f"the answer is longer than {limit} bytes")
         _log(upstream.name, method, started, failure)
         raise failure
-    _log(upstream.name, method, started, answer)
-    return answer
+    _log(upstream.name, method, started, str(response.status_code))
+    return Answer(response.status_code, response.headers, _parsed(raw))
+
+
+def _send(
+    upstream: Upstream,
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: Any = None,
+    *,
+    public_only: bool = False,
+) -> requests.Response:
+    """The head of the answer. Its body is still to be read, by whoever closes it."""
+    policy = upstream.policy
+    _call.phase, _call.read_timeout, _call.public_only = "connect", policy.read, public_only
+    _call.connect_by = time.monotonic() + policy.connect
+    return session.request(
+        method,
+        url,
+        json=body,
+        headers={**headers, "X-Request-Id": request_id()},
+        timeout=(policy.connect, policy.read),
+        stream=True,
+        allow_redirects=False,
+    )
+
+
+@contextmanager
+def _watched(upstream: str, method: str, started: float) -> Iterator[None]:
+    """Logs what breaks an exchange, and raises it as the typed error it is."""
+    try:
+        yield
+    except (requests.RequestException, HTTPError, OSError) as error:
+        failure = _failure(upstream, error)
+        _log(upstream, method, started, failure)
+        raise failure from error
 
 
 def _read(response: requests.Response, max_bytes: int) -> bytes | None:
@@ -341,11 +367,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
-def _log(upstream: str, method: str, started: float, outcome: Answer | UpstreamError) -> None:
+def _log(upstream: str, method: str, started: float, outcome: str | UpstreamError, **more: Any) -> None:
     if isinstance(outcome, UpstreamError):
         level, shown = logging.WARNING, f"{type(outcome).__name__}: {outcome.reason}"
     else:
-        level, shown = logging.INFO, str(outcome.status)
+        level, shown = logging.INFO, outcome
     log.log(
         level,
         "upstream call",
@@ -355,5 +381,71 @@ def _log(upstream: str, method: str, started: float, outcome: Answer | UpstreamE
             "outcome": shown,
             "phase": _call.phase,
             "duration_ms": round((time.monotonic() - started) * 1000, 1),
+            **more,
         },
     )
+
+
+# --- an answer that is a file ------------------------------------------------------------------------------------
+
+
+def stream(upstream: Upstream, url: str, *, headers: Mapping[str, str], public_only: bool = False) -> Stream:
+    """GET `url`: the head of the answer, with its body still to be read. Whoever has it closes it.
+
+    Raises as `exchange` does. `public_only`: never from an address within a private network.
+    """
+    upstream.check_time()
+    started = time.monotonic()
+    with _watched(upstream.name, "GET", started):
+        response = _send(upstream, "GET", url, headers, public_only=public_only)
+    return Stream(upstream, response, started)
+
+
+class Stream:
+    """An answer that is read while it comes, under the deadline of the thread that asked for it.
+
+    The body is passed on as it is on the wire, never unpacked.
+    """
+
+    PIECE = 65_536  # bytes
+
+    def __init__(self, upstream: Upstream, response: requests.Response, started: float) -> None:
+        left = remaining()
+        self.status = response.status_code
+        self.headers = response.headers
+        self.ends_at = math.inf if left is None else time.monotonic() + left  #: time.monotonic()
+        self._upstream = upstream
+        self._response = response
+        self._started = started
+        self._pieces: Iterator[bytes] = response.raw.stream(self.PIECE, decode_content=False)
+        self._bytes = 0
+        self._outcome: str | None = f"{response.status_code}, not read to its end"  # None: logged already
+        self._closed = False
+
+    def read(self) -> bytes:
+        """The next bytes of the body, b"" after the last. Raises UpstreamOutcomeUnknown when it breaks off."""
+        # Other calls may have been made since by this thread, and between two reads it has no deadline.
+        _call.phase, _call.read_timeout = "headers", self._upstream.policy.read
+        outer = shorten(self.ends_at - time.monotonic())
+        try:
+            with _watched(self._upstream.name, "GET", self._started):
+                piece = next(self._pieces, b"")
+        except UpstreamError:
+            self._outcome = None
+            raise
+        finally:
+            restore(outer)
+        self._bytes += len(piece)
+        if not piece:
+            self._outcome = str(self.status)
+        return piece
+
+    def close(self) -> None:
+        """Give the connection back if all was read, or close it. Again, it does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._response.close()
+        if self._outcome is not None:
+            _call.phase = "headers"
+            _log(self._upstream.name, "GET", self._started, self._outcome, bytes=self._bytes)

@@ -124,6 +124,9 @@ def configure(log_format: Literal["json", "text"], level: str, secrets: Iterable
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level)
+    gunicorn = logging.getLogger("gunicorn.error")  # its handler would print what a bad request holds as it is
+    gunicorn.handlers.clear()
+    gunicorn.propagate = True
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings print URLs
-    for chatty in ("werkzeug", "alembic"):
+    for chatty in ("werkzeug", "alembic", "flask-limiter"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

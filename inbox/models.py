@@ -32,7 +32,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from inbox.clock import new_id, to_milliseconds
 
-SCHEMA = "0003"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0004"  #: the newest migration; a test compares it with the migrations' own head
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -53,6 +53,14 @@ class UTCDateTime(TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:
+        """As the base class makes it of the above. On PostgreSQL one call instead of two: a page has 700 times."""
+        return _in_utc if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
+
+def _in_utc(value: datetime | None) -> datetime | None:
+    return value if value is None or value.tzinfo is UTC else value.astimezone(UTC)
 
 
 class Base(DeclarativeBase):
@@ -155,6 +163,7 @@ class Contact(Base):
             "ix_contacts_parent", "account_id", "parent_user_id", postgresql_where=text("parent_user_id IS NOT NULL")
         ),
         Index("ix_contacts_page", "account_id", "created_at", "id"),  # GET /contacts
+        # and, where PostgreSQL has pg_trgm, ix_contacts_search: migration 0004
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -212,6 +221,14 @@ class Conversation(Base):
             "id",
             postgresql_where=text("needs_human"),
             sqlite_where=text("needs_human"),
+        ),
+        Index(
+            "ix_conversations_closed",
+            "account_id",
+            "updated_at",
+            "id",
+            postgresql_where=text("status = 'closed'"),
+            sqlite_where=text("status = 'closed'"),
         ),
         Index(
             "ix_conversations_assigned",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, bindparam, literal, tuple_
 
 from inbox.clock import parse_rfc3339, rfc3339
 from inbox.errors import FieldProblem, InvalidRequest
@@ -52,5 +52,25 @@ class Page(Generic[Row]):
 
 
 def after(cursor: Cursor, time: Any, id_: Any) -> ColumnElement[bool]:
-    """Rows behind `cursor` in an order of (time, id) descending."""
-    return or_(time < cursor.time, and_(time == cursor.time, id_ < cursor.id))
+    """Rows behind `cursor` in an order of (time, id) descending.
+
+    A comparison of rows, which both databases find the place of in an index on (…, time, id). The same said with OR
+    they read the index from its beginning for: 50 ms half-way through a million rows.
+    """
+    return tuple_(time, id_) < tuple_(literal(cursor.time, time.type), literal(cursor.id, id_.type))
+
+
+def behind(time: Any, id_: Any) -> ColumnElement[bool]:
+    """As `after`, for a statement that is kept: the cursor is a parameter (`place`)."""
+    return tuple_(time, id_) < tuple_(bindparam("place_time", type_=time.type), bindparam("place_id", type_=id_.type))
+
+
+def place(cursor: Cursor | None, limit: int) -> dict[str, Any]:
+    """The parameters of a page of a kept statement: `rows`, one more than the page shows, and those of `behind`."""
+    values: dict[str, Any] = {"rows": limit + 1}
+    return values if cursor is None else {**values, "place_time": cursor.time, "place_id": cursor.id}
+
+
+def following(found: Sequence[Mapping[str, Any]], limit: int, time: str) -> Cursor | None:
+    """Where the next page begins, when more was found than a page shows; `time` names what it is ordered by."""
+    return Cursor(found[limit - 1][time], found[limit - 1]["id"]) if len(found) > limit else None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from inbox.clock import rfc3339
 
@@ -13,38 +15,48 @@ from inbox.clock import rfc3339
 Time = Annotated[
     datetime,
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
-    Field(examples=["2026-11-20T09:00:01.000Z"]),
+    Field(examples=["2026-11-20T09:00:01.000Z"], json_schema_extra={"format": "date-time"}),
 ]
 
 
-def _storable(value: Any) -> Any:
-    """Refuse text that no database can store: U+0000 and lone surrogates, anywhere inside."""
+def unstorable(value: Any, pointer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where `value` holds text that no database can store: U+0000 and lone surrogates."""
     if isinstance(value, str):
         if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            raise ValueError("must not contain U+0000 or lone surrogates")
+            yield pointer
     elif isinstance(value, dict):
         for key, item in value.items():
-            _storable(key)
-            _storable(item)
+            yield from unstorable(key, pointer)
+            yield from unstorable(item, (*pointer, key))
     elif isinstance(value, list):
-        for item in value:
-            _storable(item)
-    return value
+        for number, item in enumerate(value):
+            yield from unstorable(item, (*pointer, str(number)))
 
 
-def _plus(value: Any) -> Any:
-    """Undo what happens to the plus sign of +01:00 in a query string that was not encoded."""
-    return value.replace(" ", "+") if isinstance(value, str) and "T" in value else value
+_RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII | re.IGNORECASE)
+
+
+def _time(value: Any) -> Any:
+    """RFC 3339 alone; a plus sign that was not encoded came as a space."""
+    text = value.replace(" ", "+") if isinstance(value, str) else ""
+    if not _RFC3339.match(text):
+        raise ValueError("must be a time with an offset, such as 2026-11-20T09:00:00Z")
+    return text
+
+
+def _kept(moment: datetime) -> datetime:
+    """The nearest time that every database and time zone can hold; nothing of ours is older or newer than these."""
+    return min(max(moment, datetime(1970, 1, 1, tzinfo=UTC)), datetime(9000, 1, 1, tzinfo=UTC))
 
 
 #: A time in a query string: RFC 3339 with an offset.
-QueryTime = Annotated[AwareDatetime, BeforeValidator(_plus)]
+QueryTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_kept)]
 
 
 class Row(BaseModel):
-    """Something we show."""
+    """Something we show. Every field is always there."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
 
 
 class Body(BaseModel):
@@ -52,21 +64,11 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    @model_validator(mode="before")
-    @classmethod
-    def check_storable(cls, data: Any) -> Any:
-        return _storable(data)
-
 
 class Query(BaseModel):
     """A query string: values are text, so they are read as the type they should be."""
 
     model_config = ConfigDict(extra="forbid")
-
-    @model_validator(mode="before")
-    @classmethod
-    def check_storable(cls, data: Any) -> Any:
-        return _storable(data)
 
 
 class Problem(BaseModel):

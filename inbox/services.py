@@ -11,7 +11,7 @@ from datetime import timedelta
 from sqlalchemy import inspect, text
 
 from inbox import resilience
-from inbox.accounts.service import ensure_default
+from inbox.accounts.adding import ensure_default
 from inbox.accounts.tokens import TokenCipher
 from inbox.auth.identities import Identities
 from inbox.auth.supabase import SupabaseTokens
@@ -24,6 +24,7 @@ from inbox.db import Database
 from inbox.db.transactions import database_breaker
 from inbox.gateways.gemini import Gemini
 from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways.whatsapp_media import HOST, WhatsAppMedia
 from inbox.health.probes import Health
 from inbox.health.processes import Kind
 from inbox.health.reporter import Reporter
@@ -32,7 +33,7 @@ from inbox.models import SCHEMA
 from inbox.outbox.crews import build_dispatcher
 from inbox.outbox.dispatcher import DRAIN, Dispatcher
 from inbox.outbox.wake import Wakeups, Work
-from inbox.resilience import Bulkhead
+from inbox.resilience import Bulkhead, Upstream
 from inbox.webhooks.apply import IngestSettings
 from inbox.webhooks.journal import Journal
 
@@ -47,6 +48,7 @@ class Services:
     db: Database
     cipher: TokenCipher
     whatsapp: WhatsApp
+    media: WhatsAppMedia
     models: Models
     previews: Bulkhead
     profiles: ProfileCache
@@ -119,6 +121,7 @@ class Services:
         self.journal.close()
         self.wakeups.stop()
         self.reporter.stop()
+        self.identities.close()
         self.db.close()
         return drained
 
@@ -157,6 +160,7 @@ def build(config: Config, profiles: ProfileCache) -> Services:
         db=db,
         cipher=TokenCipher(config.encryption_keys),
         whatsapp=WhatsApp(config.whatsapp_api_url),
+        media=WhatsAppMedia(config.whatsapp_api_url, Upstream(HOST, config.whatsapp_media)),
         models=models,
         previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
         profiles=profiles,

@@ -27,6 +27,10 @@ PATIENCE = 0.5  # seconds a request may wait for a thread: a person has not give
 WEBHOOK_PATIENCE = 4.0  # Meta waits about 5 s for its 200 and, told 503, sends the event again
 NOTICEABLE = 0.1  # seconds of waiting after which it is worth asking whether the client is still there
 REPORT_EVERY = 1.0  # seconds between two log lines
+#: Bytes. A request up to this size is begun when all of it is there, which is in the kernel: its buffer of a connection
+#: grows only when somebody reads, so this has to be well below what it begins with (64 KB and more).
+WHOLE = 48 * 1024
+HEAD = 16 * 1024  # bytes; no head that is longer is waited for
 
 
 class Kind(enum.Enum):
@@ -37,6 +41,7 @@ class Kind(enum.Enum):
     LIVE = "live"
     READY = "ready"
     HEALTH = "health"
+    STREAMED = "streamed requests"
 
     @property
     def patience(self) -> float:
@@ -52,12 +57,36 @@ def kind_of(head: bytes) -> Kind:
     """The kind of the request that begins with `head`, which may be cut anywhere.
 
     A probe counts as one only when its whole head is there: its kind has a single thread, and a slow sender must not
-    keep that thread reading.
+    keep that thread reading. Nor must it keep one of the others: what is too large to wait for, or does not say how
+    large it is, has threads of its own.
     """
+    if length(head) is None:
+        return Kind.STREAMED
     if head.startswith(b"POST /webhook/"):
         return Kind.WEBHOOK
     probe = _PROBE.match(head)
     return _PROBES[probe[1]] if probe and b"\r\n\r\n" in head else Kind.ORDINARY
+
+
+_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
+#: A chunked body does not say how long it is; whoever sends Expect waits for an answer before the body.
+_UNTOLD = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
+
+
+def length(head: bytes) -> int | None:
+    """Bytes of the whole request that begins with `head`: so many at least while the head is not complete.
+
+    None: more than WHOLE, or it cannot be told.
+    """
+    end = head.find(b"\r\n\r\n") + 4
+    if end < 4:
+        return len(head) + 1 if len(head) < HEAD else None
+    fields = head[: end - 2]
+    if _UNTOLD.search(fields):
+        return None
+    declared = _LENGTH.search(fields)
+    whole = end + int(declared[1]) if declared else end
+    return whole if whole <= WHOLE else None
 
 
 _REQUEST_ID = re.compile(rb"\r\nx-request-id:[ \t]*([A-Za-z0-9._:@=+-]{20,200})[ \t]*\r\n", re.IGNORECASE)

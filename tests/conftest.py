@@ -23,6 +23,8 @@ from inbox.logs import set_request_id
 from inbox.sandbox import Sandbox
 from inbox.services import Services
 from tests import servers
+from tests.contract.conformance import ConformingClient
+from tests.log_scan import log_scan  # noqa: F401 (around every test)
 
 APP_SECRET = "test_app_secret_0001"
 BACKENDS = ["sqlite", "postgresql"]
@@ -117,6 +119,7 @@ def app(config: Config) -> Iterator[Flask]:
     """The application with its default account."""
     made = create_app(config)
     made.testing = True
+    made.test_client_class = ConformingClient
     services = services_of(made)
     services.prepare_database()
     yield made
@@ -163,6 +166,7 @@ def live_config(config: Config, sandbox: Sandbox) -> Config:
         whatsapp_api_url=f"{sandbox.url}/v26.0",
         gemini_api_url=f"{sandbox.url}/v1beta",
         supabase_url=sandbox.url,
+        supabase_key="sb_publishable_test",
     )
 
 

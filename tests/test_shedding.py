@@ -60,6 +60,33 @@ def test_the_first_bytes_tell_the_kind(head: str, kind: Kind) -> None:
     assert shedding.kind_of(head.encode("latin-1")) is kind
 
 
+HEAD = "POST /webhook/x HTTP/1.1\r\nHost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("head", "length"),
+    [
+        ("POST /web", 10),
+        (HEAD, len(HEAD) + 1),
+        (f"{HEAD}\r\n", len(HEAD) + 2),
+        (f"{HEAD}content-LENGTH: 7\r\n\r\n", len(HEAD) + 28),
+        (f"{HEAD}X: Content-Length: 7\r\n\r\n", len(HEAD) + 24),
+        (f"{HEAD}Content-Length: 7\r\n\r\nContent-Length: 9000000\r\n", len(HEAD) + 28),
+        (f"{HEAD}Content-Length: {shedding.WHOLE}\r\n\r\n", None),
+        (f"{HEAD}Transfer-Encoding: chunked\r\n\r\n", None),
+        (f"{HEAD}Expect: 100-continue\r\nContent-Length: 7\r\n\r\n", None),
+        (HEAD + "X: " + "x" * shedding.HEAD, None),
+    ],
+)
+def test_how_long_a_request_is(head: str, length: int | None) -> None:
+    assert shedding.length(head.encode()) == length
+
+
+@pytest.mark.parametrize("more", ["Transfer-Encoding: chunked", "Content-Length: 4000000", "Expect: 100-continue"])
+def test_what_cannot_be_waited_for_is_a_kind_of_its_own(more: str) -> None:
+    assert shedding.kind_of(f"{HEAD}{more}\r\n\r\n".encode()) is Kind.STREAMED
+
+
 def test_only_webhooks_may_wait_for_seconds() -> None:
     assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {Kind.WEBHOOK: 4.0}
 

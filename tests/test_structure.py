@@ -7,11 +7,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "inbox"
 #: Where flask may be imported, besides routes and inbox/api, which serves them.
-EDGE = {"cli.py", "cache/profile_cache.py", "__init__.py"}
+EDGE = {"cli.py", "cli_access.py", "cache/profile_cache.py", "__init__.py"}
 #: Packages from the outside in; a module may import its own layer and those further in.
 LAYERS = [
     ["sandbox", "cli", "services"],
-    ["webhooks", "conversations", "bot", "accounts", "admin", "health", "auth", "api", "cache"],
+    ["webhooks", "conversations", "bot", "accounts", "admin", "health", "auth", "api", "cache", "docs"],
     ["outbox"],
     ["gateways"],
     ["http"],
@@ -63,6 +63,7 @@ ALLOWED = {
     ("gateways", "outbox.outcomes"): "whom a send goes to is the outbox's word",
     ("outbox", "accounts.tokens"): "delivering decrypts the number's token",
     ("outbox", "webhooks.ingest"): "the ingest crew runs the ingester",
+    ("outbox", "accounts.removal"): "the crew that prunes purges removed numbers",
 }
 
 

@@ -2,25 +2,73 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from uuid import UUID
+
 from flask import Blueprint, Response
 from spectree import Response as Answers
 
-from inbox.accounts import service
-from inbox.accounts.schemas import AccountRow
-from inbox.api import access, answer_page, requires, services, spec
+from inbox.accounts import adding, changes, removal, service
+from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, AccountPatch, AccountQuery, AccountRow
+from inbox.api import access, answer, answer_page, idempotency_key, raises, requires, services, spec
 from inbox.auth.access import Permission
-from inbox.paging import Page
-from inbox.schemas import Problem
+from inbox.errors import AccountBeingRemoved, AccountExists
+from inbox.outbox.wake import Work
 
 bp = Blueprint("accounts", __name__)
 
 
 @bp.get("/accounts")
 @requires(Permission.ACCOUNTS_VIEW)
-@spec.validate(
-    resp=Answers(HTTP_200=list[AccountRow], HTTP_401=Problem, HTTP_403=Problem, HTTP_503=Problem), tags=["accounts"]
-)
-def list_accounts() -> Response:
-    """The business numbers the caller may see."""
-    rows = service.list_accounts(services().db, access())
-    return answer_page(AccountRow, Page([AccountRow.model_validate(row) for row in rows]))
+@spec.validate(resp=Answers(HTTP_200=list[AccountRow]), tags=["accounts"])
+def list_accounts(query: AccountQuery) -> Response:
+    """The business numbers the caller may see, oldest first."""
+    return answer_page(AccountRow, service.list_accounts(services().db, access(), query))
+
+
+@bp.get("/accounts/<uuid:account_id>")
+@requires(Permission.ACCOUNTS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
+def get_account(account_id: UUID) -> Response:
+    """One business number."""
+    return answer(service.get_account(services().db, access(), account_id))
+
+
+@bp.post("/accounts")
+@requires(Permission.ACCOUNTS_MANAGE, everywhere=True)
+@raises(AccountExists, AccountBeingRemoved)
+@spec.validate(resp=Answers(HTTP_200=AccountMade, HTTP_201=AccountMade), tags=["accounts"])
+def create_account(json: AccountBody) -> Response:
+    """Add a business number. The same call once more changes nothing (200); other values are refused (409).
+
+    One that was removed comes back with its conversations (`restored`); what it had not sent then stays unsent.
+    """
+    idempotency_key(None)  # the phone_number_id is the key; one in the header has to be well-formed all the same
+    made = adding.create(services().db, services().cipher, access(), json, _retention())
+    services().identities.forget()
+    row = AccountMade(**made.row.model_dump(), restored=made.restored)
+    return answer(row, 201 if made.created else 200)
+
+
+@bp.patch("/accounts/<uuid:account_id>")
+@requires(Permission.ACCOUNTS_MANAGE)
+@spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
+def update_account(account_id: UUID, json: AccountPatch) -> Response:
+    """Change some fields; null takes a value out. A new access_token resumes a number that lacked a good one."""
+    row = changes.update(services().db, services().cipher, access(), account_id, json)
+    services().wakeups.ring(Work.DELIVER)
+    return answer(row)
+
+
+@bp.delete("/accounts/<uuid:account_id>")
+@requires(Permission.ACCOUNTS_MANAGE)
+@spec.validate(resp=Answers(HTTP_200=AccountGone), tags=["accounts"])
+def delete_account(account_id: UUID) -> Response:
+    """Put a business number out of use at once. It can be brought back for a time, by adding it again."""
+    until = removal.delete(services().db, access(), account_id, _retention())
+    services().identities.forget()
+    return answer(AccountGone(id=account_id, restorable_until=until))
+
+
+def _retention() -> timedelta:
+    return timedelta(days=services().config.account_retention_days)

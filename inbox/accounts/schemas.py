@@ -1,10 +1,72 @@
-"""What the wire shows of a business number. Its tokens are never shown."""
+"""What the wire shows of a business number, and what it takes. Tokens go in and never come out."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from inbox.schemas import Row, Time
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
+
+from inbox.accounts.tokens import LONGEST, usable_token
+from inbox.config import phone_digits
+from inbox.schemas import Body, Query, Row, Time
+
+
+def _read(read: Callable[[str], str]) -> AfterValidator:
+    """The field as `read` makes it; what its ValueError says is what the client is told."""
+
+    def validate(value: Any) -> Any:
+        secret = isinstance(value, SecretStr)
+        try:
+            made = read(value.get_secret_value() if secret else value)
+        except ValueError as error:
+            raise PydanticCustomError("unusable", "{problem}", {"problem": str(error)}) from None
+        return SecretStr(made) if secret else made
+
+    return AfterValidator(validate)
+
+
+def _never(_value: Any) -> Any:
+    sentence = "cannot be changed: add the other number as an account of its own"
+    raise PydanticCustomError("unchangeable", sentence)
+
+
+def _some_text(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must hold some text")
+    return text.strip()
+
+
+def _looks_like(pattern: str) -> dict[str, Any]:
+    """What the document says a value has to match; it is checked by code of ours, which takes a little more."""
+    return {"pattern": pattern}
+
+
+Name = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=_looks_like(r"\S")), _read(_some_text)]
+Digits = Annotated[str, Field(pattern="^[0-9]{1,64}$", examples=["200000000000001"])]
+Phone = Annotated[
+    str,
+    Field(
+        max_length=32,
+        description="With its country code. Kept as digits.",
+        examples=["+33612345678"],
+        json_schema_extra=_looks_like(r"^\+?[0-9]{7,15}$"),
+    ),
+    _read(phone_digits),
+]
+AccessToken = Annotated[
+    SecretStr,
+    Field(min_length=1, max_length=LONGEST, json_schema_extra=_looks_like("^[!-~]+$")),
+    _read(usable_token),
+]
+VerifyToken = Annotated[SecretStr, Field(min_length=1, max_length=255)]
+
+
+#: Of a field that may be left out: that is not the same as null.
+_LEFT_OUT: Any = Field(default=None)
 
 
 class AccountRow(Row):
@@ -12,9 +74,51 @@ class AccountRow(Row):
     name: str
     phone_number_id: str
     phone_number: str | None
-    waba_id: str | None
+    waba_id: str | None = Field(description="Learned from the first webhook if it was not given.")
     bot_auto_on: bool
-    paused_reason: str | None
+    has_access_token: bool
+    has_verify_token: bool
+    paused_reason: str | None = Field(description="Why nothing is sent; paused_by_a_person when somebody asked for it.")
     paused_at: Time | None
     created_at: Time
     updated_at: Time
+
+
+class AccountMade(AccountRow):
+    restored: bool = Field(description="The number had been removed; it is back, with its conversations.")
+
+
+class AccountGone(Row):
+    status: Literal["ok"] = "ok"
+    id: UUID
+    restorable_until: Time = Field(description="Adding the same phone_number_id before brings everything back.")
+
+
+class AccountQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=200)] = 200  # few have more numbers, and older clients do not page
+    cursor: str | None = None
+
+
+class AccountBody(Body):
+    """A business number to add."""
+
+    name: Name
+    phone_number_id: Digits
+    phone_number: Phone | None = None
+    waba_id: Digits | None = None
+    access_token: AccessToken | None = None
+    verify_token: VerifyToken | None = None
+    bot_auto_on: bool = True
+
+
+class AccountPatch(Body):
+    """What to change; null takes a value out, what is left out stays."""
+
+    name: Name = _LEFT_OUT
+    phone_number: Phone | None = _LEFT_OUT
+    waba_id: Digits | None = _LEFT_OUT
+    access_token: AccessToken | None = _LEFT_OUT
+    verify_token: VerifyToken | None = _LEFT_OUT
+    bot_auto_on: bool = _LEFT_OUT
+    paused: bool = _LEFT_OUT
+    phone_number_id: SkipJsonSchema[Annotated[Any, BeforeValidator(_never)]] = None

@@ -2,25 +2,70 @@
 
 from __future__ import annotations
 
+import hmac
+import re
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from pydantic import SecretStr
 
 from inbox.errors import ConfigError
+
+#: Why a number is paused that has no token.
+MISSING = "There is no access token."
+LONGEST = 4096  # characters; Meta's have about 200
+_TOKEN = re.compile(rf"[!-~]{{1,{LONGEST}}}\Z")
+
+
+def usable_token(text: str) -> str:
+    """`text` without blanks around it, if it can stand in an HTTP header. Raises ValueError."""
+    token = text.strip()
+    if not _TOKEN.match(token):
+        raise ValueError(f"must be 1 to {LONGEST} ASCII characters without blanks")
+    return token
+
+
+def plain(secret: SecretStr | None) -> str | None:
+    """What a request's field holds."""
+    return None if secret is None else secret.get_secret_value()
+
+
+def unreadable() -> ConfigError:
+    """What is wrong when none of the keys made a stored token."""
+    return ConfigError("ENCRYPTION_KEYS", "none of the keys can read a stored access token")
 
 
 class TokenCipher:
     """Encrypts with the first key, decrypts with all: a key is rotated by putting a new one in front."""
 
     def __init__(self, keys: Sequence[str]) -> None:
-        self._fernet = MultiFernet([Fernet(key) for key in keys])
+        each = [Fernet(key) for key in keys]
+        self._first = each[0]
+        self._all = MultiFernet(each)
 
     def encrypt(self, token: str) -> str:
-        return self._fernet.encrypt(token.encode()).decode()
+        return self._first.encrypt(token.encode()).decode()
 
     def decrypt(self, stored: str) -> str:
         """The token. Raises ConfigError when none of the keys made `stored`."""
         try:
-            return self._fernet.decrypt(stored).decode()
+            return self._all.decrypt(stored).decode()
         except InvalidToken:
-            raise ConfigError("ENCRYPTION_KEYS", "none of the keys can read a stored access token") from None
+            raise unreadable() from None
+
+    def is_current(self, stored: str) -> bool:
+        """True when the first key made `stored`."""
+        try:
+            self._first.decrypt(stored)
+        except InvalidToken:
+            return False
+        return True
+
+    def holds(self, stored: str | None, token: str | None) -> bool:
+        """True when `stored` is this token, or neither is there. Compared in constant time."""
+        if stored is None or token is None:
+            return stored is None and token is None
+        try:
+            return hmac.compare_digest(self.decrypt(stored).encode(), token.encode())
+        except ConfigError:
+            return False

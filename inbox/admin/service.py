@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from inbox.admin.schemas import CacheRow, CircuitRow, IncidentQuery, ProcessCache, ProcessCircuit, ProcessRow
+from inbox.auth.access import Principal
 from inbox.errors import CircuitBreakerNotFound, DatabaseUnavailable
 from inbox.health import incidents, processes
 from inbox.health.incidents import IncidentRow
@@ -22,14 +23,14 @@ def circuit_breakers(services: Services) -> list[CircuitRow]:
     return [_circuit(name, everybody) for name in sorted(services.watch.breakers)]
 
 
-def reset_circuit_breaker(services: Services, name: str) -> None:
+def reset_circuit_breaker(services: Services, actor: Principal, name: str) -> None:
     """Close the circuit here at once, in the other processes with their next report.
 
     Raises CircuitBreakerNotFound, or DatabaseUnavailable when only this process could be told.
     """
     if name not in services.watch.breakers:
         raise CircuitBreakerNotFound
-    services.reporter.reset(name)
+    services.reporter.reset(name, actor)
 
 
 def cache_stats(services: Services) -> CacheRow:
@@ -54,12 +55,12 @@ def cache_stats(services: Services) -> CacheRow:
     )
 
 
-def clear_cache(services: Services) -> bool:
+def clear_cache(services: Services, actor: Principal) -> bool:
     """Forget every profile here at once, in the other processes with their next report.
 
     False when Redis is used and was not reached. Raises DatabaseUnavailable when only this process could be told.
     """
-    return services.reporter.reset(CACHE)
+    return services.reporter.reset(CACHE, actor)
 
 
 def list_incidents(services: Services, query: IncidentQuery) -> Page[IncidentRow]:

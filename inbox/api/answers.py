@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, cast
 from urllib.parse import urlencode
 
@@ -11,21 +12,24 @@ from pydantic import BaseModel, TypeAdapter
 
 from inbox.paging import Cursor, Page
 
-_adapters: dict[type[BaseModel], TypeAdapter[Any]] = {}
-
 
 def answer(row: BaseModel, status: int = 200) -> Response:
-    """One row as JSON."""
-    return Response(row.model_dump_json(), status, mimetype="application/json")
+    """One row as JSON; 304 when the client reads just what it has."""
+    response = Response(row.model_dump_json(), status, mimetype="application/json")
+    return conditional(response) if request.method in ("GET", "HEAD") else response
 
 
 def answer_page(model: type[BaseModel], page: Page[Any]) -> Response:
     """A JSON array with the next page in the Link header, and 304 when the client has just this."""
-    adapter = _adapters.setdefault(model, TypeAdapter(list[model]))  # type: ignore[valid-type]
-    response = Response(adapter.dump_json(list(page.rows)), mimetype="application/json")
+    response = Response(_adapter(model).dump_json(list(page.rows)), mimetype="application/json")
     if page.next is not None:
         response.headers["Link"] = f'<{_next_url(page.next)}>; rel="next"'
     return conditional(response)
+
+
+@cache  # to make one takes longer than to fill a page
+def _adapter(model: type[BaseModel]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
 
 
 def conditional(response: Response) -> Response:

@@ -19,17 +19,17 @@ CSRF_HEADER = "X-CSRF-Token"
 
 def given() -> str | None:
     """The session token in this request's cookie."""
-    return request.cookies.get(_name())
+    return request.cookies.get(name())
 
 
 def give(response: Response, token: str, lifetime: timedelta) -> None:
     """Let the browser keep the session: for this host only, out of reach of scripts and of other sites' requests."""
-    response.set_cookie(_name(), token, max_age=lifetime, secure=_secure(), httponly=True, samesite="Lax", path="/")
+    response.set_cookie(name(), token, max_age=lifetime, secure=_secure(), httponly=True, samesite="Lax", path="/")
 
 
 def ended() -> dict[str, str]:
     """The header that lets the browser forget the session."""
-    return {"Set-Cookie": dump_cookie(_name(), max_age=0, secure=_secure(), httponly=True, samesite="Lax", path="/")}
+    return {"Set-Cookie": dump_cookie(name(), max_age=0, secure=_secure(), httponly=True, samesite="Lax", path="/")}
 
 
 def csrf_token(token: str) -> str:
@@ -46,7 +46,7 @@ def check_meant(token: str) -> None:
         raise ForgedRequest
 
 
-def _name() -> str:
+def name() -> str:
     """With this prefix, browsers take the cookie over TLS only, and from this very host only."""
     return f"__Host-{_NAME}" if _secure() else _NAME
 

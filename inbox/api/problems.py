@@ -15,7 +15,19 @@ from inbox.logs import request_id, set_request_id
 
 log = logging.getLogger(__name__)
 
-EXPOSED_HEADERS = ["ETag", "Link", "Retry-After", "X-Request-Id"]  # what scripts of other origins may read
+#: What scripts of other origins may read.
+EXPOSED_HEADERS = [
+    "Accept-Ranges",
+    "Content-Disposition",
+    "Content-Range",
+    "ETag",
+    "Link",
+    "RateLimit-Limit",
+    "RateLimit-Remaining",
+    "RateLimit-Reset",
+    "Retry-After",
+    "X-Request-Id",
+]
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@=+-]{20,200}\Z")
 
 

@@ -60,6 +60,10 @@ class Identities:
         """Somebody's rights have changed: read everybody's anew."""
         self._recent.clear()
 
+    def close(self) -> None:
+        """End what works in the background."""
+        self._tokens.close()
+
     def _stored(self, token: str, load: Callable[[Session, str], Principal]) -> Principal:
         hash_ = token_hash(token)
 

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Grant, Principal, Role, resolve
 from inbox.auth.hashing import token_hash
-from inbox.clock import new_id
+from inbox.clock import new_id, rfc3339
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
 from inbox.models import ApiKey
@@ -40,22 +41,38 @@ def create(
     actor: Principal = OPERATOR,
 ) -> NewKey:
     """Make and store a key, for all accounts unless some are named."""
-    secret = PREFIX + secrets.token_urlsafe(32)
     with db.writing() as session:
-        now = db.now(session)
-        row = ApiKey(
-            id=new_id(),
-            name=name,
-            prefix=secret[: len(PREFIX) + 6],
-            hash=token_hash(secret),
-            role=role,
-            account_ids=None if accounts is None else sorted(map(str, accounts)),
-            expires_at=expires_at,
-            created_at=now,
-        )
-        session.add(row)
-        audit.record(session, actor, "key.created", now, target=row.id, name=name, role=role, accounts=row.account_ids)
+        row, secret = add(session, name, role, accounts, expires_at, actor=actor, now=db.now(session))
     return NewKey(row.id, secret)
+
+
+def add(
+    session: Session,
+    name: str,
+    role: Role,
+    accounts: Collection[UUID] | None,
+    expires_at: datetime | None,
+    *,
+    actor: Principal,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """Add a key to this transaction; its row and the key itself."""
+    secret = PREFIX + secrets.token_urlsafe(32)
+    row = ApiKey(
+        id=new_id(),
+        name=name,
+        prefix=secret[: len(PREFIX) + 6],
+        hash=token_hash(secret),
+        role=role,
+        account_ids=None if accounts is None else sorted(map(str, accounts)),
+        expires_at=expires_at,
+        created_at=now,
+    )
+    session.add(row)
+    until = None if expires_at is None else rfc3339(expires_at)
+    shown: dict[str, Any] = {"name": name, "role": role, "accounts": row.account_ids, "expires_at": until}
+    audit.record(session, actor, "key.created", now, target=row.id, **shown)
+    return row, secret
 
 
 def revoke(db: Database, prefix: str, *, actor: Principal = OPERATOR) -> int:

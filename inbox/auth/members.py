@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 from sqlalchemy import exists, select, text
 from sqlalchemy.orm import Session
@@ -16,6 +17,8 @@ from inbox.db.transactions import whole_transaction
 from inbox.errors import NotAMember
 from inbox.models import RoleGrant, User
 
+_SYSTEM = Principal(id="", name="membership", everywhere=frozenset(), kind="command")
+
 
 @whole_transaction(idempotent=True)
 def admit(
@@ -27,17 +30,20 @@ def admit(
     Others come in when the provider marks them as invited, or signup is open: the first user ever as administrator,
     later ones as viewers.
     """
+    may_join = profile.invited or open_signup
+    with db.reading() as session:
+        # Whoever may not come in takes no lock: anybody can have a valid token, and knock as often as they like.
+        if not may_join and _known(session, profile) is None:
+            raise NotAMember
     with db.writing() as session:
         lock_users(db, session)
         user = _known(session, profile)
         if user is None:
-            if not (profile.invited or open_signup):
+            if not may_join:
                 raise NotAMember
             user = _newcomer(db, session, profile)
         elif user.subject is None:
-            user.subject = profile.subject
-            user.name = user.name or profile.name
-            user.signed_in_at = user.updated_at = db.now(session)
+            _recognise(session, user, profile, db.now(session))
         session.flush()
         return load(session, user)
 
@@ -57,6 +63,13 @@ def _known(session: Session, profile: Profile) -> User | None:
     return session.execute(query).scalar_one_or_none()
 
 
+def _recognise(session: Session, user: User, profile: Profile, now: datetime) -> None:
+    user.subject = profile.subject
+    user.name = user.name or profile.name
+    user.signed_in_at = user.updated_at = now
+    audit.record(session, _SYSTEM, "user.recognised", now, target=user.id)
+
+
 def _newcomer(db: Database, session: Session, profile: Profile) -> User:
     now = db.now(session)
     role = Role.VIEWER if session.execute(select(exists().where(User.id.is_not(None)))).scalar() else Role.ADMIN
@@ -73,6 +86,5 @@ def _newcomer(db: Database, session: Session, profile: Profile) -> User:
     session.add(user)
     session.flush()
     session.add(RoleGrant(id=new_id(), user_id=user.id, role=role))
-    system = Principal(id="", name="membership", everywhere=frozenset(), kind="command")
-    audit.record(session, system, "user.joined", now, target=user.id, role=role)
+    audit.record(session, _SYSTEM, "user.joined", now, target=user.id, role=role)
     return user

@@ -14,7 +14,8 @@ from inbox.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
-#: Seconds. A change made in another process is felt here when they have passed; one made here is felt at once.
+#: Seconds. A change made in another process is felt here when they have passed and the row has been read again, which a
+#: slow database may take up to its statement timeout for; one made here is felt at once.
 FRESH = 1.0
 STALE = 3600.0  # seconds that an entry is good for while the database cannot be asked
 LIMIT = 10_000  # entries
@@ -33,14 +34,14 @@ class Recent(Generic[T]):
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
-        self._flights: Flights[T] = Flights()
+        self._flights: Flights[T] = Flights(DatabaseUnavailable)
         self._generation = 0
 
     def get(self, key: str, load: Callable[[], T]) -> T:
         """The value of `key`. An error of `load` passes and forgets the key, unless the database is only away."""
         entry = self._entry(key)
-        if entry is not None and self._clock() - entry.loaded_at < FRESH:
-            return entry.value
+        if entry is not None and (self._clock() - entry.loaded_at < FRESH or self._flights.under_way(key)):
+            return entry.value  # a slow database has one thread waiting for each key, not all of them
         try:
             return self._flights.share(key, lambda: self._load(key, load), may_insist=entry is None)
         except DatabaseUnavailable:

@@ -7,18 +7,18 @@ from datetime import timedelta
 from flask import Blueprint, Response
 from spectree import Response as Answers
 
-from inbox.api import answer, cookies, member, principal, public, services, spec
+from inbox.api import answer, cookies, limits, member, principal, public, raises, services, spec
 from inbox.api.callers import credential, csrf_token
 from inbox.auth import sign_in as sessions
 from inbox.auth.schemas import Me, SignedIn, SignedOut, SignInBody, me
-from inbox.schemas import Problem
+from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UserDisabled, WrongPassword
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
 
 @bp.get("/me")
 @member
-@spec.validate(resp=Answers(HTTP_200=Me, HTTP_401=Problem, HTTP_403=Problem, HTTP_503=Problem), tags=["auth"])
+@spec.validate(resp=Answers(HTTP_200=Me), tags=["auth"])
 def who_am_i() -> Response:
     """Who the caller is, and what they may do."""
     return answer(me(principal(), csrf_token=csrf_token()))
@@ -26,11 +26,14 @@ def who_am_i() -> Response:
 
 @bp.post("/login")
 @public("signing in is how a stranger becomes known")
-@spec.validate(resp=Answers(HTTP_200=SignedIn, HTTP_401=Problem, HTTP_403=Problem, HTTP_503=Problem), tags=["auth"])
+@raises(WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable)
+@spec.validate(resp=Answers(HTTP_200=SignedIn), tags=["auth"])
 def login(json: SignInBody) -> Response:
     """Sign in with a password. The session comes as a cookie and as a token."""
     lifetime = timedelta(days=services().config.session_days)
-    session = sessions.sign_in(services().db, json.email, json.password, lifetime=lifetime)
+    with limits.sign_in(json.email) as welcome:
+        session = sessions.sign_in(services().db, json.email, json.password, lifetime=lifetime)
+        welcome(session.token)
     user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
     response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))
     cookies.give(response, session.token, lifetime)
@@ -39,7 +42,7 @@ def login(json: SignInBody) -> Response:
 
 @bp.post("/logout")
 @member
-@spec.validate(resp=Answers(HTTP_200=SignedOut, HTTP_401=Problem, HTTP_403=Problem, HTTP_503=Problem), tags=["auth"])
+@spec.validate(resp=Answers(HTTP_200=SignedOut), tags=["auth"])
 def logout() -> Response:
     """End this session. An API key or a Supabase token is not ended by this."""
     sessions.sign_out(services().db, credential().token)

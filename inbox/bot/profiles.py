@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
+from inbox.auth import audit
 from inbox.auth.access import Access
 from inbox.bot.schemas import ProfileContent, ProfileRow
 from inbox.cache import ProfileCache
@@ -43,9 +44,13 @@ def put_profile(db: Database, access: Access, account_id: UUID, content: Profile
         if row is None:
             row = BotProfile(id=new_id(), account_id=account_id, version=NO_PROFILE, updated_at=now)
             session.add(row)
-        row.content = content.model_dump(mode="json")
+        before, row.content = row.content or {}, content.model_dump(mode="json")
         row.version += 1
         row.updated_at = now
+        changed = sorted(field for field, value in row.content.items() if before.get(field) != value)
+        audit.record(
+            session, access.principal, "profile.replaced", now, target=row.id, account_id=account_id, changed=changed
+        )
     return ProfileRow(id=row.id, account_id=account_id, updated_at=row.updated_at, **row.content)
 
 

@@ -7,28 +7,25 @@ from uuid import UUID
 from flask import Blueprint, Response
 from spectree import Response as Answers
 
-from inbox.api import access, answer, conditional, requires, services, spec
+from inbox.api import access, answer, raises, requires, services, spec
 from inbox.auth.access import Permission
 from inbox.bot import preview, profiles
 from inbox.bot.schemas import Preview, PreviewBody, ProfileContent, ProfileRow
-from inbox.schemas import Problem
 
 bp = Blueprint("bot", __name__)
-
-_REFUSALS = {"HTTP_401": Problem, "HTTP_403": Problem, "HTTP_404": Problem, "HTTP_503": Problem}
 
 
 @bp.get("/bot/profile/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=ProfileRow, **_REFUSALS), tags=["bot"])
+@spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
 def get_profile(account_id: UUID) -> Response:
     """The profile of an account; empty fields when none was stored yet."""
-    return conditional(answer(profiles.get_profile(services().db, access(), account_id)))
+    return answer(profiles.get_profile(services().db, access(), account_id))
 
 
 @bp.put("/bot/profile/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=ProfileRow, **_REFUSALS), tags=["bot"])
+@spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
 def put_profile(account_id: UUID, json: ProfileContent) -> Response:
     """Replace the profile. The next answer uses it, in every process."""
     return answer(profiles.put_profile(services().db, access(), account_id, json))
@@ -36,7 +33,8 @@ def put_profile(account_id: UUID, json: ProfileContent) -> Response:
 
 @bp.post("/bot/preview/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=Preview, HTTP_422=Problem, **_REFUSALS), tags=["bot"])
+@raises(preview.BotRefused, preview.BotUnavailable)
+@spec.validate(resp=Answers(HTTP_200=Preview), tags=["bot"])
 def preview_answer(account_id: UUID, json: PreviewBody) -> Response:
     """What the bot would answer a customer who writes `message`. Nothing is sent."""
     return answer(preview.preview(services(), access(), account_id, json.message))

@@ -108,9 +108,9 @@ class ProfileContent(Body):
     address: Short = None
     hours: Long = None
     knowledge_base: Annotated[str | None, Field(max_length=50_000)] = None
-    custom_fields: Annotated[list[CustomField], Field(max_length=100), AfterValidator(_unique_ids)] = Field(
-        default_factory=list
-    )
+    custom_fields: Annotated[
+        list[CustomField], Field(max_length=100, json_schema_extra={"uniqueItems": True}), AfterValidator(_unique_ids)
+    ] = Field(default_factory=list)
     template_config: TemplateConfig = TemplateConfig()
     language: Annotated[
         str | None, Field(max_length=50, description="Language of the answers; null: the customer's own.")

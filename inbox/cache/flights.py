@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Generic, TypeVar
 
-from inbox.errors import DatabaseUnavailable
 from inbox.resilience import remaining
 
 T = TypeVar("T")
@@ -16,9 +15,10 @@ PATIENCE = 2.0  # seconds to wait for another thread's load; less when the calle
 
 
 class Flights(Generic[T]):
-    """Loads of this process that are under way. Thread-safe."""
+    """Loads of this process that are under way; `late` is raised where one takes too long. Thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(self, late: Callable[[], Exception]) -> None:
+        self._late = late
         self._lock = threading.Lock()
         self._flying: dict[str, Future[T]] = {}
 
@@ -27,15 +27,20 @@ class Flights(Generic[T]):
         with self._lock:
             self._flying.clear()
 
+    def under_way(self, key: str) -> bool:
+        """Whether somebody is loading `key` just now."""
+        with self._lock:
+            return key in self._flying
+
     def share(self, key: str, load: Callable[[], T], *, may_insist: bool) -> T:
         """What `load` returns or raises, made by this thread or by another one that has begun.
 
-        Raises DatabaseUnavailable when the other one takes too long. One row by its key is slow when the database is
-        ill, or the one connection that loads. Were all who wait to load for themselves then, an ill database would
-        get as many queries more, and every thread be held until its statement times out; were nobody to, one dead
-        connection would keep the row from everybody. So one of them begins anew, whom newcomers join, and the others
-        give up: their jobs come back. Nobody begins without `may_insist` (there is something better to do than to go
-        on waiting), or when no time is left.
+        Raises `late` when the other one takes too long. One row by its key is slow when the database is ill, or the one
+        connection that loads. Were all who wait to load for themselves then, an ill database would get as many queries
+        more, and every thread be held until its statement times out; were nobody to, one dead connection would keep the
+        row from everybody. So one of them begins anew, whom newcomers join, and the others give up: their jobs come
+        back. Nobody begins without `may_insist` (there is something better to do than to go on waiting, or the load has
+        an end of its own), or when no time is left.
         """
         flight, mine = self._board(key)
         if mine:
@@ -48,7 +53,7 @@ class Flights(Generic[T]):
             flight, mine = self._board(key, instead_of=flight)
             if mine:
                 return self._lead(key, flight, load)
-        raise DatabaseUnavailable
+        raise self._late()
 
     def _board(self, key: str, instead_of: Future[T] | None = None) -> tuple[Future[T], bool]:
         """The load that is under way, or a new one; True when it is the caller's to make."""

@@ -79,7 +79,7 @@ class ProfileCache:
         self._store = _Store(app, config, clock, rng or random.Random())  # noqa: S311 (jitter, no secret)
         self._copies = Copies(clock, THRESHOLD)
         self._lock = threading.Lock()
-        self._flights: Flights[str] = Flights()
+        self._flights: Flights[str] = Flights(DatabaseUnavailable)
         self._counts: Counter[str] = Counter()
 
     @property

@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from spectree import Response as Answers
 
-from inbox.api import access, answer, answer_page, idempotency_key, requires, services, spec
+from inbox.api import (
+    access,
+    answer,
+    answer_file,
+    answer_page,
+    described,
+    idempotency_key,
+    raises,
+    requires,
+    services,
+    spec,
+)
 from inbox.auth.access import Permission
-from inbox.conversations import service
+from inbox.conversations import lists, media, service
 from inbox.conversations.schemas import (
     AssignBody,
     BotBody,
     ContactQuery,
     ContactRow,
+    ConversationCounts,
     ConversationDone,
     ConversationQuery,
     ConversationRow,
+    CountsQuery,
     FavoriteBody,
     FavoriteDone,
     MessageQuery,
@@ -26,28 +39,34 @@ from inbox.conversations.schemas import (
     ReadDone,
     SendBody,
 )
+from inbox.errors import IdempotencyConflict, MediaNotFound, NotResendable, ReplyWindowClosed
 from inbox.outbox.wake import Work
-from inbox.schemas import Problem, ValidationProblem
 
 bp = Blueprint("conversations", __name__)
-
-_REFUSALS = {"HTTP_401": Problem, "HTTP_403": Problem, "HTTP_404": Problem, "HTTP_503": Problem}
 
 
 @bp.get("/conversations")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[ConversationRow], **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=list[ConversationRow]), tags=["conversations"])
 def list_conversations(query: ConversationQuery) -> Response:
     """Conversations of an account, newest first.
 
     With updated_since: those that changed since, by our clock, the newest change first.
     """
-    return answer_page(ConversationRow, service.list_conversations(services().db, access(), query))
+    return answer_page(ConversationRow, lists.list_conversations(services().db, access(), query))
+
+
+@bp.get("/conversations/counts")
+@requires(Permission.CONVERSATIONS_VIEW)
+@spec.validate(resp=Answers(HTTP_200=ConversationCounts), tags=["conversations"])
+def count_conversations(query: CountsQuery) -> Response:
+    """How many conversations of an account wait, for the badges: each number up to 1000, which means 1000 or more."""
+    return answer(lists.count_conversations(services().db, access(), query.account_id))
 
 
 @bp.get("/conversations/<uuid:conversation_id>")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=ConversationRow, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=ConversationRow), tags=["conversations"])
 def get_conversation(conversation_id: UUID) -> Response:
     """One conversation."""
     return answer(service.get_conversation(services().db, access(), conversation_id))
@@ -55,7 +74,7 @@ def get_conversation(conversation_id: UUID) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/read")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=ReadDone, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=ReadDone), tags=["conversations"])
 def read_conversation(conversation_id: UUID) -> Response:
     """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
     row = service.mark_read(services().db, access(), conversation_id)
@@ -65,7 +84,7 @@ def read_conversation(conversation_id: UUID) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/favorite")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=FavoriteDone, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=FavoriteDone), tags=["conversations"])
 def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
     """Mark as favourite, or not."""
     row = service.set_favorite(services().db, access(), conversation_id, favorite=json.favorite)
@@ -74,7 +93,7 @@ def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/bot")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_200=ConversationDone, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
 def set_bot(conversation_id: UUID, json: BotBody) -> Response:
     """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
     row = service.set_bot(services().db, access(), conversation_id, enabled=json.enabled)
@@ -83,7 +102,7 @@ def set_bot(conversation_id: UUID, json: BotBody) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/assign")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_200=ConversationDone, **_REFUSALS), tags=["conversations"])
+@spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
 def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
     """Take a conversation or put it down; giving it to others, or taking it from them, needs accounts.assign."""
     row = service.assign(services().db, access(), conversation_id, json.user_id)
@@ -92,18 +111,35 @@ def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
 
 @bp.get("/messages/<uuid:conversation_id>")
 @requires(Permission.MESSAGES_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[MessageRow], **_REFUSALS), tags=["messages"])
+@spec.validate(resp=Answers(HTTP_200=list[MessageRow]), tags=["messages"])
 def list_messages(conversation_id: UUID, query: MessageQuery) -> Response:
     """The newest page of a thread, oldest message first; the next page is older."""
-    return answer_page(MessageRow, service.list_messages(services().db, access(), conversation_id, query))
+    return answer_page(MessageRow, lists.list_messages(services().db, access(), conversation_id, query))
+
+
+@bp.get("/messages/media/<uuid:message_id>")
+@requires(Permission.MESSAGES_VIEW)
+@raises(MediaNotFound, media.MediaRefused, media.RangeNotSatisfiable, media.MediaUnavailable)
+@described(
+    parameters=[{"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "bytes=0-1023"}],
+    responses={"200": {"content": {"*/*": {}}}, "206": {"content": {"*/*": {}}}},
+)
+@spec.validate(resp=Answers("HTTP_200", "HTTP_206", "HTTP_304"), tags=["messages"])
+def get_media(message_id: UUID) -> Response:
+    """The file of a message, straight from WhatsApp. What could run as a page is for saving only."""
+    asked = media.Asked(
+        has=request.if_none_match.contains_weak,
+        head=request.method == "HEAD",
+        byte_range=request.headers.get("Range"),
+        if_range=request.headers.get("If-Range"),
+    )
+    return answer_file(media.get_media(services(), access(), message_id, asked), max_age=media.MAX_AGE)
 
 
 @bp.post("/messages/send")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(
-    resp=Answers(HTTP_202=Queued, HTTP_409=Problem, HTTP_422=Problem, **_REFUSALS),
-    tags=["messages"],
-)
+@raises(ReplyWindowClosed, IdempotencyConflict)
+@spec.validate(resp=Answers(HTTP_202=Queued), tags=["messages"])
 def send_message(json: SendBody) -> Response:
     """Queue a text to the customer. The same Idempotency-Key (or client_key) gives the same message."""
     draft = service.Draft(json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to)
@@ -114,7 +150,8 @@ def send_message(json: SendBody) -> Response:
 
 @bp.post("/messages/<uuid:message_id>/resend")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_202=Queued, HTTP_409=Problem, **_REFUSALS), tags=["messages"])
+@raises(ReplyWindowClosed, NotResendable)
+@spec.validate(resp=Answers(HTTP_202=Queued), tags=["messages"])
 def resend_message(message_id: UUID) -> Response:
     """Send a failed or unconfirmed message again. An unconfirmed one may reach the customer twice."""
     row = service.resend(services().db, access(), message_id, bot_stays_out=services().bot_stays_out)
@@ -124,7 +161,7 @@ def resend_message(message_id: UUID) -> Response:
 
 @bp.get("/contacts")
 @requires(Permission.CONTACTS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[ContactRow], HTTP_400=ValidationProblem, **_REFUSALS), tags=["contacts"])
+@spec.validate(resp=Answers(HTTP_200=list[ContactRow]), tags=["contacts"])
 def list_contacts(query: ContactQuery) -> Response:
     """Contacts of an account, newest first."""
-    return answer_page(ContactRow, service.list_contacts(services().db, access(), query))
+    return answer_page(ContactRow, lists.list_contacts(services().db, access(), query))

@@ -1,53 +1,130 @@
-"""Database rows → what the wire shows."""
+"""Database rows → what the wire shows.
+
+Tables, not entities: a list needs no identity map and no change tracking, which cost more than the rows themselves.
+"""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from uuid import UUID
+from functools import cache
+from typing import Any
 
-from sqlalchemy import select
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, Result, Select, any_, bindparam, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from inbox.conversations.schemas import (
-    AuthorInfo,
-    ContactCard,
-    ContactRow,
-    ConversationRow,
-    ErrorInfo,
-    MessageRow,
-    Reaction,
-)
-from inbox.conversations.state import window_expires_at
-from inbox.db import one_of_pairs
+from inbox.conversations.schemas import ContactRow, ConversationRow, MessageRow
+from inbox.conversations.state import REPLY_WINDOW
 from inbox.gateways.meta_errors import may_succeed_later
-from inbox.models import Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
+from inbox.models import Account, Annotation, Contact, Conversation, Message, MessageStatus
+
+Values = dict[str, Any]  #: of one row, by name
+
+ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
+
+#: What is read for a conversation, from a join with its contact and its account, named as on the wire.
+CONVERSATION: tuple[Any, ...] = (
+    CONVERSATIONS.c.id,
+    CONVERSATIONS.c.account_id,
+    CONVERSATIONS.c.contact_id,
+    CONVERSATIONS.c.status,
+    CONVERSATIONS.c.is_favorite,
+    CONVERSATIONS.c.is_group,
+    CONVERSATIONS.c.unread_count,
+    CONVERSATIONS.c.bot_enabled,
+    CONVERSATIONS.c.bot_paused_until,
+    CONVERSATIONS.c.bot_last_reply_at,
+    CONVERSATIONS.c.needs_human,
+    CONVERSATIONS.c.needs_human_reason,
+    CONVERSATIONS.c.assigned_to,
+    CONVERSATIONS.c.last_message,
+    CONVERSATIONS.c.last_inbound_at,
+    CONVERSATIONS.c.updated_at,
+    CONVERSATIONS.c.changed_at,
+    CONTACTS.c.phone.label("client_number"),
+    CONTACTS.c.display_name,
+    CONTACTS.c.username,
+    ACCOUNTS.c.paused_reason.label("sends_paused_reason"),
+)
+CONTACT: tuple[Any, ...] = (
+    CONTACTS.c.id,
+    CONTACTS.c.account_id,
+    CONTACTS.c.display_name,
+    CONTACTS.c.phone.label("whatsapp_number"),
+    CONTACTS.c.username,
+    CONTACTS.c.group_id,
+    CONTACTS.c.marketing_stopped_at,
+    CONTACTS.c.created_at,
+)
+MESSAGE: tuple[Any, ...] = (
+    MESSAGES.c.id,
+    MESSAGES.c.account_id,
+    MESSAGES.c.conversation_id,
+    MESSAGES.c.direction,
+    MESSAGES.c.content_text,
+    MESSAGES.c.timestamp,
+    MESSAGES.c.wa_message_id,
+    MESSAGES.c.message_type,
+    MESSAGES.c.status,
+    MESSAGES.c.media_id,
+    MESSAGES.c.media_mime_type,
+    MESSAGES.c.media_filename,
+    MESSAGES.c.stored_at,
+    MESSAGES.c.sent_at,
+    MESSAGES.c.delivered_at,
+    MESSAGES.c.read_at,
+    MESSAGES.c.failed_at,
+    MESSAGES.c.edited_at,
+    MESSAGES.c.error_code,
+    MESSAGES.c.error_title,
+    MESSAGES.c.error_detail,
+    MESSAGES.c.author_kind,
+    MESSAGES.c.author_id,
+    MESSAGES.c.author_name,
+    MESSAGES.c.reply_to,
+    MESSAGES.c.client_key,
+    MESSAGES.c.payload,
+)
+
+_conversations = TypeAdapter(list[ConversationRow])
+_contacts = TypeAdapter(list[ContactRow])
+_messages = TypeAdapter(list[MessageRow])
 
 
-def conversation_row(conversation: Conversation, contact: Contact, paused_reason: str | None) -> ConversationRow:
-    """One conversation with its contact, and what holds up its number."""
-    return ConversationRow(
-        id=conversation.id,
-        account_id=conversation.account_id,
-        contact_id=conversation.contact_id,
-        client_number=contact.phone,
-        status=conversation.status,
-        is_favorite=conversation.is_favorite,
-        is_group=conversation.is_group,
-        unread_count=conversation.unread_count,
-        bot_enabled=conversation.bot_enabled,
-        bot_paused_until=conversation.bot_paused_until,
-        bot_last_reply_at=conversation.bot_last_reply_at,
-        needs_human=conversation.needs_human,
-        needs_human_reason=conversation.needs_human_reason,
-        assigned_to=conversation.assigned_to,
-        sends_paused_reason=paused_reason,
-        last_message=conversation.last_message,
-        last_inbound_at=conversation.last_inbound_at,
-        reply_window_expires_at=window_expires_at(conversation),
-        updated_at=conversation.updated_at,
-        changed_at=conversation.changed_at,
-        contacts=ContactCard(display_name=shown_name(contact), whatsapp_number=contact.phone),
+def values_of(result: Result[Any]) -> list[Values]:
+    """The rows of a result, each by the names of its columns."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]
+
+
+def conversation_rows(found: Iterable[Values]) -> list[ConversationRow]:
+    """Conversations with their contacts, and what holds up their number."""
+    return _conversations.validate_python([_conversation(values) for values in found])
+
+
+def _conversation(values: Values) -> Values:
+    inbound_at = values["last_inbound_at"]
+    values["reply_window_expires_at"] = inbound_at + REPLY_WINDOW if inbound_at else None
+    values["contacts"] = {
+        "display_name": values["display_name"] or values["username"],
+        "whatsapp_number": values["client_number"],
+    }
+    return values
+
+
+def contact_rows(found: Iterable[Values]) -> list[ContactRow]:
+    """Contacts."""
+    return _contacts.validate_python(
+        [
+            {
+                **values,
+                "display_name": values["display_name"] or values["username"],
+                "is_group": values["group_id"] is not None,
+            }
+            for values in found
+        ]
     )
 
 
@@ -56,78 +133,60 @@ def shown_name(contact: Contact) -> str | None:
     return contact.display_name or contact.username
 
 
-def contact_row(contact: Contact) -> ContactRow:
-    """One contact."""
-    return ContactRow(
-        id=contact.id,
-        account_id=contact.account_id,
-        display_name=shown_name(contact),
-        whatsapp_number=contact.phone,
-        username=contact.username,
-        is_group=contact.group_id is not None,
-        marketing_stopped_at=contact.marketing_stopped_at,
-        created_at=contact.created_at,
-    )
+def message_row(session: Session, message: Message) -> MessageRow:
+    """One message with its reactions."""
+    values = {column.key: getattr(message, column.key) for column in MESSAGE}
+    return message_rows(session.connection(), [values])[0]
 
 
-def message_rows(session: Session, messages: Sequence[Message]) -> list[MessageRow]:
-    """Messages with their reactions."""
-    reactions = _reactions(session, messages)
-    return [_message_row(message, reactions[message.id]) for message in messages]
+def message_rows(connection: Connection, found: Sequence[Values]) -> list[MessageRow]:
+    """Messages of one account with their reactions."""
+    reactions = _reactions(connection, found)
+    return _messages.validate_python([_message(values, reactions) for values in found])
 
 
-def _message_row(message: Message, reactions: list[Reaction]) -> MessageRow:
-    return MessageRow(
-        id=message.id,
-        conversation_id=message.conversation_id,
-        direction=Direction(message.direction),
-        content_text=message.content_text,
-        timestamp=message.timestamp,
-        wa_message_id=message.wa_message_id,
-        message_type=message.message_type,
-        status=MessageStatus(message.status),
-        media_id=message.media_id,
-        media_mime_type=message.media_mime_type,
-        media_filename=message.media_filename,
-        stored_at=message.stored_at,
-        sent_at=message.sent_at,
-        delivered_at=message.delivered_at,
-        read_at=message.read_at,
-        failed_at=message.failed_at,
-        edited_at=message.edited_at,
-        error=_error(message),
-        author=AuthorInfo(kind=Author(message.author_kind), id=message.author_id, name=message.author_name),
-        reply_to=message.reply_to,
-        reactions=reactions,
-        client_key=message.client_key,
-        payload=message.payload,
-    )
+def _message(values: Values, reactions: dict[str, list[Values]]) -> Values:
+    values["author"] = {"kind": values["author_kind"], "id": values["author_id"], "name": values["author_name"]}
+    values["error"] = _error(values) if values["status"] == MessageStatus.FAILED else None
+    values["reactions"] = reactions.get(values["wa_message_id"], ())
+    return values
 
 
-def _error(message: Message) -> ErrorInfo | None:
-    if message.status != MessageStatus.FAILED:
-        return None
-    return ErrorInfo(
-        code=message.error_code,
-        title=message.error_title,
-        detail=message.error_detail,
-        can_retry=may_succeed_later(message.error_code),
-    )
+def _error(values: Values) -> Values:
+    code = values["error_code"]
+    texts = {"title": values["error_title"], "detail": values["error_detail"]}
+    return {"code": code, **texts, "can_retry": may_succeed_later(code)}
 
 
-def _reactions(session: Session, messages: Sequence[Message]) -> dict[UUID, list[Reaction]]:
-    """The standing reaction of each person to each message: the latest one, unless it was taken back."""
-    by_key = {(message.account_id, message.wa_message_id): message.id for message in messages if message.wa_message_id}
-    found: dict[UUID, list[Reaction]] = defaultdict(list)
-    notes: list[Annotation] = []
-    for condition in one_of_pairs(session, Annotation.account_id, Annotation.target_wa_id, by_key):
-        notes += session.execute(select(Annotation).where(condition, Annotation.kind == "reaction")).scalars()
-    for note in _latest(sorted(notes, key=lambda note: (note.timestamp, note.id))):
-        if emoji := note.content.get("emoji"):
-            reaction = Reaction(emoji=emoji, actor=note.actor, timestamp=note.timestamp)
-            found[by_key[note.account_id, note.target_wa_id]].append(reaction)
-    return found
+# --- reactions ---------------------------------------------------------------------------------------------------
 
 
-def _latest(notes: Iterable[Annotation]) -> Iterable[Annotation]:
-    return {(note.target_wa_id, note.actor): note for note in notes}.values()
+def _reactions(connection: Connection, found: Sequence[Values]) -> dict[str, list[Values]]:
+    """By wa id, the standing reaction of each person to it: the latest one, unless it was taken back."""
+    targets = [values["wa_message_id"] for values in found if values["wa_message_id"]]
+    if not targets:
+        return {}
+    values = {"account_id": found[0]["account_id"], "targets": targets}
+    notes = values_of(connection.execute(_notes(connection.dialect.name), values))
+    standing: dict[str, list[Values]] = defaultdict(list)
+    for note in _latest(sorted(notes, key=lambda note: (note["timestamp"], note["id"]))):
+        if emoji := note["content"].get("emoji"):
+            reaction = {"emoji": emoji, "actor": note["actor"], "timestamp": note["timestamp"]}
+            standing[note["target_wa_id"]].append(reaction)
+    return standing
+
+
+def _latest(notes: Iterable[Values]) -> Iterable[Values]:
+    return {(note["target_wa_id"], note["actor"]): note for note in notes}.values()
+
+
+@cache
+def _notes(dialect: str) -> Select[Any]:
+    """The reactions to the messages in `targets`: one array on PostgreSQL, where the text then stays the same."""
+    notes: Any = Annotation.__table__.c
+    query = select(notes.id, notes.target_wa_id, notes.actor, notes.content, notes.timestamp)
+    query = query.where(notes.account_id == bindparam("account_id"), notes.kind == "reaction")
+    if dialect == "postgresql":
+        array = postgresql.ARRAY(notes.target_wa_id.type)
+        return query.where(notes.target_wa_id == any_(bindparam("targets", type_=array)))
+    return query.where(notes.target_wa_id.in_(bindparam("targets", expanding=True)))

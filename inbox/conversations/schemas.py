@@ -11,6 +11,7 @@ from inbox.models import Author, Direction, MessageStatus
 from inbox.schemas import Body, Query, QueryTime, Row, Time
 
 MAX_TEXT = 4096  # characters WhatsApp takes in one text
+COUNTED = 1000  # conversations of a kind; who has more needs no number
 
 
 class ContactCard(Row):
@@ -42,6 +43,14 @@ class ConversationRow(Row):
     updated_at: Time = Field(description="WhatsApp's time of the newest message.")
     changed_at: Time = Field(description="Our time of the newest change; what updated_since compares.")
     contacts: ContactCard
+
+
+class ConversationCounts(Row):
+    """What waits in an account. 1000 means 1000 or more."""
+
+    unread: int = Field(ge=0, le=COUNTED)
+    needs_human: int = Field(ge=0, le=COUNTED)
+    assigned_to_me: int = Field(ge=0, le=COUNTED, description="To the user who asks; a key has none.")
 
 
 class ErrorInfo(Row):
@@ -116,6 +125,10 @@ class MessageQuery(Query):
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     before: QueryTime | None = None
     cursor: str | None = None
+
+
+class CountsQuery(Query):
+    account_id: UUID
 
 
 class ContactQuery(Query):

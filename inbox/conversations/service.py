@@ -1,30 +1,28 @@
-"""Conversations and their messages: what people may see and do."""
+"""Conversations and their messages: what people may do with them. `lists` has what they see."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, or_, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from inbox.accounts.service import require_account
 from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
-from inbox.clock import new_id, to_milliseconds
-from inbox.conversations.rows import contact_row, conversation_row, message_rows
-from inbox.conversations.schemas import (
-    MAX_TEXT,
-    ContactQuery,
-    ContactRow,
-    ConversationQuery,
-    ConversationRow,
-    MessageQuery,
-    MessageRow,
+from inbox.clock import new_id
+from inbox.conversations.rows import (
+    ACCOUNTS,
+    CONTACTS,
+    CONVERSATION,
+    CONVERSATIONS,
+    conversation_rows,
+    message_row,
+    values_of,
 )
+from inbox.conversations.schemas import MAX_TEXT, ConversationRow, MessageRow
 from inbox.conversations.state import note_message, person_replied, switch_bot, window_expires_at
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
@@ -38,73 +36,23 @@ from inbox.errors import (
     PermissionDenied,
     ReplyWindowClosed,
 )
-from inbox.models import Account, Author, Contact, Conversation, Direction, Message, MessageStatus, User
+from inbox.models import Account, Author, Conversation, Direction, Message, MessageStatus, User
 from inbox.outbox import jobs, settle, store
-from inbox.paging import Cursor, Page, after
 
-# --- reading -----------------------------------------------------------------------------------------------------
-
-
-def list_conversations(db: Database, access: Access, query: ConversationQuery) -> Page[ConversationRow]:
-    """Newest first; with updated_since, the newest change first. Raises AccountNotFound, PermissionDenied."""
-    cursor = Cursor.decode(query.cursor)
-    time = Conversation.updated_at if query.updated_since is None else Conversation.changed_at
-    select_rows = (
-        select(Conversation, Contact, Account.paused_reason)
-        .join(Contact, Conversation.contact_id == Contact.id)
-        .join(Account, Conversation.account_id == Account.id)
-        .where(Conversation.account_id == query.account_id, Account.deleted_at.is_(None), *_filters(query))
-        .order_by(time.desc(), Conversation.id.desc())
-        .limit(query.limit + 1)
-    )
-    if cursor is not None:
-        select_rows = select_rows.where(after(cursor, time, Conversation.id))
-    with db.reading() as session:
-        found = session.execute(select_rows).all()
-        if not found:
-            require_account(session, access, query.account_id)
-    access.require(query.account_id)
-    rows = [conversation_row(*row) for row in found[: query.limit]]
-    more = len(found) > query.limit
-    last = rows[-1] if more else None
-    moment = (last.updated_at if query.updated_since is None else last.changed_at) if last else None
-    return Page(rows, Cursor(moment, last.id) if last and moment else None)
-
-
-def _filters(query: ConversationQuery) -> list[ColumnElement[bool]]:
-    filters: list[ColumnElement[bool]] = []
-    if query.updated_since is not None:
-        filters.append(Conversation.changed_at >= to_milliseconds(query.updated_since))
-    if query.status is not None:
-        filters.append(Conversation.status == query.status)
-    if query.needs_human is not None:
-        filters.append(Conversation.needs_human.is_(query.needs_human))
-    if query.unread is not None:
-        filters.append(Conversation.unread_count > 0 if query.unread else Conversation.unread_count == 0)
-    if query.assigned_to is not None:
-        filters.append(Conversation.assigned_to == query.assigned_to)
-    if query.q:
-        filters.append(_matches(query.q))
-    return filters
-
-
-def _matches(words: str) -> ColumnElement[bool]:
-    """Contacts whose name, username or number holds `words`."""
-    return or_(
-        Contact.display_name.icontains(words, autoescape=True),
-        Contact.username.icontains(words, autoescape=True),
-        Contact.phone.contains(words.lstrip("+"), autoescape=True),
-    )
+# --- one conversation --------------------------------------------------------------------------------------------
 
 
 def get_conversation(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """One row. Raises ConversationNotFound."""
     with db.reading() as session:
-        return _row(session, _visible(session, access, conversation_id))
+        row = _row(session, conversation_id)
+    if not access.allows(row.account_id):
+        raise ConversationNotFound
+    return row
 
 
-def _visible(session: Session, access: Access, conversation_id: UUID, *, lock: bool = False) -> Conversation:
-    """A conversation the caller may see; another account's is as good as missing."""
+def visible(session: Session, access: Access, conversation_id: UUID, *, lock: bool = False) -> Conversation:
+    """A conversation the caller may see; another account's is as good as missing. Raises ConversationNotFound."""
     query = (
         select(Conversation)
         .join(Account, Conversation.account_id == Account.id)
@@ -117,44 +65,20 @@ def _visible(session: Session, access: Access, conversation_id: UUID, *, lock: b
     return conversation
 
 
-def _row(session: Session, conversation: Conversation) -> ConversationRow:
-    contact = session.get_one(Contact, conversation.contact_id)
-    return conversation_row(conversation, contact, session.get_one(Account, conversation.account_id).paused_reason)
+_ONE = (
+    select(*CONVERSATION)
+    .join(CONTACTS, CONVERSATIONS.c.contact_id == CONTACTS.c.id)
+    .join(ACCOUNTS, CONVERSATIONS.c.account_id == ACCOUNTS.c.id)
+    .where(CONVERSATIONS.c.id == bindparam("id"), ACCOUNTS.c.deleted_at.is_(None))
+)
 
 
-def list_messages(db: Database, access: Access, conversation_id: UUID, query: MessageQuery) -> Page[MessageRow]:
-    """The newest page, oldest first within it; the next page is older. Raises ConversationNotFound."""
-    cursor = Cursor.decode(query.cursor)
-    select_rows: Select[Message] = select(Message).where(Message.conversation_id == conversation_id)
-    if query.before is not None:
-        select_rows = select_rows.where(Message.timestamp < to_milliseconds(query.before))
-    if cursor is not None:
-        select_rows = select_rows.where(after(cursor, Message.timestamp, Message.id))
-    select_rows = select_rows.order_by(Message.timestamp.desc(), Message.id.desc()).limit(query.limit + 1)
-    with db.reading() as session:
-        _visible(session, access, conversation_id)
-        found = session.execute(select_rows).scalars().all()
-        page = list(reversed(found[: query.limit]))
-        rows = message_rows(session, page)
-    more = len(found) > query.limit
-    return Page(rows, Cursor(page[0].timestamp, page[0].id) if more else None)
-
-
-def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[ContactRow]:
-    """Newest first. Raises AccountNotFound, PermissionDenied."""
-    cursor = Cursor.decode(query.cursor)
-    select_rows = select(Contact).where(Contact.account_id == query.account_id)
-    if query.q:
-        select_rows = select_rows.where(_matches(query.q))
-    if cursor is not None:
-        select_rows = select_rows.where(after(cursor, Contact.created_at, Contact.id))
-    select_rows = select_rows.order_by(Contact.created_at.desc(), Contact.id.desc()).limit(query.limit + 1)
-    with db.reading() as session:
-        require_account(session, access, query.account_id)
-        found: Sequence[Contact] = session.execute(select_rows).scalars().all()
-    page = found[: query.limit]
-    rows = [contact_row(contact) for contact in page]
-    return Page(rows, Cursor(page[-1].created_at, page[-1].id) if len(found) > query.limit else None)
+def _row(session: Session, conversation_id: UUID) -> ConversationRow:
+    session.flush()  # the statement is about tables, so nothing else makes the session write what has changed
+    found = values_of(session.execute(_ONE, {"id": conversation_id}))
+    if not found:
+        raise ConversationNotFound
+    return conversation_rows(found)[0]
 
 
 # --- changing ----------------------------------------------------------------------------------------------------
@@ -164,7 +88,7 @@ def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[Con
 def mark_read(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """Somebody opened the thread: nothing is unread, and the customer gets the blue ticks."""
     with db.writing() as session:
-        conversation = _visible(session, access, conversation_id, lock=True)
+        conversation = visible(session, access, conversation_id, lock=True)
         now = db.now(session)
         if conversation.unread_count:
             conversation.unread_count = 0
@@ -172,7 +96,7 @@ def mark_read(db: Database, access: Access, conversation_id: UUID) -> Conversati
             newest = _newest_inbound(session, conversation_id)
             if newest is not None:
                 jobs.request_receipt(session, conversation.account_id, conversation_id, newest, now, typing=False)
-        return _row(session, conversation)
+        return _row(session, conversation_id)
 
 
 def _newest_inbound(session: Session, conversation_id: UUID) -> str | None:
@@ -189,22 +113,22 @@ def _newest_inbound(session: Session, conversation_id: UUID) -> str | None:
 def set_favorite(db: Database, access: Access, conversation_id: UUID, *, favorite: bool) -> ConversationRow:
     """Mark or unmark as favourite."""
     with db.writing() as session:
-        conversation = _visible(session, access, conversation_id, lock=True)
+        conversation = visible(session, access, conversation_id, lock=True)
         conversation.is_favorite = favorite
         conversation.changed_at = db.now(session)
-        return _row(session, conversation)
+        return _row(session, conversation_id)
 
 
 @whole_transaction(idempotent=True)
 def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: bool) -> ConversationRow:
     """Let the bot answer this conversation, or not. An answer being generated is void either way (I9)."""
     with db.writing() as session:
-        conversation = _visible(session, access, conversation_id, lock=True)
+        conversation = visible(session, access, conversation_id, lock=True)
         if conversation.is_group and enabled:
             raise InvalidRequest([FieldProblem("/enabled", "the bot does not answer in groups")])
         switch_bot(conversation, enabled=enabled)
         conversation.changed_at = db.now(session)
-        return _row(session, conversation)
+        return _row(session, conversation_id)
 
 
 @whole_transaction(idempotent=True)
@@ -214,12 +138,12 @@ def assign(db: Database, access: Access, conversation_id: UUID, user_id: UUID | 
     Raises ConversationNotFound, PermissionDenied, InvalidRequest.
     """
     with db.writing() as session:
-        conversation = _visible(session, access, conversation_id, lock=True)
+        conversation = visible(session, access, conversation_id, lock=True)
         if user_id != conversation.assigned_to:
             _check_assignment(session, access.principal, conversation, user_id)
             conversation.assigned_to = user_id
             conversation.changed_at = db.now(session)
-        return _row(session, conversation)
+        return _row(session, conversation_id)
 
 
 def _check_assignment(session: Session, caller: Principal, conversation: Conversation, user_id: UUID | None) -> None:
@@ -267,10 +191,10 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
 @whole_transaction(idempotent=True)
 def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: timedelta, message_id: UUID) -> MessageRow:
     with db.writing() as session:
-        conversation = _visible(session, access, draft.conversation_id, lock=True)
+        conversation = visible(session, access, draft.conversation_id, lock=True)
         earlier = _sent_before(session, conversation.account_id, draft, message_id)
         if earlier is not None:
-            return message_rows(session, [earlier])[0]
+            return message_row(session, earlier)
         now = db.now(session)
         check_window(conversation, now)
         quoted = _quoted(session, draft)
@@ -287,7 +211,7 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
         queue(session, conversation, message, now)
         person_replied(conversation, now, bot_stays_out)
-        return message_rows(session, [message])[0]
+        return message_row(session, message)
 
 
 def _sent_before(session: Session, account_id: UUID, draft: Draft, message_id: UUID) -> Message | None:
@@ -363,7 +287,7 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         message = session.get(Message, message_id)
         if message is None or not access.allows(message.account_id):
             raise MessageNotFound
-        conversation = _visible(session, access, message.conversation_id, lock=True)
+        conversation = visible(session, access, message.conversation_id, lock=True)
         store.lock_lane(session, conversation.id)
         session.refresh(message, with_for_update=True)
         if message.status not in (MessageStatus.FAILED, MessageStatus.UNCONFIRMED):
@@ -373,4 +297,4 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         settle.resend(session, message, now)
         person_replied(conversation, now, bot_stays_out)
         conversation.changed_at = now
-        return message_rows(session, [message])[0]
+        return message_row(session, message)

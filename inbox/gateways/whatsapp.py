@@ -71,7 +71,7 @@ class WhatsApp:
         url = f"{self._base_url}/{quote(phone_number_id, safe='')}/messages"
         answer = http.exchange(WHATSAPP, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
         if answer.status != 200:
-            raise _refusal(answer)
+            raise refusal(answer)
         return read(answer)
 
 
@@ -97,7 +97,7 @@ def _message_id(answer: http.Answer) -> str:
     return wa_message_id
 
 
-def _refusal(answer: http.Answer) -> UpstreamError:
+def refusal(answer: http.Answer) -> UpstreamError:
     """The typed error for an answer that is not 200, by Meta's own code first."""
     error = answer.data.get("error") if isinstance(answer.data, dict) else None
     if not isinstance(error, dict):

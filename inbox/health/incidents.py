@@ -159,10 +159,12 @@ def _held_back(upstream: str, due_before: datetime) -> Subquery | None:
     """Conversations with work for this upstream that should have begun by now; None for those without a queue."""
     if upstream == WHATSAPP.name:
         due = select(Lane.conversation_id).join(Account, Account.id == Lane.account_id)
-        return due.where(Lane.due_at <= due_before, Account.paused_reason.is_(None)).subquery()
+        may_send = Account.paused_reason.is_(None), Account.deleted_at.is_(None)
+        return due.where(Lane.due_at <= due_before, *may_send).subquery()
     if upstream == GEMINI.name:
         answers = Job.kind == fixed(JobKind.ANSWER), Job.kind != fixed(JobKind.SEND)
-        return select(Job.conversation_id).where(*answers, Job.due_at <= due_before).subquery()
+        owed = select(Job.conversation_id).join(Account, Account.id == Job.account_id)
+        return owed.where(*answers, Job.due_at <= due_before, Account.deleted_at.is_(None)).subquery()
     return None
 
 

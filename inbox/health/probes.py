@@ -148,7 +148,7 @@ class Health:
                 depth = jobs.depth(session, now)
                 self._processes = processes.seen(session, now)
                 dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
-                paused = select(func.count()).where(Account.paused_reason.is_not(None))
+                paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))
                 self._outbox = Outbox(
                     depth.waiting,
                     depth.oldest_s,
@@ -163,7 +163,8 @@ class Health:
     def _whatsapp(self) -> State:
         try:
             with self._db.reading() as session:
-                configured = session.execute(select(Account.id).limit(1)).first() is not None
+                in_use = select(Account.id).where(Account.deleted_at.is_(None)).limit(1)
+                configured = session.execute(in_use).first() is not None
         except DatabaseUnavailable:
             configured = True
         return _http("whatsapp", self._config.whatsapp_api_url) if configured else "not_configured"

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from inbox.auth import audit
+from inbox.auth.access import OPERATOR, Principal
 from inbox.clock import utc_now
 from inbox.db import insert
 from inbox.db.transactions import whole_transaction
@@ -130,7 +132,7 @@ class Reporter:
 
     # --- what is asked of all ------------------------------------------------------------------------------------
 
-    def reset(self, name: str) -> bool:
+    def reset(self, name: str, actor: Principal = OPERATOR) -> bool:
         """Reset this circuit breaker, or clear the cache, here at once and elsewhere with the next report.
 
         False when Redis holds profiles too and was not reached. Raises DatabaseUnavailable when the others cannot be
@@ -142,6 +144,7 @@ class Reporter:
             at = db.now(session)
             statement = insert(session, Reset).values(name=name, at=at)
             session.execute(statement.on_conflict_do_update(index_elements=[Reset.name], set_={"at": at}))
+            audit.record(session, actor, "cache.cleared" if name == CACHE else "circuit_breaker.reset", at, target=name)
         if self._known is not None:
             self._known[name] = at
         return complete

@@ -7,15 +7,17 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
+from spectree import Response as Answers
 
 from inbox import __version__
-from inbox.api import public, services
+from inbox.api import public, services, spec
 from inbox.clock import rfc3339
 from inbox.config import DatabaseLimits, Policy
 from inbox.errors import DatabaseUnavailable
 from inbox.health import processes
 from inbox.health.probes import Outbox, Snapshot
 from inbox.health.processes import Circuit
+from inbox.health.schemas import Alive, HealthRow, NotReady, Ready
 from inbox.resilience import UPSTREAMS
 
 bp = Blueprint("health", __name__)
@@ -25,6 +27,7 @@ _WHY = "platforms and people must see the state without credentials; it names st
 
 @bp.get("/health/live")
 @public(_WHY)
+@spec.validate(resp=Answers(HTTP_200=Alive), tags=["health"], operation_id="get_liveness")
 def live() -> Response:
     """The process is there. Touches nothing."""
     return jsonify(status="alive")
@@ -32,6 +35,7 @@ def live() -> Response:
 
 @bp.get("/health/ready")
 @public(_WHY)
+@spec.validate(resp=Answers(HTTP_200=Ready, HTTP_503=NotReady), tags=["health"], operation_id="get_readiness")
 def ready() -> tuple[Response, int] | Response:
     """200 when the database is there and migrated, else 503: send no traffic here."""
     try:
@@ -45,6 +49,7 @@ def ready() -> tuple[Response, int] | Response:
 
 @bp.get("/health")
 @public(_WHY)
+@spec.validate(resp=Answers(HTTP_200=HealthRow, HTTP_503=HealthRow), tags=["health"], operation_id="get_health")
 def health() -> tuple[Response, int]:
     """The state of everything we depend on; 503 only while the database is away."""
     held = services()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import delete, select
 
+from inbox.accounts.removal import continue_removals
 from inbox.clock import first_id
 from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamRejected
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
@@ -34,6 +35,7 @@ _GATHER = 0.03  # seconds, or as long as the batch took: events gather (a batch 
 # 20), and on SQLite the webhooks get the write lock for half of the time
 _PRUNE_EVERY = 60.0  # seconds
 _PRUNE_ROWS = 5000  # per pass: short transactions
+_REMOVE_EVERY = 1.0  # seconds, while a removed number is being purged; receipts and evidence come between
 
 
 def build_dispatcher(services: Services) -> Dispatcher:
@@ -59,7 +61,8 @@ class _Hands:
         self._delivery = Delivery(
             self._db, services.whatsapp, services.cipher, self._rng, services.stopping, services.watch.note
         )
-        self._pruned = 0.0
+        self._pruned = self._removed = 0.0
+        self._removing = False
 
     # --- ingest --------------------------------------------------------------------------------------------------
 
@@ -113,13 +116,15 @@ class _Hands:
         if time.monotonic() - self._pruned > _PRUNE_EVERY:
             self._pruned = time.monotonic()
             self._prune()
+        self._remove()
         return self._claim_jobs(JobKind.READ, hands)
 
     def rest(self, claim: JobClaim) -> None:
         """Send one read receipt. It may fail: nothing depends on it."""
         with self._db.reading() as session:
             account = session.get(Account, claim.account_id)
-        if account is None or account.paused_reason is not None or claim.attempts > MAX_READ_ATTEMPTS:
+        silent = account is None or account.paused_reason is not None or account.access_token_encrypted is None
+        if account is None or silent or claim.attempts > MAX_READ_ATTEMPTS:
             self._finish(claim)
             return
         try:
@@ -151,6 +156,14 @@ class _Hands:
         if resent:
             self._services.wakeups.ring(Work.DELIVER)
 
+    def _remove(self) -> None:
+        """Go on removing numbers: a step every minute, and every second while there is more."""
+        began = time.monotonic()
+        if began - self._removed > (_REMOVE_EVERY if self._removing else _PRUNE_EVERY):
+            self._removed = began
+            retention = timedelta(days=self._services.config.account_retention_days)
+            self._removing = continue_removals(self._db, retention)
+
     def _prune(self) -> None:
         """Forget handled webhooks after the retention and statuses that nobody claimed within a day."""
         with self._db.writing() as session:
@@ -159,6 +172,7 @@ class _Hands:
             old = (
                 select(WebhookEvent.id)
                 .where(WebhookEvent.id < first_id(kept_from), WebhookEvent.state == EventState.DONE)
+                .order_by(WebhookEvent.id)  # or a plan for any id reads all events, to find that none is old
                 .limit(_PRUNE_ROWS)
             )
             session.execute(delete(WebhookEvent).where(WebhookEvent.id.in_(old)))

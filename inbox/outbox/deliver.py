@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from inbox.accounts.tokens import TokenCipher
+from inbox.accounts.tokens import MISSING, TokenCipher
 from inbox.db import Database
 from inbox.errors import ConfigError, DatabaseUnavailable, UpstreamError, UpstreamMisconfigured
 from inbox.gateways.whatsapp import WhatsApp
@@ -75,8 +75,10 @@ class Delivery:
 
 def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcome:
     """One request to WhatsApp, as an outcome of I7."""
+    if claim.access_token_encrypted is None:
+        return PauseNumber(MISSING)
     try:
-        token = cipher.decrypt(claim.access_token_encrypted or "")
+        token = cipher.decrypt(claim.access_token_encrypted)
     except ConfigError as error:
         return PauseNumber(str(error))
     try:

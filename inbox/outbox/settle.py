@@ -69,7 +69,9 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta) ->
     account = session.get_one(Account, job.account_id)
     attempted = message.attempted_at or job.created_at
     listening = max(attempted, _database_back(session, attempted) or attempted)
-    if now < listening + window:
+    if account.deleted_at is not None:
+        job.due_at = now + RECHECK  # it is being withdrawn
+    elif now < listening + window:
         job.due_at = listening + window
     elif job.resends >= 1:
         job.due_at = None  # it was repeated once: from here on only evidence or a person decides

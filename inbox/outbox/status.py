@@ -17,6 +17,9 @@ class StatusError:
     detail: str | None
 
 
+#: Of a message whose number was removed before it was sent.
+ACCOUNT_DELETED = StatusError("account_deleted", "The business number was removed before this was sent.", None)
+
 _REACHES = {
     "sent": ("sent_at",),
     "delivered": ("sent_at", "delivered_at"),

@@ -39,7 +39,7 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
-from inbox.outbox.status import StatusError, apply_status
+from inbox.outbox.status import ACCOUNT_DELETED, StatusError, apply_status
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +82,7 @@ def _open_accounts(now: datetime) -> Select[UUID]:
     """Numbers that may send and have a lane due. Asked per number, so a paused one with 100,000 lanes costs nothing."""
     return select(Account.id).where(
         Account.paused_reason.is_(None),
+        Account.deleted_at.is_(None),
         or_(Account.send_not_before.is_(None), Account.send_not_before <= now),
         exists().where(Lane.account_id == Account.id, Lane.due_at <= now),
     )
@@ -186,8 +187,8 @@ def _to_unknown(session: Session, job: Job, now: datetime) -> None:
 def record(session: Session, claim: SendClaim, outcome: Outcome, now: datetime, rng: random.Random) -> bool:
     """Store what became of a claimed send. True when it settled the message's attempt.
 
-    The job may be gone (an echo settled it first) or may belong to a later attempt (our lease had expired); then only
-    facts about WhatsApp's acceptance are kept.
+    The job may be gone (an echo settled it first, or its number was removed) or may belong to a later attempt (our
+    lease had expired); then only facts about WhatsApp's acceptance are kept.
     """
     conversation_id = _touch_conversation(session, claim.message_id, now)
     if conversation_id is None:  # deleted meanwhile
@@ -199,6 +200,8 @@ def record(session: Session, claim: SendClaim, outcome: Outcome, now: datetime, 
         _record_on_job(session, message, job, outcome, now, rng)
     elif isinstance(outcome, Accepted) and not overtaken(session, message, outcome.wa_message_id, claim.attempt):
         accept(session, message, outcome.wa_message_id, claim.attempt, now)
+    elif job is None and message.attempts == claim.attempt and message.status == MessageStatus.UNCONFIRMED:
+        _record_withdrawn(message, outcome, now)
     if isinstance(outcome, PauseNumber):
         used = Account.access_token_encrypted.is_not_distinct_from(claim.access_token_encrypted)
         pause_number(session, claim.account_id, outcome.reason, now, used)  # unless it has got another token since
@@ -232,6 +235,15 @@ def _record_on_job(
             delay = outcome.after if outcome.after is not None else retry_delay(job.attempts, rng)
             back_to_pending(message, job, now + min(timedelta(seconds=delay), LONGEST_COOL_DOWN))
     session.flush()
+
+
+def _record_withdrawn(message: Message, outcome: Outcome, now: datetime) -> None:
+    """The number was removed while this was sent (`outbox.withdraw`): what did not leave will not leave any more."""
+    match outcome:
+        case Refused(code, title, detail):
+            apply_status(message, "failed", now, StatusError(code, title, detail))
+        case RetryLater() | PauseNumber():
+            apply_status(message, "failed", now, ACCOUNT_DELETED)
 
 
 def retry_delay(attempts: int, rng: random.Random, *, base: float = 1.0, cap: float = 60.0) -> float:
@@ -282,7 +294,8 @@ def next_due(session: Session, conversation_id: UUID, now: datetime) -> datetime
 def _cool_down(session: Session, account_id: UUID, after: float | None, now: datetime) -> None:
     until = now + min(timedelta(seconds=after if after is not None else 5.0), LONGEST_COOL_DOWN)
     later = or_(Account.send_not_before.is_(None), Account.send_not_before < until)
-    session.execute(update(Account).where(Account.id == account_id, later).values(send_not_before=until))
+    cooling = update(Account).where(Account.id == account_id, Account.deleted_at.is_(None), later)
+    session.execute(cooling.values(send_not_before=until))
 
 
 def pause_number(
@@ -291,7 +304,7 @@ def pause_number(
     """Stop this number's sends until somebody resumes them. Inbound is not touched (I12)."""
     changed = session.execute(
         update(Account)
-        .where(Account.id == account_id, Account.paused_reason.is_(None), *conditions)
+        .where(Account.id == account_id, Account.paused_reason.is_(None), Account.deleted_at.is_(None), *conditions)
         .values(paused_reason=reason, paused_at=now, updated_at=now)
         .returning(Account.id)
     ).scalar_one_or_none()

@@ -31,13 +31,21 @@ class Bulkhead:
     def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
         @wraps(function)
         def bounded(*args: P.args, **kwargs: P.kwargs) -> R:
-            permits = self._permits
-            left = remaining()
-            if not permits.acquire(timeout=self.WAIT if left is None else max(0.0, min(self.WAIT, left))):
-                raise UpstreamBusy(self._name, f"{self.size} calls are under way already", retry_after=1.0)
+            leave = self.enter()
             try:
                 return function(*args, **kwargs)
             finally:
-                permits.release()
+                leave()
 
         return bounded
+
+    def enter(self) -> Callable[[], None]:
+        """Take a place, for a call that outlives the function that makes it; what gives the place back, once.
+
+        Raises UpstreamBusy.
+        """
+        permits = self._permits
+        left = remaining()
+        if not permits.acquire(timeout=self.WAIT if left is None else max(0.0, min(self.WAIT, left))):
+            raise UpstreamBusy(self._name, f"{self.size} calls are under way already", retry_after=1.0)
+        return permits.release

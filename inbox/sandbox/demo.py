@@ -25,9 +25,10 @@ from typing import Any
 
 import requests
 
-from inbox.accounts.service import list_accounts
+from inbox.accounts.service import all_accounts
+from inbox.admin.users.service import Newcomer, create_local
 from inbox.auth import keys
-from inbox.auth.access import OPERATOR, Access, Permission, Role
+from inbox.auth.access import OPERATOR, Access, Grant, Permission, Role
 from inbox.bot.profiles import put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.config import Config
@@ -73,9 +74,9 @@ def run(port: int, make_services: Callable[[Config], Services], *, seconds: floa
         app_url = f"http://127.0.0.1:{port}"
         sandbox_url = stack.enter_context(_sandbox(app_url, secret, folder))
         place = Place(folder, app_url, sandbox_url, secret, _environment(folder, port, sandbox_url, secret))
-        key, account_id = _furnish(make_services(Config.from_env(place.environment)))
+        shop = _furnish(make_services(Config.from_env(place.environment)))
         stack.enter_context(_app(place))
-        _greet(place, key, account_id)
+        _greet(place, shop)
         _customers_write(place, stop, time.monotonic() + seconds if seconds else None, pace)
         _say("\nStopping: finishing what is begun …")
     _say("Done. Nothing is left behind.")
@@ -203,35 +204,48 @@ def _await(condition: Callable[[], Any], child: subprocess.Popen[str], log: Path
 # --- a business --------------------------------------------------------------------------------------------------
 
 
-def _furnish(services: Services) -> tuple[str, str]:
-    """A business with a profile, a history and a key. Returns the key and the account's id."""
+@dataclass(frozen=True)
+class Shop:
+    """What to look at, and how to come in."""
+
+    account_id: str
+    key: str
+    password: str
+    email: str = "baker@example.com"
+
+
+def _furnish(services: Services) -> Shop:
+    """A business with a profile, a history, somebody who may sign in, and a key."""
     try:
         services.prepare_database()
         key = keys.create(services.db, name="Demo", role=Role.ADMIN).secret
+        (account,) = all_accounts(services.db)
+        shop = Shop(str(account.id), key, secrets.token_urlsafe(12))
+        baker = Newcomer(shop.email, "The baker", [Grant(Role.ADMIN)], shop.password)
+        create_local(services.db, OPERATOR, baker)
         me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
-        (account,) = list_accounts(services.db, me)
-        account_id = account.id
-        put_profile(services.db, me, account_id, ProfileContent.model_validate(bakery.PROFILE))
+        put_profile(services.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))
         with services.db.writing() as session:
             session.add(WebhookEvent(**new_event(json.dumps(bakery.history(time.time())).encode())))
         ingest_batch(services.db, settings=services.ingest_settings)
-        return key, str(account_id)
+        return shop
     finally:
         services.close(0)
 
 
-def _greet(place: Place, key: str, account_id: str) -> None:
+def _greet(place: Place, shop: Shop) -> None:
     _say(
         f"""
 {bakery.PROFILE["business_name"]} is open. Customers are writing, the bot answers.
 
-  Inbox     {place.app_url}          state: {place.app_url}/health
-  Key       {key}
-  Account   {account_id}
+  Inbox     {place.app_url}          state: {place.app_url}/health, the API: {place.app_url}/docs
+  Sign in   {shop.email}  {shop.password}
+  Key       {shop.key}
+  Account   {shop.account_id}
   Upstreams {place.sandbox_url}   what customers received: {place.sandbox_url}/_deliveries
 
 Look at the conversations:
-  curl -H 'Authorization: Bearer {key}' '{place.app_url}/conversations?account_id={account_id}'
+  curl -H 'Authorization: Bearer {shop.key}' '{place.app_url}/conversations?account_id={shop.account_id}'
 
 Take Gemini away for a minute, and watch nobody lose a message:
   curl {place.sandbox_url}/_faults -d '{{"upstream":"gemini","fault":"status","code":503,"schedule":{{"for":60}}}}'

@@ -18,6 +18,7 @@ from inbox.sandbox.graph_media import PATH as MEDIA_PATH
 from inbox.sandbox.graph_media import MediaStore, Medium, read_upload
 from inbox.sandbox.graph_messages import Outgoing, read_message, read_phone
 from inbox.sandbox.graph_templates import category_of, list_templates
+from inbox.sandbox.graph_tokens import USER_ID, check_token, debug
 from inbox.sandbox.inbound import Inbound, Writing
 from inbox.sandbox.options import DEFAULT_DISPLAY_NUMBER, DEFAULT_PHONE_NUMBER_ID, Options
 from inbox.sandbox.payloads import BusinessNumber
@@ -91,7 +92,7 @@ class Graph:
 
     def answer(self, request: Request) -> Answer:
         try:
-            self._check_token(request)
+            check_token(request, self._options)
             if request.path == MEDIA_PATH:
                 return self._download(request)
             _, _, node, edge = (request.path.rstrip("/") + "///").split("/", 3)
@@ -111,11 +112,6 @@ class Graph:
             return error_answer(GraphError(params["code"], "Sandbox: asked for"), params["status"])
         body = json.loads(answer.body) if answer and answer.status == 200 else {"messaging_product": "whatsapp"}
         return json_answer(200, body | {"messages": [{}]})
-
-    def _check_token(self, request: Request) -> None:
-        token, allowed = request.bearer(), self._options.access_tokens
-        if token is None or (allowed is not None and token not in allowed):
-            raise GraphError(190, "The access token is missing, expired or not valid", "Invalid OAuth access token")
 
     def _number(self, number_id: str) -> BusinessNumber:
         numbers = self._options.numbers
@@ -235,7 +231,11 @@ class Graph:
         return Answer(200, medium.data, medium.mime_type)
 
     def _get_object(self, node: str, request: Request) -> Answer:
-        """A medium, the account, or one of its numbers: Graph ids do not tell what they are of."""
+        """A medium, the account, or one of its numbers: Graph ids do not tell which. Or a token, or its user."""
+        if node == "debug_token":
+            return json_answer(200, debug(request, self._options))
+        if node == "me":
+            return json_answer(200, {"id": USER_ID})
         medium = self._medium(node, request.query.get("phone_number_id"))
         if medium is not None:
             return json_answer(
@@ -267,8 +267,9 @@ class Graph:
 
     def _subscribed_apps(self, waba_id: str, _request: Request) -> Answer:
         self._check_waba(waba_id)
-        app = {"whatsapp_business_api_data": {"id": "500000000000001", "name": "Inbox", "link": "https://example.com"}}
-        return json_answer(200, {"data": [app] if self._webhooks.subscribed else []})
+        app = {"id": self._options.app_id, "name": "Inbox", "link": "https://example.com"}
+        rows = [{"whatsapp_business_api_data": app}] if self._webhooks.subscribed else []
+        return json_answer(200, {"data": rows})
 
     def _phone_numbers(self, waba_id: str, request: Request) -> Answer:
         self._check_waba(waba_id)

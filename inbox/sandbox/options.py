@@ -20,7 +20,11 @@ class Options:
 
     webhook_url: str | None = None
     app_secret: str = "sandbox_app_secret"  # noqa: S105 - made up, and known to whoever points an app here
+    app_id: str = "500000000000001"
+    require_proof: bool = False  #: refuse every call without an appsecret_proof
     access_tokens: Collection[str] | None = None
+    token_scopes: Sequence[str] = ("whatsapp_business_management", "whatsapp_business_messaging")
+    token_expires_at: int = 0  #: Unix seconds, of all tokens; 0: never
     numbers: Mapping[str, str] | None = None  #: phone_number_id → its number, digits; None: any id is one of ours
     waba_id: str = "100000000000001"
     country_code_prefix: bool = True  #: put the business number's country code in front of a `to` without "+"

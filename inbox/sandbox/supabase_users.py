@@ -30,6 +30,7 @@ class User:
     email_confirmed: bool = True
     banned: bool = False
     is_anonymous: bool = False
+    invited: bool = False  #: by POST /invite, which only the service role may call
 
     def as_json(self) -> dict[str, Any]:
         """The user object of the API; what would be empty is left out where Supabase leaves it out."""
@@ -43,6 +44,7 @@ class User:
             "email": self.email,
             "phone": self.phone,
             **confirmed,
+            **({"invited_at": created} if self.invited else {}),
             "app_metadata": {"provider": "email", "providers": ["email"]} | self.app_metadata,
             "user_metadata": self.user_metadata,
             "identities": [] if self.is_anonymous else [identity],
@@ -70,6 +72,7 @@ _FIELDS: Mapping[str, type] = {
     "email_confirmed": bool,
     "banned": bool,
     "is_anonymous": bool,
+    "invited": bool,
 }
 
 

@@ -233,7 +233,7 @@ class Batch:
     def _note_ban(self, item: NoticeItem) -> None:
         if item.banned is None:
             return
-        accounts = select(Account).where(Account.waba_id == str(item.source.waba_id))
+        accounts = select(Account).where(Account.waba_id == str(item.source.waba_id), Account.deleted_at.is_(None))
         for account in self.session.execute(accounts).scalars():
             if item.banned:
                 store.pause_number(self.session, account.id, _BANNED, self.now)
@@ -267,12 +267,12 @@ class Placed:
 
 
 def _accounts(session: Session, entries: Iterable[Entry]) -> dict[str, Account]:
-    """The accounts named in the batch, by phone_number_id."""
+    """The accounts in use that the batch names, by phone_number_id: a removed one is like one that never was."""
     items = (entry.item for entry in entries)
     wanted = {item.phone_number_id for item in items if not isinstance(item, NoticeItem | Unusable)}
     known = {}
     for condition in one_of(session, Account.phone_number_id, wanted):
-        for account in session.execute(select(Account).where(condition)).scalars():
+        for account in session.execute(select(Account).where(condition, Account.deleted_at.is_(None))).scalars():
             known[account.phone_number_id] = account
     return known
 

@@ -71,13 +71,14 @@ class _Parser:
     def event(self, payload: JSON) -> Iterator[Item]:
         entries = as_dict(payload).get("entry")
         if not isinstance(entries, list):
-            yield _broken(Source(None, None, payload, (), None), "the webhook has no entry array")
+            yield _broken(Source(None, None, payload, (), None, payload), "the webhook has no entry array")
             return
         for entry in entries:
             waba_id = as_dict(entry).get("id")
             changes = as_dict(entry).get("changes")
             if not isinstance(changes, list):
-                yield _broken(Source(waba_id, None, entry, (), None), "the entry has no changes array")
+                webhook = {"entry": [entry]}
+                yield _broken(Source(waba_id, None, entry, (), None, webhook), "the entry has no changes array")
                 continue
             for change in changes:
                 yield from self._change(waba_id, change)
@@ -85,7 +86,8 @@ class _Parser:
     def _change(self, waba_id: JSON, change: JSON) -> Iterator[Item]:
         field, value = as_dict(change).get("field"), as_dict(change).get("value")
         if not isinstance(value, dict):
-            yield _broken(Source(waba_id, field, change, (), None), "the change has no value object")
+            webhook = {"entry": [{"id": waba_id, "changes": [change]}]}
+            yield _broken(Source(waba_id, field, change, (), None, webhook), "the change has no value object")
             return
         handled = False
         for path, read in self._readers(field):

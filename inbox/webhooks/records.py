@@ -20,9 +20,12 @@ class Source:
     value: JSON  #: the whole `value` object
     path: tuple[str, ...]  #: keys from `value` to the array, such as ("standby", "messages")
     item: JSON
+    broken: JSON = None  #: a webhook whose shape around the items is wrong, as it came
 
-    def envelope(self) -> dict[str, Any]:
+    def envelope(self) -> JSON:
         """A webhook with this item and what belongs to it (metadata, contacts): it can be ingested again."""
+        if self.broken is not None:
+            return self.broken
         value: dict[str, Any] = {}
         if isinstance(self.value, dict):
             value = {key: self.value[key] for key in ("messaging_product", "metadata", "contacts") if key in self.value}

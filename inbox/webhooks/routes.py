@@ -7,17 +7,19 @@ import hmac
 import json
 import logging
 import re
-from typing import Any
+from typing import Any, Literal
 
 from flask import Blueprint, Response, request
+from spectree import Response as Answers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.accounts.service import verify_token_matches
-from inbox.api import public, services
+from inbox.api import described, public, raises, services, spec
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
-from inbox.errors import InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
+from inbox.errors import DatabaseUnavailable, InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
 from inbox.outbox.wake import Work
+from inbox.schemas import Row
 from inbox.webhooks.journal import store_event
 
 log = logging.getLogger(__name__)
@@ -29,8 +31,28 @@ _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{1,200}\Z")  # anything else could be mar
 _RECEIVED = b'{"status":"received"}\n'
 
 
+class Received(Row):
+    status: Literal["received"] = "received"
+
+
+def _parameter(name: str, where: str, **schema: Any) -> dict[str, Any]:
+    return {"name": name, "in": where, "required": True, "schema": {"type": "string", **schema}}
+
+
+_HANDSHAKE = [
+    _parameter("hub.mode", "query", const="subscribe"),
+    _parameter("hub.verify_token", "query"),
+    _parameter("hub.challenge", "query", pattern="^[A-Za-z0-9_-]{1,200}$"),
+]
+_SIGNATURE = _parameter("X-Hub-Signature-256", "header", pattern="^sha256=[0-9a-f]{64}$")
+_EVENT = {"object": "whatsapp_business_account", "entry": []}
+
+
 @bp.get("/webhook/whatsapp")
 @public("Meta proves itself by the verify token")
+@raises(PermissionDenied, DatabaseUnavailable)
+@described(parameters=_HANDSHAKE, responses={"200": {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@spec.validate(resp=Answers("HTTP_200"), tags=["webhooks"], operation_id="verify_webhook")
 def verify() -> Response:
     """Meta's handshake when the address is saved: echo the challenge as plain text."""
     given = request.args.get("hub.verify_token", "")
@@ -43,6 +65,12 @@ def verify() -> Response:
 
 @bp.post("/webhook/whatsapp")
 @public("Meta proves itself by the signature over the body")
+@raises(InvalidSignature, NotJSON, PayloadTooLarge, DatabaseUnavailable)
+@described(
+    parameters=[_SIGNATURE],
+    requestBody={"required": True, "content": {"application/json": {"schema": {}, "example": _EVENT}}},
+)
+@spec.validate(resp=Answers(HTTP_200=Received), tags=["webhooks"], operation_id="receive_webhook")
 def receive() -> Response:
     """Store one event; 503 when only the journal could. Nothing is read out of it: that is the ingester's work."""
     body = _raw_body()

@@ -23,7 +23,10 @@ from inbox.services import Services
 from tests.builders import the_account
 
 #: The only routes anybody may call.
-PUBLIC = {"webhooks.verify", "webhooks.receive", "health.live", "health.ready", "health.health", "auth.login"}
+PUBLIC = {
+    *("webhooks.verify", "webhooks.receive", "health.live", "health.ready", "health.health", "auth.login"),
+    *("docs.get_openapi", "docs.get_docs", "docs.get_docs_asset"),
+}
 #: What every member may do, whatever their role.
 MEMBERS = {"auth.who_am_i", "auth.logout"}
 

@@ -69,6 +69,17 @@ def test_what_was_being_loaded_when_everything_was_forgotten_is_not_kept(recent:
     assert recent.get("anna", lambda: "nobody") == "nobody"
 
 
+def test_while_one_reads_again_the_others_go_on_with_what_is_known(recent: Recent[str], clock: Clock) -> None:
+    recent.get("anna", lambda: "viewer")
+    clock.now += FRESH + 1
+
+    def slow() -> str:
+        assert recent.get("anna", lambda: "loaded twice") == "viewer"  # somebody else, meanwhile
+        return "admin"
+
+    assert recent.get("anna", slow) == "admin"
+
+
 def test_the_longest_unused_entry_goes_first(recent: Recent[str]) -> None:
     for number in range(LIMIT):
         recent.get(str(number), lambda: "old")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 import pytest
@@ -10,12 +9,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from inbox import services_of
-from inbox.auth import sign_in
 from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import User
-from tests.auth.people import PASSWORD, local_user
+from tests.auth.people import local_user, session_of
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 
 
@@ -28,20 +26,18 @@ def conversation(app: Flask) -> str:
 
 @pytest.fixture
 def anna(db: Database) -> User:
-    return local_user(db, "anna@example.com", [Grant(Role.MANAGER)])
+    return local_user(db, "anna@example.com", [Grant(Role.MANAGER)], password=None)
 
 
 @pytest.fixture
 def ben(db: Database) -> User:
-    return local_user(db, "ben@example.com", [Grant(Role.MANAGER)])
+    return local_user(db, "ben@example.com", [Grant(Role.MANAGER)], password=None)
 
 
 def of(app: Flask, user: User) -> FlaskClient:
     """A client that calls as this user."""
-    services = services_of(app)
     made = app.test_client()
-    session = sign_in.sign_in(services.db, user.email or "", PASSWORD, lifetime=timedelta(hours=1))
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {session.token}"
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {session_of(services_of(app).db, user.id)}"
     return made
 
 
@@ -76,13 +72,13 @@ def test_only_who_may_assign_gives_to_others_or_takes_from_them(
 def test_a_conversation_goes_only_to_who_may_answer_in_it(
     app: Flask, client: FlaskClient, db: Database, conversation: str, anna: User
 ) -> None:
-    viewer = local_user(db, "vera@example.com", [Grant(Role.VIEWER)])
-    elsewhere = local_user(db, "eva@example.com", [])
+    viewer = local_user(db, "vera@example.com", [Grant(Role.VIEWER)], password=None)
+    elsewhere = local_user(db, "eva@example.com", [], password=None)
     with db.writing() as session:
         session.get_one(User, anna.id).disabled_at = utc_now()
     for user_id in (viewer.id, elsewhere.id, anna.id, UUID(int=5)):
         assert assign(client, conversation, user_id) == (400, "validation_error")
-    here = local_user(db, "hans@example.com", [Grant(Role.MANAGER, the_account(db).id)])
+    here = local_user(db, "hans@example.com", [Grant(Role.MANAGER, the_account(db).id)], password=None)
     assert assign(client, conversation, here.id) == (200, str(here.id))
 
 

@@ -95,12 +95,13 @@ def _ready(process: Process, url: str) -> bool:
         return False
 
 
-def flask(environment: dict[str, str], *arguments: str) -> str:
-    """Run a `flask --app wsgi` command to its end; what it printed."""
+def flask(environment: dict[str, str], *arguments: str, typed: str = "") -> str:
+    """Run a `flask --app wsgi` command to its end, with `typed` as its input; what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"], **environment},
+        input=typed,
         capture_output=True,
         text=True,
         timeout=60,

@@ -39,6 +39,12 @@ class Authority:
 
     def server(self, host: str = "localhost", *, expired: bool = False) -> ssl.SSLContext:
         """TLS for a server that shows a certificate for `host`, valid until tomorrow or until yesterday."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate(host, expired=expired))
+        return context
+
+    def certificate(self, host: str = "localhost", *, expired: bool = False) -> Path:
+        """A PEM file with a server's key and its certificate."""
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         certificate = (
@@ -54,9 +60,7 @@ class Authority:
             )
             + certificate.public_bytes(serialization.Encoding.PEM)
         )
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(file)
-        return context
+        return file
 
     def _begun(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, until: datetime) -> x509.CertificateBuilder:
         return (

@@ -22,6 +22,7 @@ from inbox.clock import new_id
 from inbox.config import Config, Policy
 from inbox.conversations.service import outbound_message, queue
 from inbox.db import Database
+from inbox.db.transactions import whole_transaction
 from inbox.gateways.gemini import Gemini, Turn
 from inbox.logs import set_request_id
 from inbox.models import Account, Author, Contact, Conversation, Job, Message
@@ -189,6 +190,7 @@ def jobs(db: Database) -> list[Job]:
         return list(session.execute(select(Job).order_by(Job.created_at, Job.seq)).scalars())
 
 
+@whole_transaction  # what works meanwhile locks the same rows in another order
 def let_pass(db: Database, seconds: float) -> None:
     """Make everything that waits older by so much, as if that time had passed. Not while a send is under way."""
     with db.writing() as session:

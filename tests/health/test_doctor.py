@@ -150,10 +150,8 @@ def test_every_number_is_asked_about_with_its_own_token(live: Services, sandbox:
         )
     examine(live)
     asked = {request.path.split("?")[0]: request.headers["authorization"] for request in sandbox.requests("whatsapp")}
-    assert asked == {
-        "/v26.0/200000000000001": "Bearer test-access-token",
-        "/v26.0/200000000000002": "Bearer the-second-token",
-    }
+    assert asked["/v26.0/200000000000001"] == "Bearer test-access-token"
+    assert asked["/v26.0/200000000000002"] == "Bearer the-second-token"
 
 
 # --- Gemini ------------------------------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from cryptography.fernet import Fernet
 from sqlalchemy import delete, event, func, select
 from sqlalchemy.orm import Session
 
-from inbox.accounts.service import ensure_default, resume
+from inbox.accounts.adding import ensure_default
+from inbox.accounts.changes import resume
 from inbox.accounts.tokens import TokenCipher
 from inbox.auth.access import Access, Permission, Principal
 from inbox.bot.answer import Answering, BotSettings

@@ -145,7 +145,7 @@ def test_another_number_has_other_digits(sandbox: Sandbox) -> None:
 
 
 def test_an_id_that_is_nothing_is_refused(sandbox: Sandbox) -> None:
-    assert refusal_of(graph(sandbox, "GET", "me")) == (400, 33)
+    assert refusal_of(graph(sandbox, "GET", "nothing")) == (400, 33)
 
 
 def test_the_account_lists_its_numbers(make_sandbox) -> None:

@@ -67,7 +67,7 @@ def message_like(document: Any) -> int:
 def test_any_json_in_place_of_any_field_gives_records_that_can_be_stored(body: bytes) -> None:
     for item in parse_event(body, NOW):
         envelope = json.dumps(item.source.envelope(), ensure_ascii=True).encode()
-        assert json.loads(envelope)["object"] == "whatsapp_business_account"
+        assert item.source.broken is not None or json.loads(envelope)["object"] == "whatsapp_business_account"
         if isinstance(item, MessageItem):
             item.content.text.encode()
             json.dumps(item.content.payload, allow_nan=False)
@@ -98,6 +98,14 @@ def test_every_message_of_every_sample_becomes_one_record() -> None:
         items = parse_event(json.dumps(document).encode(), NOW)
         messages = [item for item in items if not item.source.path or item.source.path == ("messages",)]
         assert len([item for item in messages if item.source.path]) == message_like(document)
+
+
+@given(any_json | st.fixed_dictionaries({"entry": st.lists(any_json, max_size=3)}))
+def test_a_webhook_of_the_wrong_shape_is_not_taken_for_a_notice_when_it_is_put_back(payload: Any) -> None:
+    for item in parse_event(json.dumps(payload).encode(), NOW):
+        if isinstance(item, Unusable):
+            (again,) = parse_event(json.dumps(item.source.envelope()).encode(), NOW)
+            assert isinstance(again, Unusable)
 
 
 @given(st.text(st.characters(exclude_categories=())))

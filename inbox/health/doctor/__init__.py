@@ -9,23 +9,30 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from inbox.clock import utc_now
+from inbox.config import Config
+from inbox.errors import DatabaseUnavailable
 from inbox.health.doctor import database, machine, upstreams
 from inbox.health.doctor.database import Looked
 from inbox.health.doctor.findings import Clocks, Finding, Level, problem
-from inbox.health.doctor.upstreams import Number
+from inbox.health.doctor.whatsapp import TOTAL, Number, whatsapp
+from inbox.models import Account
 
 if TYPE_CHECKING:
     from inbox.services import Services
 
-__all__ = ["Finding", "Level", "examine", "problem"]
+__all__ = ["Finding", "Level", "examine", "examine_numbers", "problem"]
 
 log = logging.getLogger(__name__)
 
 LIMIT = 5.0  # seconds per check
+PATIENT = 15.0  # seconds for all that is asked about a number, when nothing else is
 _AT_ONCE = 16  # checks that run in parallel
 
 Check = Callable[[], list[Finding]]
@@ -48,7 +55,7 @@ def examine(services: Services, *, now: Callable[[], datetime] = utc_now, limit:
             "settings": lambda: machine.settings(config),
             "database": look,
             **_model_checks(services, models, clocks),
-            "Supabase": lambda: upstreams.supabase(config.supabase_url, clocks),
+            "Supabase": lambda: upstreams.supabase(config, clocks),
             "Redis": lambda: upstreams.redis(config.redis_url),
             "journal": lambda: machine.journal(services.journal, config),
             "disk": lambda: machine.disk(config),
@@ -62,15 +69,43 @@ def examine(services: Services, *, now: Callable[[], datetime] = utc_now, limit:
     others = dict.fromkeys(sorted(seen.models - models.keys()), "the model in the bot's profile")
     findings += _run(
         {
-            **{
-                f"WhatsApp {number.label}": _asking(services.config.whatsapp_api_url, number, clocks)
-                for number in numbers
-            },
+            **{f"WhatsApp {number.label}": _asking(config, number, clocks) for number in numbers},
             **(_model_checks(services, others, clocks) if config.gemini_api_key else {}),
         },
         limit,
     )
     return findings + clocks.check()
+
+
+def examine_numbers(services: Services, phone_number_id: str | None = None) -> list[Finding]:
+    """As examine, about the numbers alone, or one; with more patience. Where nothing could be found out is a problem.
+
+    An empty list: there is no such number.
+    """
+    db, clocks, numbers = services.db, Clocks(utc_now), list[Number]()
+    wanted = Account.deleted_at.is_(None) if phone_number_id is None else Account.phone_number_id == phone_number_id
+    query = select(Account).where(wanted, Account.deleted_at.is_(None)).order_by(Account.created_at, Account.id)
+    try:
+        with db.reading() as session:
+            accounts, now = list(session.execute(query).scalars()), db.now(session)
+    except DatabaseUnavailable as error:
+        return [database.unreachable(db, error)]
+    if phone_number_id is not None and not accounts:
+        return []
+    said = [*database.tokens(services, accounts, numbers), *database.paused(accounts, now)]
+    asking = {f"WhatsApp {each.label}": _asking(services.config, each, clocks, PATIENT) for each in numbers}
+    return said + _run({name: _decided(ask) for name, ask in asking.items()}, PATIENT + 2.0)
+
+
+def _decided(check: Check) -> Check:
+    """A warning is a problem where it is all there is: WhatsApp answered, and told nothing."""
+
+    def decided() -> list[Finding]:
+        findings = check()
+        told = any(finding.level is not Level.WARNING for finding in findings)
+        return findings if told else [replace(finding, level=Level.PROBLEM) for finding in findings]
+
+    return decided
 
 
 def _model_checks(services: Services, models: Mapping[str, str], clocks: Clocks) -> dict[str, Check]:
@@ -82,8 +117,8 @@ def _model_checks(services: Services, models: Mapping[str, str], clocks: Clocks)
     return {f"Gemini {model}": asking(model, setting) for model, setting in models.items()}
 
 
-def _asking(base_url: str, number: Number, clocks: Clocks) -> Check:
-    return lambda: upstreams.whatsapp(base_url, number, clocks)
+def _asking(config: Config, number: Number, clocks: Clocks, total: float = TOTAL) -> Check:
+    return lambda: whatsapp(config.whatsapp_api_url, number, config.whatsapp_app_secrets, clocks, total=total)
 
 
 def _from_settings(services: Services) -> list[Number]:

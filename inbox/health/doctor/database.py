@@ -15,7 +15,7 @@ from inbox.db import Database, fixed
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.health import processes
 from inbox.health.doctor.findings import Clocks, Finding, ok, problem, seconds, warning
-from inbox.health.doctor.upstreams import Number
+from inbox.health.doctor.whatsapp import Number
 from inbox.health.processes import Seen
 from inbox.logs import redact
 from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, EventState, Incident, WebhookEvent
@@ -50,27 +50,29 @@ def look(services: Services, clocks: Clocks) -> Looked:
                 clocks.saw("the database", db.now(session))
             return _all(session, services, took)
     except DatabaseUnavailable as error:
-        return Looked([_unreachable(db, error)])
+        return Looked([unreachable(db, error)])
 
 
 def _all(session: Session, services: Services, took: float) -> Looked:
     db = services.db
     now = db.now(session)
     everybody = processes.seen(session, now)
-    accounts = list(session.execute(select(Account).order_by(Account.created_at, Account.id)).scalars())
+    in_use = Account.deleted_at.is_(None)
+    accounts = list(session.execute(select(Account).where(in_use).order_by(Account.created_at, Account.id)).scalars())
     numbers: list[Number] = []
     findings = [_reached(db, took), ok("schema", f"{SCHEMA}, the one this release needs")]
     findings += _writable(session, db)
     findings += _connections(session, db, everybody)
-    findings += _tokens(services, accounts, numbers)
-    findings += _numbers(accounts, now)
+    findings += tokens(services, accounts, numbers)
+    findings += paused(accounts, now)
     findings += _cool_downs(session, now)
     waiting = list(_queues(session, now))
     findings += _processes(everybody, now, work=any(finding.do for finding in waiting))
     findings += _circuits(everybody)
     findings += _incidents(session, now)
     findings += waiting
-    named = session.execute(select(BotProfile.content)).scalars()
+    profiles = select(BotProfile.content).join(Account, Account.id == BotProfile.account_id).where(in_use)
+    named = session.execute(profiles).scalars()
     models = frozenset(model for content in named if isinstance(model := content.get("model"), str) and model)
     return Looked(findings, numbers, models)
 
@@ -93,7 +95,7 @@ def _reached(db: Database, took: float) -> Finding:
     return ok("database", shown)
 
 
-def _unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
+def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
     cause = error.__cause__
     original = getattr(cause, "orig", None) or cause or error
     lines = str(original).splitlines()
@@ -174,7 +176,7 @@ def _resume(account: Account) -> str:
     return f"flask --app wsgi accounts resume {account.phone_number_id}"
 
 
-def _tokens(services: Services, accounts: list[Account], numbers: list[Number]) -> Iterator[Finding]:
+def tokens(services: Services, accounts: list[Account], numbers: list[Number]) -> Iterator[Finding]:
     """Adds to `numbers` those whose token can be read."""
     if not accounts:
         yield warning(
@@ -198,12 +200,13 @@ def _tokens(services: Services, accounts: list[Account], numbers: list[Number]) 
                 f"{_resume(account)} --new-token",
             )
             continue
-        numbers.append(Number(_label(account), account.phone_number_id, account.phone_number, token))
+        label, number_id = _label(account), account.phone_number_id
+        numbers.append(Number(label, number_id, account.phone_number, token, account.waba_id))
     if numbers:
         yield ok("tokens", f"{len(numbers)} of {len(accounts)} stored can be read")
 
 
-def _numbers(accounts: list[Account], now: datetime) -> Iterator[Finding]:
+def paused(accounts: list[Account], now: datetime) -> Iterator[Finding]:
     for account in accounts:
         if account.paused_reason is not None:
             since = f" for {seconds((now - account.paused_at).total_seconds())}" if account.paused_at else ""

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUntrusted
+
 
 class Level(enum.StrEnum):
     OK = "ok"
@@ -35,6 +37,27 @@ def warning(what: str, found: str, do: str) -> Finding:
 
 def problem(what: str, found: str, do: str) -> Finding:
     return Finding(Level.PROBLEM, what, found, do)
+
+
+def silent(what: str, error: UpstreamError, total: float) -> Finding:
+    """No answer came within `total` seconds: how far the request got says where to look."""
+    if isinstance(error, UpstreamUntrusted):
+        return problem(
+            what,
+            "its certificate is not to be trusted, so we do not talk to it",
+            "Look at this machine's clock and CA certificates, and whether a proxy reads the traffic.",
+        )
+    if isinstance(error, UpstreamOutcomeUnknown):
+        return problem(
+            what,
+            f"takes the connection, but no whole answer came within {total:g} s ({error.reason})",
+            "If its status page shows nothing, look for a proxy or firewall that swallows answers.",
+        )
+    return problem(
+        what,
+        f"cannot be reached ({error.reason})",
+        "Look at name resolution, the firewall and outbound connections of this host, and at the *_URL setting.",
+    )
 
 
 def seconds(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Are WhatsApp, Gemini, Supabase and Redis there, and do they take our credentials?
+"""Are Gemini, Supabase and Redis there, and do they take our credentials? WhatsApp has a module of its own.
 
 Every question is one GET that changes nothing, with limits of its own and no breaker: looking disturbs nobody.
 """
@@ -8,38 +8,21 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 from inbox import http
-from inbox.config import Policy
-from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUntrusted
-from inbox.gateways.meta_errors import Meaning, meaning_of, plain_words
-from inbox.health.doctor.findings import Clocks, Finding, ok, problem, warning
+from inbox.config import Config, Policy
+from inbox.errors import UpstreamError
+from inbox.health.doctor.findings import Clocks, Finding, Level, ok, problem, silent, warning
 from inbox.resilience import Upstream
 
 #: Less than a check's own limit, so that it can say what went wrong.
 _CALL = Policy(total=4.0, connect=2.0, read=4.0, minimum=0.1)
 _REDIS_TIMEOUT = 2.0  # seconds
 
-_RENEW = (
-    "Make a permanent token (Meta Business settings, System users, Generate token, with whatsapp_business_messaging "
-    "and whatsapp_business_management) and run: flask --app wsgi accounts resume {id} --new-token (for the number of "
-    "WHATSAPP_PHONE_NUMBER_ID: set WHATSAPP_ACCESS_TOKEN and run: flask --app wsgi db upgrade)"
-)
 _MODELS_PAGE = "https://ai.google.dev/gemini-api/docs/models"
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A business number to ask WhatsApp about."""
-
-    label: str
-    phone_number_id: str
-    phone_number: str | None
-    token: str = field(repr=False)
 
 
 def _ask(name: str, url: str, headers: Mapping[str, str], clocks: Clocks) -> http.Answer:
@@ -51,87 +34,9 @@ def _ask(name: str, url: str, headers: Mapping[str, str], clocks: Clocks) -> htt
     return answer
 
 
-def _silent(what: str, error: UpstreamError) -> Finding:
-    """No answer came: how far the request got says where to look."""
-    if isinstance(error, UpstreamUntrusted):
-        return problem(
-            what,
-            "its certificate is not to be trusted, so we do not talk to it",
-            "Look at this machine's clock and CA certificates, and whether a proxy reads the traffic.",
-        )
-    if isinstance(error, UpstreamOutcomeUnknown):
-        return problem(
-            what,
-            f"takes the connection, but no whole answer came within {_CALL.total:g} s ({error.reason})",
-            "If its status page shows nothing, look for a proxy or firewall that swallows answers.",
-        )
-    return problem(
-        what,
-        f"cannot be reached ({error.reason})",
-        "Look at name resolution, the firewall and outbound connections of this host, and at the *_URL setting.",
-    )
-
-
 def _error_of(answer: http.Answer) -> dict[str, Any]:
     error = answer.data.get("error") if isinstance(answer.data, dict) else None
     return error if isinstance(error, dict) else {}
-
-
-# --- WhatsApp ----------------------------------------------------------------------------------------------------
-
-
-def whatsapp(base_url: str, number: Number, clocks: Clocks) -> list[Finding]:
-    """Does WhatsApp know this number, and take its token?"""
-    what = f"WhatsApp {number.label}"
-    url = (
-        f"{base_url}/{quote(number.phone_number_id, safe='')}?fields=display_phone_number,verified_name,quality_rating"
-    )
-    try:
-        answer = _ask("WhatsApp", url, {"Authorization": f"Bearer {number.token}"}, clocks)
-    except UpstreamError as error:
-        return [_silent(what, error)]
-    if answer.status == 200 and isinstance(answer.data, dict) and answer.data.get("id"):
-        return [_known_number(what, number, answer.data)]
-    return [_number_refused(what, number, answer)]
-
-
-def _known_number(what: str, number: Number, data: dict[str, Any]) -> Finding:
-    shown = "".join(filter(str.isdigit, str(data.get("display_phone_number", ""))))
-    if number.phone_number and shown and shown != number.phone_number:
-        return warning(
-            what,
-            f"the phone number id {number.phone_number_id} belongs to +{shown}, not to +{number.phone_number}",
-            "Correct WHATSAPP_PHONE_NUMBER or WHATSAPP_PHONE_NUMBER_ID and run: flask --app wsgi db upgrade",
-        )
-    if data.get("quality_rating") == "RED":
-        return warning(
-            what,
-            "the token is accepted, but the number's quality is low (RED): customers block or report it",
-            "Look at Insights in WhatsApp Manager; Meta may limit what the number sends.",
-        )
-    return ok(what, f"the token is accepted; +{shown} {data.get('verified_name') or ''}".rstrip())
-
-
-def _number_refused(what: str, number: Number, answer: http.Answer) -> Finding:
-    error = _error_of(answer)
-    code = error.get("code") if isinstance(error.get("code"), int) else None
-    words = plain_words(code, f"WhatsApp answered HTTP {answer.status}.")
-    shown = f"{words} (code {code})" if code is not None else words
-    if code == 33 or (code == 100 and error.get("error_subcode") == 33):
-        return problem(
-            what,
-            "WhatsApp knows no number with this phone number id, or the token may not see it",
-            "Copy the Phone number ID (not the phone number) from WhatsApp Manager, API setup, into "
-            "WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.",
-        )
-    bad_token = code in (0, 10, 190) or (code is not None and 200 <= code <= 299)
-    if bad_token or (code is None and answer.status == 401):
-        return problem(what, shown, _RENEW.format(id=number.phone_number_id))
-    if meaning_of(code, answer.status) is Meaning.NUMBER_LIMIT:
-        return warning(what, shown, "Wait some minutes and ask again.")
-    if answer.status >= 500:
-        return warning(what, shown, "WhatsApp is ill; messages stay queued. See https://metastatus.com")
-    return problem(what, shown, "Look at the account in WhatsApp Manager.")
 
 
 # --- Gemini ------------------------------------------------------------------------------------------------------
@@ -152,7 +57,7 @@ def gemini(base_url: str, api_key: str | None, model: str, setting: str, clocks:
         url = f"{base_url}/models/{quote(model, safe='')}"
         answer = _ask("Gemini", url, {"x-goog-api-key": api_key}, clocks)
     except UpstreamError as error:
-        return [_silent(what, error)]
+        return [silent(what, error, _CALL.total)]
     return [_model(what, answer, setting)]
 
 
@@ -187,34 +92,69 @@ def _model(what: str, answer: http.Answer, setting: str) -> Finding:
 # --- Supabase and Redis ------------------------------------------------------------------------------------------
 
 
-def supabase(url: str | None, clocks: Clocks) -> list[Finding]:
-    """Are the public keys there, by which tokens are checked?"""
-    if url is None:
+def supabase(config: Config, clocks: Clocks) -> list[Finding]:
+    """Are the public keys there, by which tokens are checked, and may we ask who somebody is?"""
+    if config.supabase_url is None and config.supabase_jwt_secret:
+        found = "tokens are checked with SUPABASE_JWT_SECRET alone; whoever is new has to be invited in app_metadata"
+        return [ok("Supabase", found)]
+    if config.supabase_url is None:
         return [ok("Supabase", "not configured")]
     try:
-        answer = _ask("Supabase", f"{url}/auth/v1/.well-known/jwks.json", {}, clocks)
+        # Both questions within the time of one.
+        return Upstream("Supabase", _CALL).deadline(_auth)(config, f"{config.supabase_url}/auth/v1", clocks)
     except UpstreamError as error:
-        return [_silent("Supabase", error)]
+        return [silent("Supabase", error, _CALL.total)]
+
+
+def _auth(config: Config, base: str, clocks: Clocks) -> list[Finding]:
+    published = _ask("Supabase", f"{base}/.well-known/jwks.json", {}, clocks)
+    finding = _published(published, has_secret=bool(config.supabase_jwt_secret))
+    if finding.level is Level.PROBLEM:
+        return [finding]
+    headers = {"apikey": config.supabase_key} if config.supabase_key else {}
+    return [finding, _apikey(_ask("Supabase", f"{base}/user", headers, clocks), config.supabase_key)]
+
+
+def _published(answer: http.Answer, *, has_secret: bool) -> Finding:
     if answer.status >= 500:
-        return [warning("Supabase", f"answers HTTP {answer.status}", "It is ill. See https://status.supabase.com")]
+        return warning("Supabase", f"answers HTTP {answer.status}", "It is ill. See https://status.supabase.com")
     keys = answer.data.get("keys") if isinstance(answer.data, dict) else None
     if answer.status != 200 or not isinstance(keys, list):
-        return [
-            problem(
-                "Supabase",
-                f"the address does not answer as Supabase Auth does (HTTP {answer.status})",
-                "Set SUPABASE_URL to the project's URL, such as https://<project>.supabase.co",
-            )
-        ]
+        return problem(
+            "Supabase",
+            f"the address does not answer as Supabase Auth does (HTTP {answer.status})",
+            "Set SUPABASE_URL to the project's URL, such as https://<project>.supabase.co",
+        )
+    if not keys and has_secret:
+        return ok("Supabase", "reachable; it signs with a shared secret, which SUPABASE_JWT_SECRET has to be")
     if not keys:
-        return [
-            warning(
-                "Supabase",
-                "publishes no signing keys: it signs with a shared secret, so every token has to be asked about",
-                "Move the project to signing keys (Project settings, JWT keys).",
-            )
-        ]
-    return [ok("Supabase", f"reachable, {len(keys)} signing key{'s' if len(keys) > 1 else ''}")]
+        return warning(
+            "Supabase",
+            "publishes no signing keys: it signs with a shared secret, so every token has to be asked about",
+            "Move the project to signing keys (Project settings, JWT keys).",
+        )
+    return ok("Supabase", f"reachable, {len(keys)} signing key{'s' if len(keys) > 1 else ''}")
+
+
+def _apikey(answer: http.Answer, key: str | None) -> Finding:
+    """What a question without a token was answered: Auth misses the token, the gateway before it the key."""
+    what = "Supabase key"
+    if "x-sb-error-code" not in answer.headers and answer.status in (401, 403):
+        found = "SUPABASE_KEY is not accepted" if key else "SUPABASE_KEY is not set"
+        return (problem if key else warning)(
+            what,
+            f"{found}: whoever is not a member yet cannot be let in, since Supabase does not tell us who they are",
+            "Set SUPABASE_KEY to the project's publishable key (Project settings, API keys).",
+        )
+    if key and key.startswith("sb_secret_"):
+        return warning(
+            what,
+            "SUPABASE_KEY is a secret key, which may do everything in the project",
+            "Set it to the publishable key: nothing more is needed.",
+        )
+    if answer.status >= 500:
+        return warning(what, f"answers HTTP {answer.status}", "It is ill. See https://status.supabase.com")
+    return ok(what, "accepted")
 
 
 def redis(url: str | None) -> list[Finding]:

@@ -1,0 +1,35 @@
+"""What the wire shows of the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from pydantic import Field
+
+from inbox.schemas import Query, Row, Time
+
+
+class ActorInfo(Row):
+    kind: str = Field(description="user, key or command.")
+    id: str | None
+    name: str
+
+
+class AuditRow(Row):
+    id: UUID
+    at: Time
+    actor: ActorInfo
+    action: str = Field(examples=["user.disabled"])
+    target_id: str | None = Field(description="The id or name of what was changed.")
+    account_id: UUID | None
+    details: dict[str, Any]
+    request_id: str
+
+
+class AuditQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    action: Annotated[str | None, Field(max_length=64)] = None
+    actor_id: Annotated[str | None, Field(max_length=64)] = None
+    account_id: UUID | None = None

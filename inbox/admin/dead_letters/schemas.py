@@ -1,0 +1,44 @@
+"""What the wire shows of dead letters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from inbox.schemas import Query, Row, Time
+
+
+class DeadLetterRow(Row):
+    """Something that came in a webhook and could not be stored."""
+
+    id: UUID
+    event_id: UUID | None = Field(description="The webhook it came in.")
+    reason: str = Field(examples=["unknown_phone_number_id"])
+    detail: str
+    at: Time
+    replayed_at: Time | None
+    size: int = Field(description="Bytes.")
+
+
+class DeadLetterContent(DeadLetterRow):
+    """With what it holds: a webhook with this item alone."""
+
+    content: Any = Field(description="Parsed; null when it is not JSON.")
+    content_base64: str | None = Field(description="The bytes, when they are not JSON.")
+
+
+class Replayed(Row):
+    status: Literal["ok"] = "ok"
+    id: UUID
+    replayed_at: Time
+    event_id: UUID = Field(description="The webhook that was made of it.")
+    dead_letter_id: UUID | None = Field(description="The new dead letter it became; replay that one.")
+
+
+class DeadLetterQuery(Query):
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    reason: Annotated[str | None, Field(max_length=64)] = None
+    replayed: bool | None = None

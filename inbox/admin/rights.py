@@ -1,0 +1,114 @@
+"""Who may change whose rights: nobody gives what they do not hold, and one administrator always remains."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from sqlalchemy import exists, or_, select
+from sqlalchemy.orm import Session
+
+from inbox.auth import identities, keys
+from inbox.auth.access import Permission, Principal, Role
+from inbox.db import one_of
+from inbox.errors import FieldProblem, InvalidCredentials, InvalidRequest, LastAdmin, PermissionDenied
+from inbox.models import Account, ApiKey, PermissionOverride, RoleGrant, User
+
+#: What `access.resolve` says: permissions everywhere, and those of accounts that are named.
+Held = tuple[frozenset[Permission], Mapping[UUID, frozenset[Permission]]]
+NOTHING: Held = (frozenset(), {})
+
+
+def authority(session: Session, actor: Principal, permission: Permission) -> Principal:
+    """The actor as they stand in this transaction: who they were when the request began may be a second old.
+
+    Raises PermissionDenied when they may not do this everywhere (any more), UserDisabled, InvalidCredentials.
+    """
+    fresh = _reread(session, actor)
+    if not fresh.may_everywhere(permission):
+        raise PermissionDenied
+    return fresh
+
+
+def _reread(session: Session, actor: Principal) -> Principal:
+    if actor.kind == "user":
+        user = session.get(User, UUID(actor.id), populate_existing=True)
+        if user is None:
+            raise InvalidCredentials
+        return identities.principal_of(session, user)
+    if actor.kind == "key":
+        key = session.get(ApiKey, UUID(actor.id), populate_existing=True)
+        if key is None or key.revoked_at is not None:
+            raise InvalidCredentials
+        return keys.principal_of(key)
+    return actor
+
+
+def check_gift(actor: Principal, before: Held, after: Held) -> None:
+    """Raises PermissionDenied when somebody gains what the actor does not hold everywhere, and at the very place.
+
+    The places are the accounts that any of the sets names, and "all others" (None).
+    """
+    own = actor.everywhere, actor.by_account
+    for place in (None, *before[1], *after[1], *actor.by_account):
+        lacking = (_at(after, place) - _at(before, place)) - (actor.everywhere & _at(own, place))
+        if lacking:
+            raise PermissionDenied(f"You cannot give what you do not hold everywhere yourself: {sorted(lacking)[0]}.")
+
+
+def _at(held: Held, place: UUID | None) -> frozenset[Permission]:
+    return held[0] if place is None else held[1].get(place, held[0])
+
+
+@contextmanager
+def somebody_remains(session: Session) -> Iterator[None]:
+    """Raises LastAdmin when the block leaves no administrator where there was one. The caller holds `lock_users`.
+
+    An installation that is run by commands and keys alone has none, and may go on like that.
+    """
+    had = _an_administrator(session)
+    yield
+    session.flush()
+    if had and not _an_administrator(session):
+        raise LastAdmin
+
+
+def _an_administrator(session: Session) -> bool:
+    """True when somebody who can sign in has the admin role everywhere, and nothing was taken from it everywhere."""
+    role = exists().where(
+        RoleGrant.user_id == User.id, RoleGrant.role == Role.ADMIN.value, RoleGrant.account_id.is_(None)
+    )
+    taken = exists().where(
+        PermissionOverride.user_id == User.id,
+        PermissionOverride.allowed.is_(False),
+        PermissionOverride.account_id.is_(None),
+    )
+    able = User.disabled_at.is_(None), or_(User.subject.is_not(None), User.password_hash.is_not(None))
+    return bool(session.execute(select(exists().where(*able, role, ~taken))).scalar_one())
+
+
+def check_accounts(session: Session, named: Sequence[UUID | None], pointer: str) -> None:
+    """Raises InvalidRequest for those that are not in use; `pointer` says where one stands, by its number."""
+    known: set[UUID] = set()
+    for condition in one_of(session, Account.id, {each for each in named if each is not None}):
+        known.update(session.execute(select(Account.id).where(condition, Account.deleted_at.is_(None))).scalars())
+    problems = [
+        FieldProblem(pointer.format(number), "there is no such account")
+        for number, each in enumerate(named)
+        if each is not None and each not in known
+    ]
+    if problems:
+        raise InvalidRequest(problems)
+
+
+def check_once(values: Sequence[Hashable], pointer: str) -> None:
+    """Raises InvalidRequest for each value that has come before."""
+    seen: set[Hashable] = set()
+    problems = []
+    for number, value in enumerate(values):
+        if value in seen:
+            problems.append(FieldProblem(f"{pointer}/{number}", "is there twice"))
+        seen.add(value)
+    if problems:
+        raise InvalidRequest(problems)

@@ -1,0 +1,13 @@
+"use strict";
+
+const place = document.getElementById("operations");
+
+SwaggerUIBundle({
+  domNode: place,
+  url: place.dataset.document,
+  validatorUrl: null, // the document is nobody else's business
+  supportedSubmitMethods: ["get"], // to look is safe; to send a customer a message by a stray click is not
+  deepLinking: true,
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+});

@@ -1,0 +1,78 @@
+"""What /health shows."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from inbox.schemas import Row, Time
+
+Switch = Literal["on", "off"]
+CircuitState = Literal["closed", "open", "half_open"]
+
+
+class Alive(Row):
+    status: Literal["alive"] = "alive"
+
+
+class Ready(Row):
+    status: Literal["ready"] = "ready"
+
+
+class NotReady(Row):
+    status: Literal["not_ready"] = "not_ready"
+    reason: Literal["database", "migrations"]
+
+
+class DependencyHealth(Row):
+    status: Literal["ok", "timeout", "error", "not_configured"]
+    latency_ms: float | None
+    since: Time | None = Field(description="When it entered this state, as far as this process knows.")
+
+
+class CircuitHealth(Row):
+    """As it stands in the worst process."""
+
+    name: str
+    state: CircuitState
+    failure_count: int
+    success_count: int
+    opened_at: Time | None
+    retry_in_s: float
+
+
+class OutboxHealth(Row):
+    waiting: int = Field(description="Jobs that are due or will be.")
+    oldest_s: float = Field(description="How long the oldest due job has waited.")
+    unconfirmed: int = Field(description="Messages of which nobody knows yet whether they were sent.")
+    dead_letters: int
+    paused_numbers: int
+
+
+class JournalHealth(Row):
+    """Webhooks on this machine's disk, kept while the database is away."""
+
+    events: int
+    bytes: int
+
+
+class CacheHealth(Row):
+    hit_ratio: float | None
+
+
+class HealthRow(Row):
+    """The state of everything we depend on."""
+
+    status: Literal["ok", "degraded", "error"] = Field(description="error: the database is away, and the answer 503.")
+    timestamp: Time
+    version: str
+    dependencies: dict[str, DependencyHealth]
+    circuit_breakers: dict[str, CircuitHealth]
+    outbox: OutboxHealth | None = Field(description="null while the database is away.")
+    journal: JournalHealth
+    processes: dict[str, int] = Field(description="Live ones, by kind.")
+    shed: int = Field(description="Requests refused because they had waited too long for a thread.")
+    cache: CacheHealth
+    limits: dict[str, dict[str, float]] = Field(description="How each upstream and the database are called.")
+    switches: dict[str, Switch]

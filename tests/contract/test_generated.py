@@ -1,0 +1,153 @@
+"""Requests that Schemathesis makes up from the document: valid ones, broken ones, and what the answers promise."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import hypothesis
+import pytest
+import schemathesis
+from hypothesis import strategies as st
+from werkzeug.serving import make_server
+
+from inbox import create_app, services_of
+from inbox.api.openapi import document
+from inbox.auth import keys
+from inbox.auth.access import Role
+from inbox.config import Config
+from inbox.paging import Cursor
+from tests.builders import NUMBER_ID, all_messages, ingest, text_message, the_conversation, webhook
+
+#: What the document is made from while tests are collected; nothing is connected to.
+_CONFIG = Config(
+    env="development",
+    secret_key="x" * 40,
+    encryption_keys=("cAPfQz8cnMbo3bTDf5FXL1cYIrzBBYWcbKcMhN_bkvE=",),
+    dispatcher=False,
+    log_format="text",
+    whatsapp_app_secrets=("secret",),
+    whatsapp_verify_token="verify-me",
+    whatsapp_phone_number_id=NUMBER_ID,
+    whatsapp_access_token="test-access-token",
+    whatsapp_api_url="http://127.0.0.1:9/v26.0",
+    gemini_api_url="http://127.0.0.1:9/v1beta",
+    rate_limit=1_000_000,
+    rate_limit_anonymous=1_000_000,
+)
+schema = schemathesis.openapi.from_dict(
+    document(create_app(_CONFIG), session_cookie="inbox_session"),
+    config=schemathesis.Config.from_dict(
+        {
+            "seed": 1,
+            "generation": {"deterministic": True, "max-examples": 8, "allow-x00": False},
+            "checks": {
+                "not_a_server_error": {"expected-statuses": ["2xx", "3xx", "4xx", "503"]},  # upstreams are away
+                "negative_data_rejection": {"expected-statuses": ["400", "401", "403", "404", "409", "413", "422"]},
+            },
+        }
+    ),
+)
+
+
+@schema.auth()
+class Administrator:
+    """Shows a key that may do everything."""
+
+    secret = ""
+
+    def get(self, case: schemathesis.Case, context: schemathesis.AuthContext) -> str:
+        return Administrator.secret
+
+    def set(self, case: schemathesis.Case, data: str, context: schemathesis.AuthContext) -> None:
+        case.headers["Authorization"] = f"Bearer {data}"
+
+
+_times = st.datetimes(datetime(2020, 1, 1), timezones=st.just(UTC))
+schemathesis.openapi.format("cursor", st.builds(Cursor, _times, st.uuids()).map(Cursor.encode))
+#: What is there, by the names that ask for it.
+_real: dict[str, str] = {}
+#: Of which fields no two rows may have the same.
+_UNIQUE = {"custom_fields": ["id"], "overrides": ["permission", "account_id"], "roles": ["role", "account_id"]}
+
+
+@schemathesis.hook
+def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwargs: dict[str, Any]) -> None:
+    """What a valid request names has to be there; what is deleted need not."""
+    if case.meta is None or case.meta.generation.mode is not schemathesis.GenerationMode.POSITIVE:
+        return
+    case.query, case.body = _with_real(case.query), _with_real(case.body)
+    if case.method != "DELETE":
+        case.path_parameters = _with_real(case.path_parameters)
+    if isinstance(case.body, dict) and case.body.get("client_key"):
+        case.headers.pop("Idempotency-Key", None)  # one of the two says it
+    if isinstance(case.body, dict) and "user_id" in case.body:
+        case.body["user_id"] = None  # there is nobody who may answer
+
+
+def _with_real(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return type(value)({each: _with_real(inner, each) for each, inner in value.items()})
+    if isinstance(value, list):
+        made = [_real[name]] if name in _real else [_with_real(inner, name) for inner in value]
+        fields = _UNIQUE.get(name)
+        return made if fields is None else list({_identity(each, fields): each for each in made}.values())
+    if isinstance(value, str):  # rules that no schema can say: a name is one printable line, no text has U+0000
+        printable = "".join(filter(str.isprintable, value)).strip() or "-"
+        value = printable if name == "name" else value.replace("\0", "")
+    return value if value is None else _real.get(name, value)
+
+
+def _identity(row: Any, fields: list[str]) -> tuple[Any, ...]:
+    """What makes a row another one; a role alone is one for all accounts."""
+    return (row, None) if isinstance(row, str) else tuple(map(row.get, fields))
+
+
+@pytest.fixture(scope="module")
+def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an application that refuses nobody for asking often, with one conversation."""
+    folder = tmp_path_factory.mktemp("generated")
+    shutil.copy(sqlite_template, folder / "inbox.db")
+    app = create_app(dataclasses.replace(_CONFIG, instance_path=folder, database_url=f"sqlite:///{folder}/inbox.db"))
+    services = services_of(app)
+    services.prepare_database()
+    ingest(services, webhook(messages=[text_message()]))
+    conversation, message = the_conversation(services.db), all_messages(services.db)[0]
+    _real.update(conversation_id=str(conversation.id), account_id=str(conversation.account_id))
+    _real.update(message_id=str(message.id), accounts=str(conversation.account_id), expires_at="2999-01-01T00:00:00Z")
+    Administrator.secret = keys.create(services.db, name="Schemathesis", role=Role.ADMIN).secret
+    served = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = threading.Thread(target=served.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{served.port}"
+    served.shutdown()
+    thread.join()
+    served.server_close()
+    assert services.close(5)
+
+
+@schema.parametrize()
+def test_answers_are_as_the_document_says(case: schemathesis.Case, server: str) -> None:
+    case.call_and_validate(base_url=server)
+
+
+Walks = schema.as_state_machine()
+
+
+class Workflow(Walks):  # type: ignore[misc,valid-type]
+    """Calls in a row, each with what the ones before answered: made, read, changed, removed."""
+
+    address = ""
+
+    def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+        return {"base_url": self.address}
+
+
+def test_calls_in_a_row_are_answered_as_the_document_says(server: str) -> None:
+    Workflow.address = server
+    Workflow.run(settings=hypothesis.settings(max_examples=5, stateful_step_count=12, deadline=None, derandomize=True))

@@ -1,0 +1,297 @@
+"""What no client should send: each is a 4xx that points at the field, and nothing is changed by it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+from sqlalchemy import select, update
+from werkzeug.test import TestResponse
+
+from inbox.api.requests import MAX_BODY
+from inbox.db import Database
+from inbox.models import Base, Conversation, Message
+from tests.callers import CASES, NOWHERE, Case, World, make_world
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+WITH_BODY = [name for name, case in CASES.items() if case.body is not None]
+#: These say by themselves that they were used: not what is meant by a change.
+OWN_RECORDS = {"user_sessions", "processes"}
+
+
+@pytest.fixture
+def world(app: Flask) -> World:
+    return make_world(app)
+
+
+def contents(db: Database) -> dict[str, list[Any]]:
+    """Every row of every table."""
+    with db.reading() as session:
+        return {
+            table.name: sorted(map(repr, session.execute(select(table)).all()))
+            for table in Base.metadata.sorted_tables
+            if table.name not in OWN_RECORDS
+        }
+
+
+def pointers(response: TestResponse) -> list[str]:
+    return [problem["pointer"] for problem in response.json.get("errors", [])]
+
+
+# --- bodies that are none ----------------------------------------------------------------------------------------
+
+JSON = {"Content-Type": "application/json"}
+DEEP = b'{"x":' * 60 + b"1" + b"}" * 60
+#: What is sent, how, and the status and code it is refused with.
+SENT: dict[str, tuple[bytes, dict[str, str], int, str]] = {
+    "nothing": (b"", JSON, 400, "not_json"),
+    "half": (b'{"name":', JSON, 400, "not_json"),
+    "a form": (b"name=x", {"Content-Type": "application/x-www-form-urlencoded"}, 400, "not_json"),
+    "no type": (b"{}", {}, 400, "not_json"),
+    "not UTF-8": (b'{"name":"\xff"}', JSON, 400, "not_json"),
+    "another charset": (b"{}", {"Content-Type": "application/json; charset=latin-1"}, 400, "unsupported_encoding"),
+    "packed": (
+        gzip.compress(b"{}"),
+        {**JSON, "Content-Encoding": "gzip"},
+        400,
+        "unsupported_encoding",
+    ),
+    "NaN": (b'{"name":NaN}', JSON, 400, "not_json"),
+    "too deep": (DEEP, JSON, 400, "json_too_complex"),
+    "too large": (b" " * (MAX_BODY + 1), JSON, 413, "payload_too_large"),
+    "a list": (b"[]", JSON, 400, "validation_error"),
+    "a word": (b'"x"', JSON, 400, "validation_error"),
+    "null": (b"null", JSON, 400, "validation_error"),
+}
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", WITH_BODY)
+def test_a_body_that_is_none_is_refused_and_changes_nothing(world: World, endpoint: str) -> None:
+    before = contents(world.services.db)
+    for what, (data, headers, status, code) in SENT.items():
+        case = replace(CASES[endpoint], body=None, data=data, headers=headers)
+        response = world.call(case, "admin")
+        assert (what, response.status_code, response.json["code"]) == (what, status, code)
+    assert contents(world.services.db) == before
+
+
+# --- fields ------------------------------------------------------------------------------------------------------
+
+ANY_TEXT = (5, True, [], {}, "x\x00y")
+LONG = "x" * 100_000
+#: Bad values of fields, by route; the pointer is to the field unless a value says another.
+FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
+    "auth.login": {"email": (*ANY_TEXT, None, "", "x" * 321), "password": (*ANY_TEXT, None, "", "x" * 1025)},
+    "conversations.set_favorite": {"favorite": ("true", 1, None, "", [], {})},
+    "conversations.set_bot": {"enabled": ("false", 0, None, "", [], {})},
+    "conversations.assign_conversation": {"user_id": (5, "me", "", [], {}, str(NOWHERE), True)},
+    "conversations.send_message": {
+        "conversation_id": (5, "x", "", None, [], {}),
+        "content": (*ANY_TEXT, None, "", "   ", "x" * 4097),
+        "client_key": (*ANY_TEXT, "", "x" * 256),
+        "reply_to": (5, "x", str(NOWHERE)),
+    },
+    "bot.put_profile": {
+        "business_name": (*ANY_TEXT, "x" * 501),
+        "knowledge_base": (5, LONG),
+        "custom_fields": (5, {}, [{}] * 101),
+        "template_config": (5, [], "x", None),
+        "max_answers_per_hour": ("20", 2.5, -1, 1001, None, True),
+        "model": ("../etc", "x" * 101, 5),
+    },
+    "bot.preview_answer": {"message": (*ANY_TEXT, None, "", "x" * 4097)},
+    "accounts.create_account": {
+        "name": (*ANY_TEXT, None, ""),
+        "phone_number_id": (5, None, "", "abc", "1" * 65, "../me"),
+        "phone_number": (5, "abc", "12"),
+        "waba_id": (5, "abc"),
+        "access_token": (5, "", LONG),
+        "verify_token": (5, "", LONG),
+        "bot_auto_on": ("true", 1),
+    },
+    "accounts.update_account": {
+        "name": (*ANY_TEXT, None, ""),
+        "phone_number_id": ("200000000000009",),
+        "bot_auto_on": ("true", None),
+        "paused": ("true", 1),
+    },
+    "admin.keys.create_key": {
+        "name": (*ANY_TEXT, None, ""),
+        "role": ("owner", None, 5),
+        "accounts": ("x", [5], [str(NOWHERE)]),
+        "expires_at": (5, "tomorrow", "2026-11-20T09:00:00", "2001-01-01T00:00:00Z"),
+    },
+    "admin.users.invite_user": {"email": (*ANY_TEXT, None, "", "nobody", "x" * 321), "name": (5, "x" * 201)},
+    "admin.users.rename_user": {"name": (5, True, [], "x" * 201)},
+    "admin.users.set_user_roles": {"roles": (None, "x", {}, 5)},
+    "admin.users.set_user_overrides": {"overrides": (None, "x", {}, 5)},
+    "admin.users.set_user_status": {"status": (None, "gone", 5, [])},
+}
+
+
+def test_every_route_with_a_body_has_bad_values_for_it() -> None:
+    assert set(FIELDS) == set(WITH_BODY)
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", FIELDS)
+def test_a_bad_value_is_refused_by_its_pointer_and_changes_nothing(world: World, endpoint: str) -> None:
+    case = CASES[endpoint]
+    before = contents(world.services.db)
+    for name, values in FIELDS[endpoint].items():
+        for value in values:
+            response = world.call(replace(case, body={**case.body, name: value}), "admin")
+            shown = (name, repr(value)[:40], response.status_code, response.json.get("code"))
+            assert shown[2:] == (400, "validation_error"), shown
+            assert any(pointer.split("/")[1:2] == [name] for pointer in pointers(response)), (shown, response.json)
+    assert contents(world.services.db) == before
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", WITH_BODY)
+def test_an_unknown_field_is_refused_by_its_name(world: World, endpoint: str) -> None:
+    case = CASES[endpoint]
+    before = contents(world.services.db)
+    response = world.call(replace(case, body={**case.body, "sur/prise~": 1}), "admin")
+    assert response.status_code == 400
+    assert "/sur~1prise~0" in pointers(response)
+    assert contents(world.services.db) == before
+
+
+# --- queries and paths -------------------------------------------------------------------------------------------
+
+#: Of every list: what its limit may not be, and cursors and times that are none.
+QUERIES = {
+    "limit": ("0", "-1", "501", "x", "", "1e2", "9" * 30, "5.0"),
+    "cursor": ("x", "", "AAAA", "%00", "é", "x" * 3000),
+}
+LISTS = [
+    "conversations.list_conversations",
+    "conversations.list_messages",
+    "conversations.list_contacts",
+    "accounts.list_accounts",
+    "admin.list_incidents",
+    "admin.audit_log.list_audit_log",
+    "admin.dead_letters.list_dead_letters",
+    "admin.keys.list_keys",
+    "admin.users.list_users",
+]
+
+
+def asked(case: Case, name: str, value: str) -> Case:
+    return replace(case, request=f"{case.request}{'&' if '?' in case.request else '?'}{name}={value}")
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", LISTS)
+def test_a_bad_query_is_refused_by_its_name(world: World, endpoint: str) -> None:
+    for name, values in {**QUERIES, "surprise": ("1",)}.items():
+        for value in values:
+            response = world.call(asked(CASES[endpoint], name, value), "admin")
+            assert (name, value[:20], response.status_code, pointers(response)) == (name, value[:20], 400, [f"?{name}"])
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("endpoint", "name", "values"),
+    [
+        ("conversations.list_conversations", "updated_since", ("x", "2026-11-20", "2026-11-20T09:00:00", "1700000000")),
+        ("conversations.list_conversations", "status", ("gone", "")),
+        ("conversations.list_conversations", "unread", ("2", "maybe", "")),
+        ("conversations.list_conversations", "assigned_to", ("me", "")),
+        ("conversations.list_conversations", "q", ("x" * 201, "%00")),
+        ("conversations.list_messages", "before", ("x", "2026-11-20T09:00:00", "-1")),
+        ("conversations.list_contacts", "q", ("x" * 201, "%00")),
+        ("admin.list_incidents", "upstream", ("nobody", "")),
+        ("admin.users.list_users", "status", ("gone",)),
+    ],
+)
+def test_a_bad_filter_is_refused_by_its_name(world: World, endpoint: str, name: str, values: tuple[str, ...]) -> None:
+    for value in values:
+        response = world.call(asked(CASES[endpoint], name, value), "admin")
+        assert (value, response.status_code, pointers(response)) == (value, 400, [f"?{name}"])
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", [name for name, case in CASES.items() if "{" in case.request])
+def test_an_id_that_is_none_is_no_path(world: World, endpoint: str) -> None:
+    for nonsense in ("x", "1", "00000000-0000-0000-0000-00000000000", "%00", "..%2f..", "'"):
+        response = world.call(CASES[endpoint], "admin", **dict.fromkeys(world.ids, nonsense))
+        assert response.status_code in (400, 404), nonsense
+        assert response.mimetype == "application/problem+json"
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", CASES)
+def test_a_method_that_is_not_there_is_refused_in_the_same_shape(world: World, endpoint: str) -> None:
+    case = CASES[endpoint]
+    response = world.call(replace(case, request=f"TRACE {case.request.partition(' ')[2]}", body=None), "admin")
+    assert (response.status_code, response.json["code"]) == (405, "method_not_allowed")
+    assert response.headers["Allow"]
+
+
+# --- ids of others, and moments that have passed -----------------------------------------------------------------
+
+ROW_WRITES = [
+    name
+    for name, case in CASES.items()
+    if case.names_rows and not case.request.startswith("GET") and not name.startswith("admin.")
+]
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", ROW_WRITES)
+def test_an_administrator_of_another_number_changes_nothing_here(world: World, endpoint: str) -> None:
+    before = contents(world.services.db)
+    assert world.call(CASES[endpoint], "elsewhere").status_code in (403, 404)
+    assert contents(world.services.db) == before
+
+
+@on_sqlite
+def test_a_reply_to_a_message_of_another_conversation_is_refused_as_if_there_were_none(world: World) -> None:
+    db = world.services.db
+    with db.writing() as session:
+        row = session.get_one(Message, UUID(world.ids["failed"]))
+        row.conversation_id, row.wa_message_id = row.conversation_id, None
+    before = contents(db)
+    case = CASES["conversations.send_message"]
+    response = world.call(replace(case, body={**case.body, "reply_to": world.ids["failed"]}), "admin")
+    assert (response.status_code, pointers(response)) == (400, ["/reply_to"])
+    assert contents(db) == before
+
+
+@on_sqlite
+@pytest.mark.parametrize("endpoint", ["conversations.send_message", "conversations.resend_message"])
+def test_when_the_reply_window_has_closed_nothing_is_queued(world: World, endpoint: str) -> None:
+    db = world.services.db
+    with db.writing() as session:
+        past = db.now(session) - timedelta(hours=24, seconds=1)
+        session.execute(update(Conversation).values(last_inbound_at=past))
+    before = contents(db)
+    response = world.call(CASES[endpoint], "admin")
+    assert (response.status_code, response.json["code"]) == (409, "reply_window_closed")
+    assert contents(db) == before
+
+
+@on_sqlite
+def test_headers_from_hell_are_refused_or_ignored(world: World) -> None:
+    before = contents(world.services.db)
+    send = CASES["conversations.send_message"]
+    for headers, status in (
+        ({"Idempotency-Key": "x" * 256}, 400),
+        ({"Idempotency-Key": "a\tb"}, 400),
+        ({"X-Request-Id": "<script>" * 10, "If-None-Match": '"' * 5000, "Range": "bytes=9-1"}, None),
+    ):
+        case = replace(send, headers=headers) if status else replace(CASES["auth.who_am_i"], headers=headers)
+        response = world.call(case, "admin")
+        assert response.status_code == (status or 200)
+        assert "<" not in response.headers["X-Request-Id"]
+    assert json.dumps(contents(world.services.db)) == json.dumps(before)
