@@ -191,8 +191,8 @@ gives 502 when an upstream fails, is our assumption. How long WhatsApp really wa
 is the simulator's, and how many questions are doubled depends on it.
 Database slow: every answer to a statement comes 3 s late; new connections are let in at once.
 (*) in every fault but the database's own.
-Identity: the baseline's agents show Supabase tokens, which it has checked by Supabase at each read. Inbox's agents show
-its API keys, checked in the database: an ill identity service is not on their way.
+Identity: the agents of both show Supabase tokens. The baseline has them checked by Supabase at each read, Inbox checks
+them with the project's public keys.
 A call lasts from the first attempt's begin to the last one's end. The baseline has no cache; Inbox reads the profile's
 version, one indexed number, with each answer, and its content after a miss only (profile loads).
 """

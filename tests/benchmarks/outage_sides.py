@@ -97,7 +97,9 @@ def inbox_side(admin: str, folder: Path) -> Iterator[Side]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     with _upstreams(url, folder) as sandbox, _database(admin, "inbox") as database:
-        settings = _environment(sandbox, database.url, folder)
+        # The first of a project to sign in is its administrator; and one agent does the reads of a whole team.
+        members = {"SUPABASE_KEY": "sb_publishable_benchmark", "SIGNUP": "open", "RATE_LIMIT": "1000000"}
+        settings = _environment(sandbox, database.url, folder) | members
         flask(settings, "db", "upgrade")
         key = flask(settings, "keys", "create", "--name", "benchmark", "--role", "admin").split()[-1]
         with _serving(["-c", "gunicorn.conf.py", "wsgi:app"], port, folder / "inbox.log", settings) as process:
@@ -106,7 +108,9 @@ def inbox_side(admin: str, folder: Path) -> Iterator[Side]:
             profile = PROFILE | {"fallback_message": FALLBACK}
             put = requests.put(f"{url}/bot/profile/{account_id}", json=profile, headers=caller, timeout=30)
             put.raise_for_status()
-            yield Side(url, sandbox, database, process, account_id, lambda: key, lambda: _jobs(database.url))
+            token = sandbox.user_token()
+            requests.get(f"{url}/auth/me", headers={"Authorization": f"Bearer {token}"}, timeout=30).raise_for_status()
+            yield Side(url, sandbox, database, process, account_id, lambda: token, lambda: _jobs(database.url))
 
 
 SIDES = {"baseline": baseline_side, "inbox": inbox_side}

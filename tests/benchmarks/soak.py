@@ -106,6 +106,7 @@ def _settings(database_url: str, sandbox_url: str, folder: Path) -> dict[str, st
         SUPABASE_URL=sandbox_url,
         CONFIRM_WINDOW_SECONDS=str(CONFIRM_WINDOW),
         LOG_LEVEL="WARNING",
+        RATE_LIMIT="1000000",  # one key stands for a team
     )
 
 
