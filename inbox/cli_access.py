@@ -127,9 +127,10 @@ def change_role(email: str, role: str, numbers: tuple[str, ...], remove: bool) -
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What a service refuses, told to whoever typed the command."""
+    """What a service refuses, told to whoever typed the command; what it changes, to the processes that serve."""
     try:
         yield
+        services_of(current_app).identities.forget()
     except InvalidRequest as error:
         problems = (f"{problem.pointer.strip('/')} {problem.problem}" for problem in error.problems)
         raise click.ClickException(f"The {'; the '.join(problems)}.") from None
@@ -215,7 +216,8 @@ def _state(key: ApiKey, now: datetime) -> str:
 @click.argument("prefix")
 def revoke_key(prefix: str) -> None:
     """Revoke the key that `keys list` shows as PREFIX."""
-    count = keys.revoke(services_of(current_app).db, prefix.rstrip("…"))
+    with _refusals():
+        count = keys.revoke(services_of(current_app).db, prefix.rstrip("…"))
     if not count:
         raise click.ClickException("No valid key begins like that; see: flask --app wsgi keys list")
     click.echo("Revoked.")

@@ -13,6 +13,7 @@ from sqlalchemy import inspect, text
 from inbox import resilience
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.tokens import TokenCipher
+from inbox.auth.changes import Changes
 from inbox.auth.identities import Identities
 from inbox.auth.supabase import SupabaseTokens
 from inbox.bot.answer import Answering, BotSettings
@@ -164,7 +165,12 @@ def build(config: Config, profiles: ProfileCache) -> Services:
         models=models,
         previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
         profiles=profiles,
-        identities=Identities(db, SupabaseTokens(config), open_signup=config.signup == "open"),
+        identities=Identities(
+            db,
+            SupabaseTokens(config),
+            Changes(config.instance_path / "rights-changed"),
+            open_signup=config.signup == "open",
+        ),
         wakeups=wakeups,
         journal=journal,
         answering=answering,

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import keys, members
 from inbox.auth.access import Grant, Override, Permission, Principal, Role, resolve
+from inbox.auth.changes import Changes
 from inbox.auth.hashing import token_hash
 from inbox.auth.recent import Recent
 from inbox.auth.supabase import SupabaseTokens
@@ -30,10 +31,17 @@ class Identities:
     """The one place where a token becomes a principal. Thread-safe."""
 
     def __init__(
-        self, db: Database, tokens: SupabaseTokens, *, open_signup: bool, now: Callable[[], datetime] = utc_now
+        self,
+        db: Database,
+        tokens: SupabaseTokens,
+        changes: Changes,
+        *,
+        open_signup: bool,
+        now: Callable[[], datetime] = utc_now,
     ) -> None:
         self._db = db
         self._tokens = tokens
+        self._changes = changes
         self._open_signup = open_signup
         self._now = now
         self._recent: Recent[Principal] = Recent()
@@ -46,6 +54,8 @@ class Identities:
         """
         if not token or len(token) > _LONGEST:
             raise InvalidCredentials
+        if self._changes.since_last_look():
+            self._recent.clear()
         if token.startswith(SESSION_PREFIX):
             principal = self._stored(token, load_session)
         elif token.startswith(keys.PREFIX):
@@ -57,8 +67,9 @@ class Identities:
         return principal
 
     def forget(self) -> None:
-        """Somebody's rights have changed: read everybody's anew."""
+        """Somebody's rights have changed: all processes of this machine read everybody's anew."""
         self._recent.clear()
+        self._changes.tell()
 
     def close(self) -> None:
         """End what works in the background."""

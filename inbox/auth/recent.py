@@ -14,8 +14,8 @@ from inbox.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 
-#: Seconds. A change made in another process is felt here when they have passed and the row has been read again, which a
-#: slow database may take up to its statement timeout for; one made here is felt at once.
+#: Seconds. A change made on another machine is felt here when they have passed and the row has been read again, which a
+#: slow database may take up to its statement timeout for; one made on this machine is felt at once (`changes`).
 FRESH = 1.0
 STALE = 3600.0  # seconds that an entry is good for while the database cannot be asked
 LIMIT = 10_000  # entries
