@@ -33,7 +33,7 @@ def requires(permission: Permission, *, everywhere: bool = False) -> Callable[[_
             raise PermissionDenied
         g.access = Access(caller, permission)
 
-    return _decided(permission, check)
+    return _decided(permission, check, everywhere=everywhere)
 
 
 def member(view: _View) -> _View:
@@ -46,7 +46,7 @@ def public(why: str) -> Callable[[_View], _View]:
     return _decided(f"public: {why}", None)
 
 
-def _decided(decision: str, check: Callable[[], None] | None) -> Callable[[_View], _View]:
+def _decided(decision: str, check: Callable[[], None] | None, *, everywhere: bool = False) -> Callable[[_View], _View]:
     def decorate(view: _View) -> _View:
         @wraps(view)
         def checked(*args: Any, **kwargs: Any) -> Any:
@@ -54,7 +54,8 @@ def _decided(decision: str, check: Callable[[], None] | None) -> Callable[[_View
                 check()
             return view(*args, **kwargs)
 
-        checked.decision = decision  # type: ignore[attr-defined]  # a test walks all routes for it
+        # A test walks all routes for them, and the OpenAPI document tells them.
+        checked.decision, checked.everywhere = decision, everywhere  # type: ignore[attr-defined]
         return cast("_View", checked)
 
     return decorate

@@ -193,7 +193,7 @@ def _failure(status: int, found: list[Failure]) -> Part:
 
 def _who(operation: Operation) -> str:
     if operation.permission is not None:
-        return f"Permission: `{operation.permission}`."
+        return f"Permission: `{operation.permission}`{', for all accounts' if operation.everywhere else ''}."
     return "" if operation.public else "For everybody who is known, whatever they may do."
 
 

@@ -33,6 +33,7 @@ class Operation:
     blueprint: str
     doc: str
     decision: str
+    everywhere: bool  #: the permission has to hold for all accounts
     placeholders: dict[str, Any]  #: of the path, each with its type
     query: type[BaseModel] | None
     body: type[BaseModel] | None
@@ -78,6 +79,7 @@ def _of_rule(app: Flask, rule: Rule) -> Iterator[Operation]:
             blueprint=rule.endpoint.partition(".")[0],
             doc=inspect.getdoc(view) or "",
             decision=str(getattr(view, "decision", "")),
+            everywhere=getattr(view, "everywhere", False),
             placeholders={name: hints[name] for name in sorted(rule.arguments)},
             query=hints.get("query"),
             body=hints.get("json"),
