@@ -49,7 +49,8 @@ class Site:
 @pytest.fixture
 def site(installation: dict[str, str], tmp_path: Path) -> Iterator[Site]:
     flask(installation, "users", "create", "--email", EMAIL, "--role", "admin", typed=PASSWORD)
-    behind = installation | {"TRUSTED_PROXY_COUNT": "1"}
+    # One process: without Redis each counts for itself.
+    behind = installation | {"TRUSTED_PROXY_COUNT": "1", "WEB_CONCURRENCY": "1"}
     with (
         gunicorn(tmp_path / "web.log", behind) as (_, upstream),
         nginx(tmp_path / "nginx", upstream) as (url, trusted),
@@ -75,9 +76,8 @@ def test_a_guesser_is_limited_by_the_address_nginx_sees_and_nobody_else_is(site:
             claims = {"X-Forwarded-For": f"203.0.113.{number}", "X-Real-IP": f"203.0.113.{number}"}
             return guesser.post(f"{site.url}/auth/login", json=body, headers=claims, timeout=10).status_code
 
-        found = [guess(number) for number in range(50)]
-        assert found[0] == 401
-        assert found[-1] == 429
+        found = [guess(number) for number in range(21)]
+        assert found == [401] * 20 + [429]
         right = {"email": EMAIL, "password": PASSWORD}
         assert anna.post(f"{site.url}/auth/login", json=right, timeout=10).status_code == 200
 
