@@ -113,6 +113,7 @@ class Counters(Storage):
         return True
 
     def reset(self) -> None:
+        """Not supported, as `limits` lets a storage say: windows end by themselves."""
         raise NotImplementedError
 
 

@@ -370,7 +370,7 @@ def test_a_file_that_is_forgotten_gives_back_its_place(nothing_left: None) -> No
         gateway = meta.fetches(bulkhead=1)
         for _ in range(3):
             file = gateway.fetch(MEDIUM)
-            next(file)
+            assert next(file)
             del file
             gc.collect()
 
