@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from inbox.auth.remembered import Remembered
 from inbox.cache.flights import Flights
 from inbox.errors import DatabaseUnavailable
 
@@ -18,7 +18,6 @@ T = TypeVar("T")
 #: slow database may take up to its statement timeout for; one made on this machine is felt at once (`changes`).
 FRESH = 1.0
 STALE = 3600.0  # seconds that an entry is good for while the database cannot be asked
-LIMIT = 10_000  # entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +27,12 @@ class _Entry(Generic[T]):
 
 
 class Recent(Generic[T]):
-    """Values by key, the least recently used thrown away first. Thread-safe; one thread loads a key at a time."""
+    """Values by key. Thread-safe; one thread loads a key at a time."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
+        self._entries: Remembered[_Entry[T]] = Remembered()
         self._flights: Flights[T] = Flights(DatabaseUnavailable)
         self._generation = 0
 
@@ -49,7 +48,7 @@ class Recent(Generic[T]):
                 raise
             return entry.value
         except Exception:
-            self._forget(key)
+            self._entries.drop(key)
             raise
 
     def clear(self) -> None:
@@ -60,26 +59,13 @@ class Recent(Generic[T]):
         self._flights.forget()
 
     def _entry(self, key: str) -> _Entry[T] | None:
-        with self._lock:
-            entry = self._entries.get(key)
-            if entry is not None and self._clock() - entry.loaded_at > STALE:
-                del self._entries[key]
-                return None
-            if entry is not None:
-                self._entries.move_to_end(key)
-            return entry
+        entry = self._entries.get(key)
+        return entry if entry is not None and self._clock() - entry.loaded_at <= STALE else None
 
     def _load(self, key: str, load: Callable[[], T]) -> T:
         generation, began = self._generation, self._clock()
         value = load()
         with self._lock:
             if generation == self._generation:
-                self._entries[key] = _Entry(value, began)
-                self._entries.move_to_end(key)
-                if len(self._entries) > LIMIT:
-                    self._entries.popitem(last=False)
+                self._entries.put(key, _Entry(value, began))
         return value
-
-    def _forget(self, key: str) -> None:
-        with self._lock:
-            self._entries.pop(key, None)

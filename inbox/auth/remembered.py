@@ -35,3 +35,11 @@ class Remembered(Generic[T]):
             self._values.move_to_end(key)
             if len(self._values) > self._limit:
                 self._values.popitem(last=False)
+
+    def drop(self, key: str) -> None:
+        with self._lock:
+            self._values.pop(key, None)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._values.clear()

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from inbox.auth.recent import FRESH, LIMIT, STALE, Recent
+from inbox.auth.recent import FRESH, STALE, Recent
+from inbox.auth.remembered import LIMIT
 from inbox.errors import DatabaseUnavailable, InvalidCredentials
 
 
