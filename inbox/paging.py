@@ -10,7 +10,9 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, bindparam, literal, tuple_
+import sqlalchemy
+from sqlalchemy import ColumnElement, Select, bindparam, literal, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from inbox.clock import parse_rfc3339, rfc3339
 from inbox.errors import FieldProblem, InvalidRequest
@@ -58,6 +60,24 @@ def after(cursor: Cursor, time: Any, id_: Any) -> ColumnElement[bool]:
     they read the index from its beginning for: 50 ms half-way through a million rows.
     """
     return tuple_(time, id_) < tuple_(literal(cursor.time, time.type), literal(cursor.id, id_.type))
+
+
+def newest_first(
+    session: Session,
+    query: Select[Any],
+    time: InstrumentedAttribute[Any],
+    id_: InstrumentedAttribute[Any],
+    *,
+    limit: int,
+    cursor: Cursor | None,
+) -> Page[sqlalchemy.Row[Any]]:
+    """At most `limit` rows of `query` behind `cursor`; their last two columns are their place."""
+    if cursor is not None:
+        query = query.where(after(cursor, time, id_))
+    ordered = query.add_columns(time, id_).order_by(time.desc(), id_.desc())
+    found = session.execute(ordered.limit(limit + 1)).all()
+    shown = found[:limit]
+    return Page(shown, Cursor(*shown[-1][-2:]) if len(found) > limit else None)
 
 
 def behind(time: Any, id_: Any) -> ColumnElement[bool]:

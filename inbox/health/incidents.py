@@ -20,7 +20,7 @@ from inbox.health import processes
 from inbox.health.processes import Seen
 from inbox.health.watch import Damage, Episode, Sighting
 from inbox.models import Account, Incident, IncidentConversation, Job, JobKind, Lane
-from inbox.paging import Cursor, Page, after
+from inbox.paging import Cursor, Page, newest_first
 from inbox.resilience import GEMINI, WHATSAPP
 from inbox.schemas import Row, Time
 
@@ -188,15 +188,10 @@ def list_incidents(
         query = query.where(Incident.ended_at.is_(None) if open_only else Incident.ended_at.is_not(None))
     if since is not None:
         query = query.where(or_(Incident.ended_at.is_(None), Incident.ended_at >= since))
-    if cursor is not None:
-        query = query.where(after(cursor, Incident.started_at, Incident.id))
     with db.reading() as session:
-        newest = query.order_by(Incident.started_at.desc(), Incident.id.desc()).limit(limit + 1)
-        found = list(session.execute(newest).scalars())
+        page = newest_first(session, query, Incident.started_at, Incident.id, limit=limit, cursor=cursor)
     now = utc_now()
-    shown = found[:limit]
-    more = Cursor(shown[-1].started_at, shown[-1].id) if len(found) > limit else None
-    return Page([_row(incident, now) for incident in shown], more)
+    return Page([_row(row[0], now) for row in page.rows], page.next)
 
 
 def _row(incident: Incident, now: datetime) -> IncidentRow:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from inbox.admin.audit_log.schemas import ActorInfo, AuditQuery, AuditRow
-from inbox.admin.pages import newest_first
 from inbox.db import Database
 from inbox.models import AuditEntry
-from inbox.paging import Page
+from inbox.paging import Cursor, Page, newest_first
 
 
 def list_entries(db: Database, query: AuditQuery) -> Page[AuditRow]:
@@ -21,7 +20,9 @@ def list_entries(db: Database, query: AuditQuery) -> Page[AuditRow]:
     if query.account_id is not None:
         wanted = wanted.where(AuditEntry.account_id == query.account_id)
     with db.reading() as session:
-        page = newest_first(session, wanted, AuditEntry.at, AuditEntry.id, limit=query.limit, cursor=query.cursor)
+        page = newest_first(
+            session, wanted, AuditEntry.at, AuditEntry.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
+        )
     return Page([_row(row[0]) for row in page.rows], page.next)
 
 

@@ -9,14 +9,13 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from inbox.admin.dead_letters.schemas import DeadLetterContent, DeadLetterQuery, DeadLetterRow, Replayed
-from inbox.admin.pages import newest_first
 from inbox.auth import audit
 from inbox.auth.access import Permission, Principal
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DeadLetterNotFound, PermissionDenied
 from inbox.models import DeadLetter
-from inbox.paging import Page
+from inbox.paging import Cursor, Page, newest_first
 from inbox.webhooks.clean import load
 from inbox.webhooks.replay import dead_again, event_id, replay
 
@@ -41,7 +40,9 @@ def list_dead_letters(db: Database, query: DeadLetterQuery) -> Page[DeadLetterRo
         never = DeadLetter.replayed_at.is_(None)
         wanted = wanted.where(~never if query.replayed else never)
     with db.reading() as session:
-        page = newest_first(session, wanted, DeadLetter.at, DeadLetter.id, limit=query.limit, cursor=query.cursor)
+        page = newest_first(
+            session, wanted, DeadLetter.at, DeadLetter.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
+        )
     return Page([DeadLetterRow.model_validate(row) for row in page.rows], page.next)
 
 

@@ -9,7 +9,6 @@ from uuid import UUID
 from sqlalchemy import select
 
 from inbox.admin.keys.schemas import KeyBody, KeyQuery, KeyRow, NewKeyRow, key_row
-from inbox.admin.pages import newest_first
 from inbox.admin.rights import NOTHING, authority, check_accounts, check_gift, check_once
 from inbox.auth import keys
 from inbox.auth.access import Grant, Permission, Principal, resolve
@@ -17,14 +16,14 @@ from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import FieldProblem, InvalidRequest, KeyNotFound
 from inbox.models import ApiKey
-from inbox.paging import Page
+from inbox.paging import Cursor, Page, newest_first
 
 
 def list_keys(db: Database, query: KeyQuery) -> Page[KeyRow]:
     """Newest first, also those that work no longer."""
     with db.reading() as session:
         page = newest_first(
-            session, select(ApiKey), ApiKey.created_at, ApiKey.id, limit=query.limit, cursor=query.cursor
+            session, select(ApiKey), ApiKey.created_at, ApiKey.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
         )
         now = db.now(session)
     return Page([key_row(row[0], now) for row in page.rows], page.next)

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import delete, or_, select
 from sqlalchemy.orm import Session
 
-from inbox.admin.pages import newest_first
 from inbox.admin.rights import NOTHING, authority, check_accounts, check_gift, check_once, somebody_remains
 from inbox.admin.users.grants import add_roles, as_details, held_by, require_user
 from inbox.admin.users.rows import has_status, user_row, user_rows
@@ -26,7 +25,7 @@ from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import HasNoPassword, UserExists, UserNotFound
 from inbox.models import User, UserSession
-from inbox.paging import Page
+from inbox.paging import Cursor, Page, newest_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +52,9 @@ def list_users(db: Database, query: UserQuery) -> Page[UserRow]:
             or_(User.email.icontains(words, autoescape=True), User.name.icontains(words, autoescape=True))
         )
     with db.reading() as session:
-        page = newest_first(session, wanted, User.created_at, User.id, limit=query.limit, cursor=query.cursor)
+        page = newest_first(
+            session, wanted, User.created_at, User.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
+        )
         return Page(user_rows(session, [row[0] for row in page.rows]), page.next)
 
 
