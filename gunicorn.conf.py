@@ -5,7 +5,7 @@ import os
 import pathlib
 
 # gunicorn's threads, plus: nobody waits long for one, and /health has its own.
-worker_class = "inbox.gunicorn_worker.SheddingWorker"
+worker_class = "inbox.server.gunicorn_worker.SheddingWorker"
 threads = int(os.environ.get("WEB_THREADS") or 8)
 
 # A heartbeat of the worker's main loop, no limit on requests: a stuck upstream call is ended by our own timeouts.

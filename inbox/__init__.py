@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from inbox.config import Config
-    from inbox.services import Services
+    from inbox.runtime import Services
 
 __version__ = "0.1.0"
 
@@ -23,13 +23,14 @@ def create_app(config: Config | None = None) -> Flask:
     from flask_cors import CORS
     from werkzeug.middleware.proxy_fix import ProxyFix
 
-    from inbox import cli, logs
-    from inbox.api import headers
-    from inbox.api.limits import Limits
-    from inbox.api.problems import EXPOSED_HEADERS, register
-    from inbox.api.requests import MAX_BODY
-    from inbox.cache import ProfileCache
-    from inbox.services import build
+    from inbox import logs
+    from inbox.bot.profile_cache import ProfileCache
+    from inbox.cli import commands as cli
+    from inbox.runtime import build
+    from inbox.web import headers
+    from inbox.web.limits.limits import Limits
+    from inbox.web.problems import EXPOSED_HEADERS, register
+    from inbox.web.requests import MAX_BODY
 
     if config is None:
         config = cli.config_of_command()
@@ -56,12 +57,12 @@ def create_app(config: Config | None = None) -> Flask:
 
 def _register_blueprints(app: Flask) -> None:
     from inbox.accounts.routes import bp as accounts
-    from inbox.admin.routes import bp as admin
-    from inbox.auth.routes import bp as auth
     from inbox.bot.routes import bp as bot
     from inbox.conversations.routes import bp as conversations
-    from inbox.docs.routes import bp as docs
-    from inbox.health.routes import bp as health
+    from inbox.operations.admin_routes import bp as admin
+    from inbox.operations.routes import bp as health
+    from inbox.users.sign_in.routes import bp as auth
+    from inbox.web.openapi.routes import bp as docs
     from inbox.webhooks.routes import bp as webhooks
 
     for blueprint in (webhooks, conversations, bot, accounts, admin, auth, health, docs):

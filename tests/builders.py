@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from inbox.db import Database
 from inbox.models import Account, Conversation, DeadLetter, Message, WebhookEvent
-from inbox.services import Services
+from inbox.runtime import Services
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from inbox.webhooks.routes import new_event
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from inbox.cache import ProfileCache, profile_cache
+from inbox.bot import profile_cache
+from inbox.bot.profile_cache import ProfileCache
 from inbox.config import Config
 
 HOUR = 3600.0

@@ -19,7 +19,7 @@ from inbox.auth.access import Grant, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, Conversation, DeadLetter, Message, MessageStatus
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.auth.people import PASSWORD, local_user, session_of
 from tests.builders import NUMBER_ID, ingest, signed, text_message, webhook
 from tests.conftest import APP_SECRET

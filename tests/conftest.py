@@ -14,14 +14,14 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox import create_app, migrations, services_of
+from inbox import create_app, services_of
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
-from inbox.db import Database
+from inbox.db import Database, migrations
 from inbox.logs import set_request_id
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests import servers
 from tests.contract.conformance import ConformingClient
 from tests.log_scan import log_scan  # noqa: F401 (around every test)

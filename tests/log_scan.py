@@ -21,9 +21,9 @@ from urllib.parse import quote
 import pytest
 
 from inbox import logs
-from inbox.accounts.tokens import TokenCipher
 from inbox.auth import passwords
 from inbox.auth.identities import Identities
+from inbox.cipher import TokenCipher
 from tests import builders
 from tests.e2e import processes
 

@@ -15,9 +15,9 @@ from flask import Flask
 from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
-from inbox.api.requests import MAX_BODY
 from inbox.db import Database
 from inbox.models import Base, Conversation, Message
+from inbox.web.requests import MAX_BODY
 from tests.callers import CASES, NOWHERE, Case, World, make_world
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

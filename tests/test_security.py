@@ -18,21 +18,21 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from inbox import create_app, services_of
-from inbox.api import counters
-from inbox.api.counters import Counters
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.services import Services
-from tests.admin.people import another_account
+from inbox.runtime import Services
+from inbox.web.limits import counters
+from inbox.web.limits.counters import Counters
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import ingest, signed, text_message, the_conversation, webhook
 from tests.conftest import APP_SECRET
 from tests.e2e.processes import Process, flask, gunicorn, production
 from tests.e2e.test_shedding import Client
 from tests.queries import asked
+from tests.users.people import another_account
 from tests.waiting import wait_until
 
 DOCUMENT = (Path(__file__).parent.parent / "docs" / "security.md").read_text()

@@ -16,10 +16,10 @@ from inbox.accounts import removal
 from inbox.accounts.changes import PAUSED_BY_PERSON
 from inbox.accounts.schemas import AccountBody, AccountRow
 from inbox.accounts.service import account_row
-from inbox.accounts.tokens import TokenCipher, plain
 from inbox.auth import audit
 from inbox.auth.access import Access, Principal
 from inbox.auth.hashing import token_hash
+from inbox.cipher import TokenCipher, plain
 from inbox.clock import new_id
 from inbox.config import Config
 from inbox.db import Database, insert

@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from inbox.accounts.schemas import AccountPatch, AccountRow
 from inbox.accounts.service import account_row, require_account
-from inbox.accounts.tokens import MISSING, TokenCipher, plain, unreadable
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Access, Principal
 from inbox.auth.hashing import token_hash
+from inbox.cipher import MISSING, TokenCipher, plain, unreadable
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.gateways.meta_errors import plain_words
+from inbox.gateways.whatsapp.errors import plain_words
 from inbox.models import Account
 
 log = logging.getLogger(__name__)

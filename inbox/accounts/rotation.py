@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from inbox.accounts.tokens import TokenCipher
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Principal
+from inbox.cipher import TokenCipher
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import ConfigError

@@ -10,10 +10,10 @@ from spectree import Response as Answers
 
 from inbox.accounts import adding, changes, removal, service
 from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, AccountPatch, AccountQuery, AccountRow
-from inbox.api import access, answer, answer_page, idempotency_key, raises, requires, services, spec
 from inbox.auth.access import Permission
+from inbox.db.wake import Work
 from inbox.errors import AccountBeingRemoved, AccountExists
-from inbox.outbox.wake import Work
+from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, services, spec
 
 bp = Blueprint("accounts", __name__)
 

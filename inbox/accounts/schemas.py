@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from inbox.accounts.tokens import LONGEST, usable_token
+from inbox.cipher import LONGEST, usable_token
 from inbox.config import phone_digits
 from inbox.schemas import Body, Query, Row, Time
 

@@ -14,8 +14,8 @@ from inbox.auth.access import Access
 from inbox.auth.hashing import token_hash
 from inbox.config import Config
 from inbox.db import Database
+from inbox.db.paging import Cursor, Page
 from inbox.models import Account
-from inbox.paging import Cursor, Page
 
 
 def list_accounts(db: Database, access: Access, query: AccountQuery) -> Page[AccountRow]:

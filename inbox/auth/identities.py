@@ -12,13 +12,13 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import keys, members
 from inbox.auth.access import Grant, Override, Permission, Principal, Role, resolve
-from inbox.auth.changes import Changes
+from inbox.auth.generation import Changes
 from inbox.auth.hashing import token_hash
-from inbox.auth.recent import Recent
-from inbox.auth.supabase import SupabaseTokens
+from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials, UserDisabled
+from inbox.memory.recent import Recent
 from inbox.models import PermissionOverride, RoleGrant, User, UserSession
 
 log = logging.getLogger(__name__)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import Principal, Role
-from inbox.auth.supabase import Profile
+from inbox.auth.supabase.tokens import Profile
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction

@@ -18,21 +18,21 @@ from sqlalchemy.orm import Session
 
 from inbox.bot.handover import HandOver
 from inbox.bot.model import Models
+from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import cached_profile, current_version
 from inbox.bot.prompt import MAX_HISTORY, presentable, system_text, turns
 from inbox.bot.schemas import ProfileContent
-from inbox.cache import ProfileCache
 from inbox.conversations.rows import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_OUTAGES, AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
 from inbox.db import Database
+from inbox.db.wake import Wakeups, Work
 from inbox.errors import UpstreamError, UpstreamRejected
 from inbox.gateways.gemini import Generated
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
-from inbox.outbox.wake import Wakeups, Work
-from inbox.webhooks.content import READABLE_TYPES
+from inbox.webhooks.parsing.content import READABLE_TYPES
 
 log = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from inbox.conversations.rows import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
 from inbox.db import Database, insert
+from inbox.db.wake import Wakeups, Work
 from inbox.models import Author, Contact, Conversation, Message
-from inbox.outbox.wake import Wakeups, Work
 
 log = logging.getLogger(__name__)
 

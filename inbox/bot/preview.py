@@ -18,7 +18,7 @@ from inbox.errors import DomainError, TemporarilyUnavailable, UpstreamError, Ups
 from inbox.gateways.gemini import Turn
 
 if TYPE_CHECKING:
-    from inbox.services import Services
+    from inbox.runtime import Services
 
 log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from inbox.accounts.service import require_account
 from inbox.auth import audit
 from inbox.auth.access import Access
+from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.schemas import ProfileContent, ProfileRow
-from inbox.cache import ProfileCache
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction

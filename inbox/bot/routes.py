@@ -7,10 +7,10 @@ from uuid import UUID
 from flask import Blueprint, Response
 from spectree import Response as Answers
 
-from inbox.api import access, answer, raises, requires, services, spec
 from inbox.auth.access import Permission
 from inbox.bot import preview, profiles
 from inbox.bot.schemas import Preview, PreviewBody, ProfileContent, ProfileRow
+from inbox.web import access, answer, raises, requires, services, spec
 
 bp = Blueprint("bot", __name__)
 

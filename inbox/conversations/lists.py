@@ -17,7 +17,7 @@ from sqlalchemy import Select, bindparam, func, literal, select, text
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.clock import to_milliseconds
-from inbox.conversations import search
+from inbox.contacts import search
 from inbox.conversations.rows import (
     ACCOUNTS,
     CONTACT,
@@ -43,8 +43,8 @@ from inbox.conversations.schemas import (
 )
 from inbox.conversations.service import visible
 from inbox.db import Database, fixed
+from inbox.db.paging import Cursor, Page, behind, following, place
 from inbox.errors import AccountNotFound
-from inbox.paging import Cursor, Page, behind, following, place
 
 UNREAD, NEEDS_HUMAN = text("conversations.unread_count > 0"), text("conversations.needs_human")
 

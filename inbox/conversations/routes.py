@@ -7,20 +7,8 @@ from uuid import UUID
 from flask import Blueprint, Response, request
 from spectree import Response as Answers
 
-from inbox.api import (
-    access,
-    answer,
-    answer_file,
-    answer_page,
-    described,
-    idempotency_key,
-    raises,
-    requires,
-    services,
-    spec,
-)
 from inbox.auth.access import Permission
-from inbox.conversations import lists, media, service
+from inbox.conversations import lists, service
 from inbox.conversations.schemas import (
     AssignBody,
     BotBody,
@@ -39,8 +27,21 @@ from inbox.conversations.schemas import (
     ReadDone,
     SendBody,
 )
+from inbox.db.wake import Work
 from inbox.errors import IdempotencyConflict, MediaNotFound, NotResendable, ReplyWindowClosed
-from inbox.outbox.wake import Work
+from inbox.media import service as media
+from inbox.web import (
+    access,
+    answer,
+    answer_file,
+    answer_page,
+    described,
+    idempotency_key,
+    raises,
+    requires,
+    services,
+    spec,
+)
 
 bp = Blueprint("conversations", __name__)
 

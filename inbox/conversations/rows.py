@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from inbox.conversations.schemas import ContactRow, ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
-from inbox.gateways.meta_errors import may_succeed_later
+from inbox.gateways.whatsapp.errors import may_succeed_later
 from inbox.models import Account, Annotation, Contact, Conversation, Message, MessageStatus
 
 Values = dict[str, Any]  #: of one row, by name

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
 
-from inbox import http
 from inbox.errors import (
     UpstreamError,
     UpstreamLocal,
@@ -24,6 +23,7 @@ from inbox.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
+from inbox.gateways import http
 from inbox.resilience import GEMINI, remaining
 
 log = logging.getLogger(__name__)

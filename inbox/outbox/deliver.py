@@ -9,10 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from inbox.accounts.tokens import MISSING, TokenCipher
+from inbox.cipher import MISSING, TokenCipher
 from inbox.db import Database
 from inbox.errors import ConfigError, DatabaseUnavailable, UpstreamError, UpstreamMisconfigured
-from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox import store
 from inbox.outbox.outcomes import (
     Accepted,

@@ -20,12 +20,12 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import Database, fixed, one_of
+from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable
-from inbox.lease import Leadership
 from inbox.models import DeadLetter, EventState, WebhookEvent
-from inbox.webhooks.apply import Batch, IngestSettings
-from inbox.webhooks.parse import parse_event
-from inbox.webhooks.records import Item, Unusable
+from inbox.webhooks.applying.apply import Batch, IngestSettings
+from inbox.webhooks.parsing.parse import parse_event
+from inbox.webhooks.parsing.records import Item, Unusable
 
 log = logging.getLogger(__name__)
 

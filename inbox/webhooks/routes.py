@@ -14,13 +14,13 @@ from spectree import Response as Answers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.accounts.service import verify_token_matches
-from inbox.api import described, public, raises, services, spec
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
+from inbox.db.wake import Work
 from inbox.errors import DatabaseUnavailable, InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
-from inbox.outbox.wake import Work
 from inbox.schemas import Row
-from inbox.webhooks.journal import store_event
+from inbox.web import described, public, raises, services, spec
+from inbox.webhooks.journal.journal import store_event
 
 log = logging.getLogger(__name__)
 

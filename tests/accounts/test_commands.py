@@ -13,12 +13,12 @@ from flask import Flask
 from sqlalchemy import select
 
 from inbox.accounts.adding import ensure_default
-from inbox.accounts.tokens import MISSING, TokenCipher
+from inbox.cipher import MISSING, TokenCipher
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import Account, AuditEntry
 from inbox.outbox.deliver import Delivery
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import NUMBER_ID, the_account
 from tests.outbox.world import World
 

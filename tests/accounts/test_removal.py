@@ -18,8 +18,6 @@ from inbox.accounts.changes import resume
 from inbox.accounts.service import all_accounts, verify_token_matches
 from inbox.clock import parse_rfc3339, utc_now
 from inbox.db import Database
-from inbox.health.doctor import examine
-from inbox.health.incidents import _held_back
 from inbox.models import (
     Account,
     Annotation,
@@ -35,10 +33,12 @@ from inbox.models import (
     Message,
     ParkedStatus,
 )
+from inbox.operations.doctor import examine
+from inbox.operations.incidents import _held_back
 from inbox.outbox import jobs, store
-from inbox.outbox.crews import build_dispatcher
 from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
-from inbox.services import Services
+from inbox.runtime import Services
+from inbox.worker.crews import build_dispatcher
 from tests.builders import NUMBER_ID, dead_letters, ingest, status, text_message, the_account, webhook
 from tests.outbox.world import World
 

@@ -15,12 +15,12 @@ from sqlalchemy import select
 from inbox import create_app, services_of
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import Rotation, rotate_keys
-from inbox.accounts.tokens import TokenCipher
+from inbox.cipher import TokenCipher
 from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import ConfigError
 from inbox.models import Account, AuditEntry
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import the_account
 
 OTHER = {"name": "Other", "phone_number_id": "3", "access_token": "another-token"}

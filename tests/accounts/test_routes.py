@@ -17,7 +17,7 @@ from inbox.auth.access import Role
 from inbox.db import Database
 from inbox.models import Account, AuditEntry
 from inbox.outbox.outcomes import PauseNumber
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import the_account
 from tests.outbox.world import World
 

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from inbox.auth.supabase import SupabaseTokens
+from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.config import SUPABASE as POLICY
 from inbox.config import Config
 from inbox.resilience import SUPABASE
-from inbox.sandbox import Sandbox
-from inbox.sandbox.supabase_users import User
+from sandbox import Sandbox
+from sandbox.supabase_users import User
 
 KEY = "sb_publishable_test"
 SECRET = "sandbox-jwt-secret-of-at-least-32-bytes"

@@ -19,7 +19,7 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
 from inbox.models import ApiKey
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import the_account
 
 #: The only routes anybody may call.

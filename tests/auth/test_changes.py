@@ -11,7 +11,7 @@ from sqlalchemy import select
 from inbox import create_app, services_of
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
-from inbox.auth.changes import Changes
+from inbox.auth.generation import Changes
 from inbox.config import Config
 from inbox.errors import InvalidCredentials, UserDisabled
 from inbox.models import ApiKey

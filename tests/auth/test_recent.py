@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from inbox.auth.recent import FRESH, STALE, Recent
-from inbox.auth.remembered import LIMIT
 from inbox.errors import DatabaseUnavailable, InvalidCredentials
+from inbox.memory.recent import FRESH, STALE, Recent
+from inbox.memory.remembered import LIMIT
 
 
 class Clock:

@@ -16,10 +16,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbox.auth.supabase import Claims, SupabaseTokens
+from inbox.auth.supabase.tokens import Claims, SupabaseTokens
 from inbox.config import Config
 from inbox.errors import IdentityUnavailable, InvalidCredentials
-from inbox.sandbox.supabase_tokens import make_token
+from sandbox.supabase_tokens import make_token
 from tests.auth.supabase_stage import SECRET, Stage, staged
 
 ISSUER = "https://project.example/auth/v1"

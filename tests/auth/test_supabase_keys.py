@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from inbox.auth import signing_keys
-from inbox.auth.signing_keys import FORCED, FRESH, KEPT, RENEW, REST
-from inbox.auth.supabase import SupabaseTokens
+from inbox.auth.supabase import signing_keys
+from inbox.auth.supabase.signing_keys import FORCED, FRESH, KEPT, RENEW, REST
+from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from tests.auth.supabase_stage import Stage, staged
 from tests.waiting import wait_until

@@ -12,20 +12,21 @@ from flask import Flask
 from sqlalchemy import func, select, update
 
 from inbox import create_app, services_of
-from inbox.auth import members, profiles
+from inbox.auth import members
 from inbox.auth.access import Role
 from inbox.auth.identities import principal_of
-from inbox.auth.jwts import Claims
 from inbox.auth.passwords import set_password
-from inbox.auth.profiles import Profile
+from inbox.auth.supabase import profiles
+from inbox.auth.supabase.jwts import Claims
+from inbox.auth.supabase.profiles import Profile
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import InvalidCredentials, NotAMember
 from inbox.models import AuditEntry, RoleGrant, User
 from inbox.resilience import SUPABASE
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.auth.supabase_stage import KEY, QUICK
 from tests.auth.test_supabase_keys import at_once
 

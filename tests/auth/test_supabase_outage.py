@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inbox.auth.answers import GOOD, REFUSED, REST
+from inbox.auth.supabase.remote import GOOD, REFUSED, REST
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from inbox.resilience import SUPABASE
 from tests.auth.supabase_stage import QUICK, SECRET, Stage, staged

@@ -142,7 +142,7 @@ def _environment(sandbox: Sandbox, url: str, folder: Path) -> dict[str, str]:
 @contextlib.contextmanager
 def _upstreams(url: str, folder: Path) -> Iterator[Sandbox]:
     """The sandbox. It repeats webhooks not answered 200 within 10 s, and has threads enough never to queue one."""
-    command = ["-m", "inbox.sandbox", "--port", "0", "--seed", str(SEED), "--app-secret", SECRET]
+    command = ["-m", "sandbox", "--port", "0", "--seed", str(SEED), "--app-secret", SECRET]
     command += ["--webhook-url", f"{url}/webhook/whatsapp", "--webhook-workers", "400"]
     command += ["--gemini-latency", str(GEMINI_LATENCY)]
     with running(command, folder / f"sandbox-{uuid.uuid4().hex}.log", {}) as process:

@@ -32,10 +32,11 @@ from typing import Any
 import requests
 from flask import Flask
 
-from inbox import http, logs
-from inbox.cache import ProfileCache
+from inbox import logs
+from inbox.bot.profile_cache import ProfileCache
 from inbox.config import GEMINI as POLICY
 from inbox.config import Config
+from inbox.gateways import http
 from inbox.resilience import GEMINI, Breaker
 
 BODY = {"contents": [{"role": "user", "parts": [{"text": "Do you have gluten-free bread? " * 8}]}]}

@@ -23,10 +23,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from inbox import migrations
 from inbox.auth import keys
 from inbox.auth.access import Role
-from inbox.db import Database
+from inbox.db import Database, migrations
 from tests import servers
 from tests.benchmarks import load
 from tests.benchmarks.ingest import THREADS, WORKERS, environment, serving

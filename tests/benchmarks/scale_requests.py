@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 
 from inbox.clock import rfc3339
-from inbox.paging import Cursor
+from inbox.db.paging import Cursor
 from tests.benchmarks import load
 from tests.benchmarks.ingest import SECRET
 from tests.benchmarks.scale_wire import get

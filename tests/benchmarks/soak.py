@@ -83,7 +83,7 @@ def installed(folder: Path, gemini_latency: float) -> Iterator[Installation]:
         database_url = servers.create_database(admin, name)
         stack.callback(servers.drop_database, admin, name)
         port = free_port()
-        command = ["-m", "inbox.sandbox", "--port", "0", "--app-secret", SECRET, "--record-limit", str(RECORDS)]
+        command = ["-m", "sandbox", "--port", "0", "--app-secret", SECRET, "--record-limit", str(RECORDS)]
         command += ["--webhook-url", f"http://127.0.0.1:{port}/webhook/whatsapp"]
         command += ["--webhook-workers", "32", "--gemini-latency", str(gemini_latency)]
         sandbox = stack.enter_context(running(command, folder / "sandbox.log", {}))

@@ -28,7 +28,7 @@ from tests.waiting import free_port, wait_until
 app = Flask("one-liner")
 app.get("/")(lambda: "ok")
 
-OURS, THEIRS = "inbox.gunicorn_worker.SheddingWorker", "gthread"
+OURS, THEIRS = "inbox.server.gunicorn_worker.SheddingWorker", "gthread"
 
 
 @contextlib.contextmanager

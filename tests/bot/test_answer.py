@@ -21,8 +21,8 @@ from inbox.models import Contact, Conversation, CoolDown, Job, JobKind, Message
 from inbox.outbox import jobs, store
 from inbox.outbox.outcomes import Accepted
 from inbox.resilience import GEMINI
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.builders import all_conversations, all_messages, ingest, text_message, the_account, the_conversation, webhook
 
 ADMIN = Principal("admin", "Admin", frozenset(Permission))

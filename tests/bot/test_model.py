@@ -13,8 +13,8 @@ from inbox.bot.model import Models, next_reset
 from inbox.errors import UpstreamMisconfigured, UpstreamRejected, UpstreamThrottled
 from inbox.gateways.gemini import ModelGone, Turn
 from inbox.models import CoolDown
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.outbox.world import World
 
 HELLO = [Turn("user", "hello")]

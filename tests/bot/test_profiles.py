@@ -20,8 +20,8 @@ from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.models import BotProfile, JobKind
 from inbox.outbox import jobs
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.builders import ingest, text_message, the_account, webhook
 from tests.waiting import free_port
 

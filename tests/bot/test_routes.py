@@ -14,7 +14,7 @@ from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.builders import the_account
 
 WHOLE = {

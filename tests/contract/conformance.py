@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.exceptions import HTTPException
 from werkzeug.test import TestResponse
 
-from inbox.api.openapi import document
+from inbox.web.openapi.document import document
 
 Part = dict[str, Any]
 _documents: dict[int, Part] = {}

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from openapi_spec_validator import validate
 
 from inbox import __version__
-from inbox.api.operations import operations
+from inbox.web.openapi.operations import operations
 
 Part = dict[str, Any]
 

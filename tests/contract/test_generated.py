@@ -17,11 +17,11 @@ from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
 from inbox import create_app, services_of
-from inbox.api.openapi import document
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
-from inbox.paging import Cursor
+from inbox.db.paging import Cursor
+from inbox.web.openapi.document import document
 from tests.builders import NUMBER_ID, all_messages, ingest, text_message, the_conversation, webhook
 
 #: What the document is made from while tests are collected; nothing is connected to.

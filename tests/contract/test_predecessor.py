@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from inbox.clock import rfc3339, utc_now
 from inbox.db import Database
 from inbox.models import Conversation
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import all_messages, ingest, signed, text_message, the_account, the_conversation, webhook
 from tests.conftest import APP_SECRET
 

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox.api.operations import Operation, operations
+from inbox.web.openapi.operations import Operation, operations
 from tests.contract.conformance import document_of
 
 Part = dict[str, Any]

@@ -19,7 +19,7 @@ from inbox.clock import parse_rfc3339, rfc3339, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.models import Conversation, Job, JobKind, Message
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import ingest, status, text_message, the_account, the_conversation, webhook
 
 pytestmark = pytest.mark.usefixtures("app")

@@ -13,7 +13,8 @@ import socket
 
 from flask import Flask, Response, jsonify, request
 
-from inbox import logs, shedding
+from inbox import logs
+from inbox.server import shedding
 
 
 def create() -> Flask:

@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests import servers
 from tests.conftest import APP_SECRET
 from tests.e2e.processes import Process, flask, gunicorn, production, running

@@ -17,7 +17,7 @@ from sqlalchemy import select
 
 from inbox.db import Database
 from inbox.models import Message
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.builders import NUMBER_ID, signed, webhook
 from tests.conftest import APP_SECRET
 from tests.e2e.processes import Process, gunicorn

@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.e2e.processes import flask, gunicorn, running
 from tests.waiting import wait_until
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.e2e.processes import flask, gunicorn, running
 from tests.waiting import free_port, wait_until
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from inbox.client_socket import ClientSocket
-from inbox.shedding import WHOLE
+from inbox.server.client_socket import ClientSocket
+from inbox.server.shedding import WHOLE
 from tests.e2e.test_shedding import Client, Server, environment, server  # noqa: F401 (fixtures)
 from tests.waiting import wait_until
 
@@ -175,8 +175,8 @@ def test_each_byte_does_not_begin_the_wait_anew(pair: Any) -> None:
 
 
 def test_who_reads_nothing_is_left(pair: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbox.client_socket.SEND", 0.05)
-    monkeypatch.setattr("inbox.client_socket.RATE", 1e9)
+    monkeypatch.setattr("inbox.server.client_socket.SEND", 0.05)
+    monkeypatch.setattr("inbox.server.client_socket.RATE", 1e9)
     ours, _theirs = pair
     with pytest.raises(BrokenPipeError):
         ours.sendall(b"x" * 10_000_000)

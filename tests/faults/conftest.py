@@ -15,10 +15,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbox import http
 from inbox.config import Config
+from inbox.gateways import http
 from inbox.resilience import UPSTREAMS, Upstream, remaining
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.faults.calls import SHORT, check_counts, told
 from tests.faults.certificates import Authority
 from tests.faults.server import FaultServer, behind_tls

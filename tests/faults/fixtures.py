@@ -10,7 +10,7 @@ import pytest
 
 from inbox import config as defaults
 from inbox.config import Config
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests import servers
 from tests.conftest import APP_SECRET
 from tests.faults.calls import check_counts

@@ -24,8 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from inbox import http
 from inbox.config import Policy
+from inbox.gateways import http
 from inbox.resilience import UPSTREAMS
 from tests.faults.calls import SHORT, Outcome, ask, both, send
 from tests.faults.server import FaultServer, answers, black_hole

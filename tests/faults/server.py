@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.protocol import Answer, Connection, Request, chunk, head_of, json_answer
-from inbox.sandbox.server import SandboxServer
+from sandbox import Sandbox
+from sandbox.protocol import Answer, Connection, Request, chunk, head_of, json_answer
+from sandbox.server import SandboxServer
 from tests.faults.calls import check_counts
 from tests.waiting import wait_until
 

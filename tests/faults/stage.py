@@ -23,14 +23,14 @@ from inbox.config import Config, Policy
 from inbox.conversations.service import outbound_message, queue
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
+from inbox.db.wake import Work
 from inbox.gateways.gemini import Gemini, Turn
 from inbox.logs import set_request_id
 from inbox.models import Account, Author, Contact, Conversation, Job, Message
-from inbox.outbox.wake import Work
 from inbox.resilience import Upstream
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
 from inbox.webhooks.ingest import events_pending
+from sandbox import Sandbox
 from tests.waiting import wait_until
 
 MODEL = "gemini-3.5-flash-lite"

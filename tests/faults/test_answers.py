@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox.deliver import attempt
 from inbox.resilience import GEMINI, UPSTREAMS, WHATSAPP, Upstream
-from inbox.sandbox import Sandbox
-from inbox.sandbox.protocol import Request, chunk, head_of
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
+from sandbox.protocol import Request, chunk, head_of
 from tests.faults.calls import SHORT, WORDS, Outcome, ask, both, send
 from tests.faults.certificates import Authority
 from tests.faults.conftest import Journal

@@ -11,10 +11,10 @@ from dataclasses import replace
 
 import pytest
 
-from inbox import http
 from inbox.errors import UpstreamBusy
+from inbox.gateways import http
 from inbox.resilience import GEMINI, SUPABASE
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.faults.calls import SHORT, Outcome, ask, observed, send
 from tests.faults.server import FaultServer, black_hole, silent
 from tests.waiting import wait_until

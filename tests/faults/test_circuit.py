@@ -16,7 +16,7 @@ from inbox.errors import UpstreamError, UpstreamOpen, UpstreamUnavailable
 from inbox.gateways import gemini as reading
 from inbox.gateways.gemini import Gemini
 from inbox.resilience import GEMINI, WHATSAPP, RetryBudget
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.faults.stage import LONGEST_OPEN, QUICK, Clock, ask, hits, numbers, queue_to, serving, statuses
 from tests.waiting import wait_until
 

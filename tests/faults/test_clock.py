@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from inbox.cache.profile_cache import NEGATIVE_TTL, TTL
+from inbox.bot.profile_cache import NEGATIVE_TTL, TTL
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.errors import DatabaseUnavailable, UpstreamError, UpstreamOpen, UpstreamOutcomeUnknown, UpstreamUnavailable
 from inbox.gateways.gemini import Gemini
 from inbox.outbox.store import LEASE
 from inbox.resilience import GEMINI
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests import caches
 from tests.caches import Clock, Row
 from tests.e2e.processes import Process

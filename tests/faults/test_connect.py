@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from inbox import http
 from inbox.errors import UpstreamOpen, UpstreamUntrusted
-from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways import http
+from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox.deliver import attempt
 from inbox.outbox.outcomes import RetryLater
 from inbox.resilience import GEMINI, WHATSAPP, Upstream
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.faults.calls import SHORT, SLACK, Outcome, ask, send
 from tests.faults.certificates import Authority
 from tests.faults.conftest import Journal

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from inbox import http
+from inbox.gateways import http
 from inbox.resilience import WHATSAPP
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.faults import forked
 from tests.faults.calls import GEMINI_KEY, SHORT, WHATSAPP_TOKEN, ask, both, send
 from tests.faults.certificates import Authority

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from inbox.config import Config
-from inbox.sandbox import Sandbox
-from inbox.sandbox.protocol import Answer, Request
+from sandbox import Sandbox
+from sandbox.protocol import Answer, Request
 from tests.e2e.processes import Process
 from tests.faults.stage import Stage, jobs, queue_to, serving, statuses
 from tests.faults.workers import environment, log_lines, working

@@ -29,13 +29,13 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import UpstreamError
 from inbox.gateways.gemini import Gemini
-from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.logs import redact, set_request_id
 from inbox.outbox.outcomes import Recipient
 from inbox.resilience import GEMINI, UPSTREAMS, WHATSAPP
-from inbox.sandbox import Sandbox
-from inbox.sandbox.fault_kinds import GEMINI_SHAPES, KINDS
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
+from sandbox.fault_kinds import GEMINI_SHAPES, KINDS
 from tests.builders import signed, text_message, webhook
 from tests.e2e.processes import gunicorn, running
 from tests.faults.stage import QUICK, ask, hits, numbers, queue_to

@@ -16,8 +16,8 @@ from inbox.config import Config
 from inbox.models import Author, Conversation, Lane, Message
 from inbox.outbox.jobs import LEASES
 from inbox.outbox.store import LEASE
-from inbox.sandbox import Sandbox
 from inbox.webhooks.ingest import ingest_batch
+from sandbox import Sandbox
 from tests.faults.stage import Stage, all_is_in, hits, jobs, let_pass, queue_to, reach, statuses
 from tests.faults.workers import environment, working
 from tests.waiting import wait_until

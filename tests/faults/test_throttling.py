@@ -22,8 +22,8 @@ from inbox.models import Account, Contact, Conversation, CoolDown, Lane
 from inbox.outbox.deliver import Delivery
 from inbox.outbox.outcomes import Accepted, Outcome, RetryLater, Scope, SendClaim
 from inbox.resilience import GEMINI, WHATSAPP
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.builders import text_message, webhook
 from tests.faults.stage import MODEL, QUICK, Stage, ask, hits, let_pass, numbers
 from tests.faults.workers import environment, working

@@ -10,8 +10,8 @@ import pytest
 
 from inbox.config import Config
 from inbox.models import Message
-from inbox.sandbox import Sandbox
-from inbox.sandbox.records import WebhookRecord
+from sandbox import Sandbox
+from sandbox.records import WebhookRecord
 from tests.faults.stage import Stage, all_is_in, hits, jobs, let_pass, reach, serving
 from tests.waiting import wait_until
 

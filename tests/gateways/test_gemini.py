@@ -18,7 +18,7 @@ from inbox.errors import (
     UpstreamUnavailable,
 )
 from inbox.gateways.gemini import Gemini, ModelGone, Turn, thinking_for, whole_sentences
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 
 MODEL = "gemini-3.5-flash-lite"
 TURNS = [Turn("user", "hola"), Turn("model", "¡Hola!"), Turn("user", "gracias")]

@@ -15,10 +15,10 @@ from inbox.errors import (
     UpstreamThrottled,
     UpstreamUnavailable,
 )
-from inbox.gateways.meta_errors import Meaning, may_succeed_later, meaning_of, plain_words
-from inbox.gateways.whatsapp import WhatsApp
+from inbox.gateways.whatsapp.errors import Meaning, may_succeed_later, meaning_of, plain_words
+from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox.outcomes import Recipient
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.waiting import free_port
 
 CUSTOMER = Recipient("33600000001", None, None)

@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from inbox import http
 from inbox.config import WHATSAPP_MEDIA
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUnavailable, UpstreamUntrusted
-from inbox.gateways.whatsapp_media import (
+from inbox.gateways import http
+from inbox.gateways.whatsapp.media import (
     HOST,
     MediaGone,
     MediaTooLarge,
@@ -28,7 +28,7 @@ from inbox.gateways.whatsapp_media import (
     origin_of,
 )
 from inbox.resilience import Upstream, remaining
-from inbox.sandbox.protocol import Answer, chunk, head_of, json_answer
+from sandbox.protocol import Answer, chunk, head_of, json_answer
 from tests.faults.server import FaultServer, Peer, whole
 from tests.waiting import wait_until
 

@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from inbox import http
 from inbox.config import Policy
 from inbox.errors import UpstreamError
-from inbox.gateways.whatsapp_numbers import Inquiry, Refused
+from inbox.gateways import http
+from inbox.gateways.whatsapp.numbers import Inquiry, Refused
 from inbox.resilience import Upstream
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.builders import NUMBER_ID, WABA_ID
 from tests.conftest import APP_SECRET
 from tests.waiting import free_port

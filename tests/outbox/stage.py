@@ -18,15 +18,16 @@ from sqlalchemy.orm import Session
 
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
-from inbox.accounts.tokens import TokenCipher
 from inbox.auth.access import Access, Permission, Principal
 from inbox.bot.answer import Answering, BotSettings
 from inbox.bot.handover import HandOver
 from inbox.bot.model import Models
+from inbox.cipher import TokenCipher
 from inbox.clock import new_id
 from inbox.config import Config
 from inbox.conversations import service
 from inbox.db import Database
+from inbox.db.wake import Wakeups
 from inbox.models import (
     Account,
     Contact,
@@ -45,8 +46,7 @@ from inbox.outbox import jobs, settle, store
 from inbox.outbox.deliver import Delivery
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.outcomes import SendClaim
-from inbox.outbox.wake import Wakeups
-from inbox.webhooks.apply import IngestSettings
+from inbox.webhooks.applying.apply import IngestSettings
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from tests.outbox.fake_meta import FakeGemini, FakeMeta
 from tests.outbox.fibers import Killed

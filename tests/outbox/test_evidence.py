@@ -8,7 +8,7 @@ from sqlalchemy import select
 from inbox.db import Database
 from inbox.models import Account, Message
 from inbox.outbox.outcomes import Accepted, SendClaim, Unknown
-from inbox.services import Services
+from inbox.runtime import Services
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import status, webhook
 from tests.outbox.world import World

@@ -16,11 +16,11 @@ from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import utc_now
 from inbox.config import Config
+from inbox.db.wake import Work
 from inbox.models import Account
-from inbox.outbox.wake import Work
 from inbox.resilience import WHATSAPP
-from inbox.sandbox import Sandbox
-from inbox.services import Services
+from inbox.runtime import Services
+from sandbox import Sandbox
 from tests.builders import NUMBER_ID, all_messages, store_events, text_message, webhook
 from tests.outbox.world import queue_reply
 from tests.waiting import wait_until

@@ -27,7 +27,7 @@ from inbox.outbox.outcomes import (
     parse_callback,
 )
 from inbox.outbox.store import GIVE_UP_AFTER, LEASE, UNKNOWN_HOLD, retry_delay
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.outbox.world import World
 
 WINDOW = 120.0

@@ -13,7 +13,7 @@ from inbox.conversations.service import outbound_message, queue
 from inbox.models import Account, Author, Contact, Conversation, Job, Message, WebhookEvent
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import Accepted, Outcome, SendClaim, Unknown
-from inbox.services import Services
+from inbox.runtime import Services
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from inbox.webhooks.routes import new_event
 from tests.builders import status, store_events, webhook

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import Application
 
 

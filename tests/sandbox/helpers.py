@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.protocol import Answer, Connection, Request, head_of
-from inbox.sandbox.server import SandboxServer
+from sandbox import Sandbox
+from sandbox.protocol import Answer, Connection, Request, head_of
+from sandbox.server import SandboxServer
 
 NUMBER_ID = "200000000000001"
 OUR_NUMBER = "33700000000"

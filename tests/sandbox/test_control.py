@@ -4,9 +4,9 @@ import threading
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.fault_kinds import KINDS
-from inbox.sandbox.records import Log
+from sandbox import Sandbox
+from sandbox.fault_kinds import KINDS
+from sandbox.records import Log
 from tests.sandbox.helpers import CAMILLE, NUMBER_ID, auth, generate, graph, send, wait_for
 from tests.sandbox.test_customer_messages import sample
 
@@ -225,7 +225,7 @@ def test_only_the_last_records_are_kept(make_sandbox) -> None:
 
 
 def test_records_hold_no_more_bytes_than_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbox.sandbox.records.MAX_LOG_BYTES", 10)
+    monkeypatch.setattr("sandbox.records.MAX_LOG_BYTES", 10)
     log: Log[bytes] = Log(100, len)
     for entry in (b"1234", b"5678", b"90ab"):
         log.add(entry)

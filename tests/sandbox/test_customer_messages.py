@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import CAMILLE, OUR_NUMBER, keys_of, send, wait_for
 
 SAMPLES = Path(__file__).parents[1] / "data" / "webhooks"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbox.sandbox import FaultError, Sandbox
-from inbox.sandbox.fault_kinds import KINDS, UPSTREAMS
-from inbox.sandbox.faults import FaultBoard
+from sandbox import FaultError, Sandbox
+from sandbox.fault_kinds import KINDS, UPSTREAMS
+from sandbox.faults import FaultBoard
 from tests.sandbox.helpers import CAMILLE, Clock, auth, generate, graph, send
 
 NOBODY = SimpleNamespace(trait=lambda _name: "", recipients=lambda: ())

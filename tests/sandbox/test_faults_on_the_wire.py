@@ -8,9 +8,9 @@ import time
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.fault_kinds import AT_ACCEPTANCE, AT_ATTEMPT, BEFORE_SENDING, KINDS
-from inbox.sandbox.wire import ACTIONS
+from sandbox import Sandbox
+from sandbox.fault_kinds import AT_ACCEPTANCE, AT_ATTEMPT, BEFORE_SENDING, KINDS
+from sandbox.wire import ACTIONS
 from tests.sandbox.helpers import (
     CAMILLE,
     auth,

@@ -3,9 +3,9 @@ import json
 import pytest
 import requests
 
-from inbox.sandbox import GeminiRequest, Sandbox
-from inbox.sandbox.fault_kinds import GEMINI_SHAPES
-from inbox.sandbox.gemini_shapes import SHAPES
+from sandbox import GeminiRequest, Sandbox
+from sandbox.fault_kinds import GEMINI_SHAPES
+from sandbox.gemini_shapes import SHAPES
 from tests.sandbox.helpers import generate, text_of
 
 SYSTEM = """Tu es l'assistant de l'Atelier Essai.

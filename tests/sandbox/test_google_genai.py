@@ -6,7 +6,7 @@ import pytest
 from google import genai
 from google.genai import errors, types
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 
 
 @pytest.fixture

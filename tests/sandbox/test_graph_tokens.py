@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import NUMBER_ID, graph
 
 

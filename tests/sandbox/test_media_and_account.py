@@ -4,7 +4,7 @@ import hashlib
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import NUMBER_ID, Clock, graph, send, wait_for
 from tests.sandbox.test_sending_messages import refusal_of
 
@@ -114,7 +114,7 @@ def test_the_type_of_the_part_counts_where_no_field_tells_it(sandbox: Sandbox) -
 
 
 def test_the_oldest_files_go_when_there_are_too_many(sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbox.sandbox.graph_media.MAX_STORED_BYTES", 2 * len(PDF))
+    monkeypatch.setattr("sandbox.graph_media.MAX_STORED_BYTES", 2 * len(PDF))
     first, *others = [upload(sandbox).json()["id"] for _ in range(3)]
     assert refusal_of(graph(sandbox, "DELETE", first)) == (400, 33)
     assert [graph(sandbox, "DELETE", medium_id).status_code for medium_id in others] == [200, 200]

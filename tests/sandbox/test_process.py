@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from inbox.sandbox.__main__ import main
+from sandbox.__main__ import main
 from tests.sandbox.helpers import CAMILLE, wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -18,8 +18,8 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def process(*arguments: str) -> Iterator[subprocess.Popen[str]]:
-    """`python -m inbox.sandbox`, killed at the end if it has not ended."""
-    command = [sys.executable, "-m", "inbox.sandbox", *arguments]
+    """`python -m sandbox`, killed at the end if it has not ended."""
+    command = [sys.executable, "-m", "sandbox", *arguments]
     environment = {**os.environ, "PYTHONUNBUFFERED": ""}
     with subprocess.Popen(
         command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -95,4 +95,4 @@ def test_an_option_that_makes_no_sense_is_refused(arguments: list[str], capsys: 
     signal.signal(signal.SIGTERM, handlers[0])
     signal.signal(signal.SIGINT, handlers[1])
     assert ended.value.code == 2
-    assert "python -m inbox.sandbox: error:" in capsys.readouterr().err
+    assert "python -m sandbox: error:" in capsys.readouterr().err

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.protocol import Answer, chunk, head_of
+from sandbox import Sandbox
+from sandbox.protocol import Answer, chunk, head_of
 from tests.sandbox.helpers import connected, message_bytes, read_answer, read_to_end
 
 HEALTH = b"GET /_health HTTP/1.1\r\nHost: x\r\n\r\n"

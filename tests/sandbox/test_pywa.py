@@ -10,7 +10,7 @@ import pywa
 from pywa import errors, types
 from pywa.types.message_status import MessageStatusType
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import CAMILLE, NUMBER_ID, send, wait_for
 
 SECRET = "test_app_secret_0001"

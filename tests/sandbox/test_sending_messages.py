@@ -1,7 +1,7 @@
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
+from sandbox import Sandbox
 from tests.sandbox.helpers import CAMILLE, NUMBER_ID, OUR_NUMBER, Clock, graph, send
 
 BUTTONS = {

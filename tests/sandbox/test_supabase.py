@@ -4,8 +4,8 @@ import jwt
 import pytest
 import requests
 
-from inbox.sandbox import Sandbox
-from inbox.sandbox.supabase_users import User
+from sandbox import Sandbox
+from sandbox.supabase_users import User
 from tests.sandbox.helpers import Clock, auth
 
 APIKEY = {"apikey": "sb_publishable_test"}

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from inbox.sandbox import Attempt, Sandbox
+from sandbox import Attempt, Sandbox
 from tests.sandbox.helpers import CAMILLE, send, wait_for
 from tests.sandbox.test_customer_messages import sample
 

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from inbox.db import Database
-from inbox.webhooks import journal
-from inbox.webhooks.journal import Journal
+from inbox.webhooks.journal import journal
+from inbox.webhooks.journal.journal import Journal
 from inbox.webhooks.routes import new_event
 
 

@@ -29,8 +29,8 @@ from inbox.models import (
 )
 from inbox.outbox import store
 from inbox.outbox.outcomes import Accepted, Unknown
-from inbox.services import Services
-from inbox.webhooks import apply
+from inbox.runtime import Services
+from inbox.webhooks.applying import apply
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import (
     CUSTOMER,

@@ -30,12 +30,12 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
-from inbox.services import Services
-from inbox.webhooks import segments
+from inbox.runtime import Services
 from inbox.webhooks.ingest import ingest_batch
-from inbox.webhooks.journal import Journal, store_event
+from inbox.webhooks.journal import segments
+from inbox.webhooks.journal.journal import Journal, store_event
+from inbox.webhooks.journal.segments import Row, Segments, decode, encode
 from inbox.webhooks.routes import new_event
-from inbox.webhooks.segments import Row, Segments, decode, encode
 from tests.builders import all_messages, signed, text_message, webhook
 from tests.conftest import APP_SECRET
 from tests.waiting import wait_until
@@ -374,7 +374,7 @@ def threads() -> list[threading.Thread]:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("inbox.webhooks.journal.POLL", 0.01)
+    monkeypatch.setattr("inbox.webhooks.journal.journal.POLL", 0.01)
 
 
 @pytest.mark.usefixtures("quick")
@@ -427,7 +427,7 @@ def test_the_thread_does_not_end_while_another_process_drains(folder: Path, db: 
 def test_an_error_in_the_drain_is_logged_and_does_not_end_the_thread(
     folder: Path, db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("inbox.webhooks.journal._AFTER_ERROR", 0.01)
+    monkeypatch.setattr("inbox.webhooks.journal.journal._AFTER_ERROR", 0.01)
     journal = Journal(folder, db, lambda: 1 // 0, max_bytes=MIB)
     journal.append(new_event(b"x"))
     wait_until(lambda: alarms(caplog), "the error to be logged")

@@ -11,9 +11,9 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inbox.webhooks.clean import clean_json, clean_text
-from inbox.webhooks.parse import parse_event
-from inbox.webhooks.records import MessageItem, Unusable
+from inbox.webhooks.parsing.clean import clean_json, clean_text
+from inbox.webhooks.parsing.parse import parse_event
+from inbox.webhooks.parsing.records import MessageItem, Unusable
 from tests.builders import SAMPLES, T0, text_message, webhook
 
 NOW = datetime.fromtimestamp(T0 + 3600, UTC)

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from inbox.db import Database
 from inbox.models import Annotation, Contact, EventState, Job, ParkedStatus, WebhookEvent
-from inbox.services import Services
+from inbox.runtime import Services
 from tests.builders import (
     SAMPLES,
     all_conversations,

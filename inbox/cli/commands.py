@@ -1,0 +1,259 @@
+"""`flask --app wsgi …`: migrations, keys, the worker, what an operator asks."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import click
+from cryptography.fernet import Fernet
+from flask import Flask, current_app
+from flask.cli import AppGroup, with_appcontext
+
+from inbox import create_app, services_of
+from inbox.accounts import service as accounts
+from inbox.accounts.adding import ensure_default
+from inbox.accounts.changes import resume
+from inbox.accounts.rotation import rotate_keys
+from inbox.cipher import usable_token
+from inbox.cli.people import day, key_commands, user_commands
+from inbox.clock import utc_now
+from inbox.config import Config
+from inbox.db.wake import Work
+from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.operations import text as operator
+from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
+from inbox.operations.incidents import list_incidents
+from inbox.operations.watch import DATABASE
+from inbox.resilience import UPSTREAMS
+
+log = logging.getLogger(__name__)
+
+INCIDENTS_SHOWN = 200
+
+db_commands = AppGroup("db", help="The database schema.")
+account_commands = AppGroup("accounts", help="Business numbers.")
+
+
+def register(app: Flask) -> None:
+    """Add the commands to `app`."""
+    for command in (db_commands, user_commands, key_commands, account_commands, worker, incidents, doctor, demo):
+        app.cli.add_command(command)
+
+
+def prepare_flask_run(app: Flask) -> None:
+    """Under `flask run`: migrate in development, and let the dispatcher work from the start, not the first request."""
+    context = click.get_current_context(silent=True)
+    if context is None or context.info_name != "run":
+        return
+    if context.params.get("debug") and os.environ.get("WERKZEUG_RUN_MAIN") != "true":
+        return  # the reloader's parent serves nothing
+    services = services_of(app)
+    if not services.config.production:
+        services.prepare_database()
+    services.start()
+    atexit.register(services.close)
+
+
+@db_commands.command("upgrade")
+def upgrade() -> None:
+    """Bring the schema up to date, and the default account in line with the environment. Safe to repeat."""
+    changed = services_of(current_app).prepare_database()
+    click.echo("The schema was upgraded." if changed else "The schema is up to date.")
+
+
+@db_commands.command("downgrade")
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Take the schema back to REVISION ("base" removes every table)."""
+    from inbox.db import migrations
+
+    changed = migrations.downgrade(services_of(current_app).db, revision)
+    click.echo("The schema was taken back." if changed else "Nothing to do.")
+
+
+@account_commands.command("list")
+def list_accounts() -> None:
+    """Show all numbers, and why one is paused."""
+    for account in accounts.all_accounts(services_of(current_app).db):
+        state = f"paused {day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
+        click.echo(f"{account.phone_number_id}  {account.phone_number or '-':15}  {state}")
+
+
+@account_commands.command("resume")
+@click.argument("phone_number_id")
+@click.option("--new-token", is_flag=True, help="Ask for a new access token (or read it from a pipe) and store it.")
+def resume_account(phone_number_id: str, new_token: bool) -> None:
+    """Let a paused number send again: what waited leaves at once, in order."""
+    services = services_of(current_app)
+    token = _token() if new_token else None
+    if not resume(services.db, services.cipher, phone_number_id, token):
+        raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
+    services.wakeups.ring(Work.DELIVER)
+    click.echo("Resumed.")
+
+
+@account_commands.command("check")
+@click.argument("phone_number_id", required=False)
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def check_accounts(phone_number_id: str | None, as_json: bool) -> None:
+    """Ask WhatsApp whether a number, or every one, is set up well. Exit code 1 when there is a problem."""
+    with _quiet():
+        findings = examine_numbers(services_of(current_app), phone_number_id)
+    if not findings:
+        raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
+    raise SystemExit(_tell(findings, as_json=as_json))
+
+
+@account_commands.command("rotate-keys")
+def rotate_account_keys() -> None:
+    """Encrypt every stored access token with the first of ENCRYPTION_KEYS. Safe to repeat.
+
+    Exit code 1 when there are tokens that none of the keys can read.
+    """
+    services = services_of(current_app)
+    done = rotate_keys(services.db, services.cipher)
+    click.echo(f"{done.rotated} encrypted anew, {done.current} were already, {len(done.unreadable)} cannot be read.")
+    for phone_number_id in done.unreadable:
+        click.echo(f"None of ENCRYPTION_KEYS can read the token of {phone_number_id}; it was left as it is.")
+    if done.unreadable:
+        raise click.ClickException("Add the missing key to ENCRYPTION_KEYS, or: accounts resume NUMBER --new-token")
+
+
+def _token() -> str:
+    """An access token that was typed or piped."""
+    try:
+        return usable_token(_secret("Access token"))
+    except ValueError as error:
+        raise click.ClickException(f"Access token {error}.") from None
+
+
+def _secret(name: str) -> str:
+    """What is typed without being shown, or the first line of a pipe."""
+    given = click.prompt(name, hide_input=True) if sys.stdin.isatty() else sys.stdin.readline()
+    if not given.strip():
+        raise click.ClickException(f"{name} is empty.")
+    return str(given).strip()
+
+
+@click.command("worker")
+@with_appcontext
+def worker() -> None:
+    """Run the dispatcher alone, until SIGTERM or Ctrl-C; then finish what is begun, within 20 s."""
+    services = services_of(current_app)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
+        ensure_default(services.db, services.config, services.cipher)
+    services.start("worker")
+    ended.wait()
+    if not services.close():
+        raise click.ClickException("Some work did not end in time; its leases bring it back.")
+
+
+# --- what an operator asks ---------------------------------------------------------------------------------------
+
+
+@click.command("incidents")
+@click.option("--upstream", type=click.Choice([*UPSTREAMS, DATABASE]), help="Only of this one.")
+@click.option("--open", "open_only", is_flag=True, help="Only those that last.")
+@click.option("--days", type=click.FloatRange(min=0), help="Only those that were not over so many days ago.")
+@with_appcontext
+def incidents(upstream: str | None, open_only: bool, days: float | None) -> None:
+    """Which upstream was ill, from when to when, and what it affected; newest first."""
+    since = utc_now() - timedelta(days=days) if days is not None else None
+    db = services_of(current_app).db
+    try:
+        with _quiet():
+            page = list_incidents(
+                db, limit=INCIDENTS_SHOWN, upstream=upstream, open_only=open_only or None, since=since
+            )
+    except DatabaseUnavailable:
+        raise click.ClickException("The database cannot be read; see: flask --app wsgi doctor") from None
+    if not page.rows:
+        click.echo("There were no such incidents." if upstream or open_only or since else "There were no incidents.")
+        return
+    for line in operator.table(page.rows):
+        click.echo(line)
+    if page.next is not None:
+        click.echo(f"These are the newest {INCIDENTS_SHOWN}; GET /admin/incidents pages through all.")
+
+
+@click.command("doctor")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@with_appcontext
+def doctor(as_json: bool) -> None:
+    """Try everything we depend on, and say in plain words what to do. Exit code 1 when there is a problem."""
+    with _quiet():
+        findings = examine(services_of(current_app))
+    raise SystemExit(_tell(findings, as_json=as_json))
+
+
+def _tell(findings: Sequence[Finding], *, as_json: bool) -> int:
+    """Print findings; the exit code."""
+    click.echo(operator.as_json(findings) if as_json else operator.as_text(findings))
+    return int(any(finding.level is Level.PROBLEM for finding in findings))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without log lines between ours: they say the same, for other readers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+# --- the demo ----------------------------------------------------------------------------------------------------
+
+
+def config_of_command() -> Config:
+    """Settings from the environment, except for commands that have to work without good ones. Raises ConfigError."""
+    if _wants("demo"):
+        return demo_config()
+    try:
+        return Config.from_env()
+    except ConfigError as error:
+        if not _wants("doctor"):
+            raise
+        setting = problem("settings", str(error), "Correct it and ask again: nothing else can be looked at before.")
+        raise SystemExit(_tell([setting], as_json="--json" in sys.argv)) from None
+
+
+def _wants(command: str) -> bool:
+    """True when the command line asks for this command."""
+    return "flask" in Path(sys.argv[0]).parts[-2:] and command in sys.argv[1:]
+
+
+def demo_config() -> Config:
+    """Settings of the process that only arranges the demo: it reads and keeps nothing."""
+    return Config(env="development", encryption_keys=(Fernet.generate_key().decode(),), dispatcher=False)
+
+
+@click.command("demo")
+@click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Where the inbox listens.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so many seconds.")
+@click.option(
+    "--pace", default=5.0, show_default=True, help="Average pause between two customers' messages, in seconds."
+)
+def demo(port: int, seconds: float | None, pace: float) -> None:
+    """Show a living inbox: a bakery, customers who write, simulated upstreams. Needs nothing but Python."""
+    from inbox.demo import demo as show
+
+    logging.disable(logging.INFO)  # the app's own process logs; this one only arranges things
+    try:
+        show.run(port, lambda config: services_of(create_app(config)), seconds=seconds, pace=pace)
+    except show.DemoError as error:
+        raise click.ClickException(str(error)) from None

@@ -1,0 +1,223 @@
+"""`flask --app wsgi users …` and `keys …`: who may use the installation."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import click
+from flask import current_app
+from flask.cli import AppGroup
+
+from inbox import services_of
+from inbox.accounts import service as accounts
+from inbox.auth import keys
+from inbox.auth.access import OPERATOR, Grant, Role
+from inbox.clock import rfc3339, utc_now
+from inbox.errors import DatabaseUnavailable, DomainError, InvalidRequest
+from inbox.models import ApiKey
+from inbox.users import grants
+from inbox.users import service as users
+from inbox.users.schemas import MAX_NAME, UserRow, normal_email
+
+user_commands = AppGroup("users", help="People who sign in.")
+key_commands = AppGroup("keys", help="API keys.")
+
+_DELETED = "a deleted number"
+
+
+def day(moment: datetime) -> str:
+    """The date alone, UTC."""
+    return rfc3339(moment)[:10]
+
+
+# --- users -------------------------------------------------------------------------------------------------------
+
+_ROLE = click.Choice([role.value for role in Role])
+_account = click.option("--account", "numbers", metavar="PHONE_NUMBER_ID", multiple=True, help="Only for this number.")
+
+
+@user_commands.command("create")
+@click.option("--email", required=True, help="What they sign in with.")
+@click.option("--name", help=f"How others see them: up to {MAX_NAME} characters.")
+@click.option("--role", type=_ROLE, default=Role.VIEWER.value, show_default=True)
+@_account
+def create_user(email: str, name: str | None, role: str, numbers: tuple[str, ...]) -> None:
+    """Add somebody who signs in with a password: it is asked for, or read from a pipe."""
+    with _refusals():
+        address = _address(email)
+        given = [Grant(Role(role), account_id) for account_id in _account_ids(numbers) or [None]]
+        if len(name or "") > MAX_NAME:
+            raise click.ClickException(f"The name is longer than {MAX_NAME} characters.")
+        newcomer = users.Newcomer(address, (name or "").strip() or None, given, _password())
+        users.create_local(services_of(current_app).db, OPERATOR, newcomer)
+    click.echo(f"{address} can sign in.")
+
+
+@user_commands.command("list")
+def list_users() -> None:
+    """Show everybody: since when, how they sign in, their roles and the permissions beside them."""
+    db = services_of(current_app).db
+    with _refusals():
+        everybody, numbers = users.all_users(db), _numbers()
+    for user in everybody:
+        name = f" ({user.name})" if user.name else ""
+        line = f"{user.kind:8}  {user.status:8}  {user.email or user.id}{name}: {_rights(user, numbers)}"
+        # Names come from elsewhere: none of them must talk to the terminal.
+        click.echo(f"{day(user.created_at)}  {''.join(each if each.isprintable() else '?' for each in line)}")
+
+
+def _rights(user: UserRow, numbers: Mapping[UUID, str]) -> str:
+    """Such as "manager, viewer of 2000…1, not messages.send"."""
+    named: list[tuple[str, UUID | None]] = [(row.role, row.account_id) for row in user.roles]
+    named += [(f"{'' if row.allowed else 'not '}{row.permission}", row.account_id) for row in user.overrides]
+    words = [what if place is None else f"{what} of {numbers.get(place, _DELETED)}" for what, place in named]
+    return ", ".join(words) or "no role"
+
+
+@user_commands.command("password")
+@click.argument("email")
+def change_password(email: str) -> None:
+    """Give EMAIL a new password, which is asked for or read from a pipe, and sign them out everywhere."""
+    db = services_of(current_app).db
+    with _refusals():
+        user_id = users.find_user(db, email)
+        users.change_password(db, OPERATOR, user_id, _password())
+    click.echo("The password was changed; all their sessions have ended.")
+
+
+@user_commands.command("disable")
+@click.argument("email")
+def disable_user(email: str) -> None:
+    """Switch EMAIL off: their sessions end."""
+    _set_status(email, "disabled")
+
+
+@user_commands.command("enable")
+@click.argument("email")
+def enable_user(email: str) -> None:
+    """Switch EMAIL on again."""
+    _set_status(email, "active")
+
+
+def _set_status(email: str, status: Literal["active", "disabled"]) -> None:
+    db = services_of(current_app).db
+    with _refusals():
+        row = users.set_status(db, OPERATOR, users.find_user(db, email), status)
+    click.echo(f"{row.email} is {row.status}.")
+
+
+@user_commands.command("role")
+@click.argument("email")
+@click.argument("role", type=_ROLE)
+@_account
+@click.option("--remove", is_flag=True, help="Take it away instead.")
+def change_role(email: str, role: str, numbers: tuple[str, ...], remove: bool) -> None:
+    """Give EMAIL the role ROLE as well, for all numbers or for some."""
+    db = services_of(current_app).db
+    with _refusals():
+        given = [Grant(Role(role), account_id) for account_id in _account_ids(numbers) or [None]]
+        changed = grants.change_roles(db, OPERATOR, users.find_user(db, email), given, remove=remove)
+    click.echo("Changed." if changed else "Nothing to do: see flask --app wsgi users list")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a service refuses, told to whoever typed the command; what it changes, to the processes that serve."""
+    try:
+        yield
+        services_of(current_app).identities.forget()
+    except InvalidRequest as error:
+        problems = (f"{problem.pointer.strip('/')} {problem.problem}" for problem in error.problems)
+        raise click.ClickException(f"The {'; the '.join(problems)}.") from None
+    except DatabaseUnavailable:
+        raise click.ClickException("The database cannot be used; see: flask --app wsgi doctor") from None
+    except DomainError as error:
+        raise click.ClickException(error.message) from None
+
+
+def _address(text: str) -> str:
+    try:
+        return normal_email(text)
+    except ValueError as error:
+        raise click.ClickException(f"{text!r} {error}.") from None
+
+
+def _account_ids(numbers: Sequence[str]) -> list[UUID | None]:
+    """The accounts with these phone number ids."""
+    known = {number: account_id for account_id, number in _numbers().items()}
+    unknown = [number for number in numbers if number not in known]
+    if unknown:
+        raise click.ClickException(f"There is no number {unknown[0]}; see: flask --app wsgi accounts list")
+    return [known[number] for number in dict.fromkeys(numbers)]
+
+
+def _numbers() -> dict[UUID, str]:
+    """The phone number id of each account in use."""
+    return {account.id: account.phone_number_id for account in accounts.all_accounts(services_of(current_app).db)}
+
+
+def _password() -> str:
+    """As it is typed, twice and without being shown, or the first line of a pipe. Blanks are part of it."""
+    if sys.stdin.isatty():
+        return str(click.prompt("Password", hide_input=True, confirmation_prompt=True))
+    try:
+        return sys.stdin.buffer.readline().decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise click.ClickException("The password is not UTF-8.") from None
+
+
+# --- keys and numbers --------------------------------------------------------------------------------------------
+
+
+@key_commands.command("create")
+@click.option("--name", required=True, help="What the key is for.")
+@click.option("--role", type=_ROLE, default=Role.VIEWER.value, show_default=True)
+@_account
+@click.option("--expires-days", "days", type=click.IntRange(1, 36500), help="Its lifetime.")
+def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None) -> None:
+    """Make a key and print it: it cannot be shown again."""
+    expires_at = utc_now() + timedelta(days=days) if days is not None else None
+    with _refusals():
+        made = keys.create(
+            services_of(current_app).db,
+            name=name,
+            role=Role(role),
+            accounts=[each for each in _account_ids(numbers) if each] or None,
+            expires_at=expires_at,
+        )
+    click.echo(made.secret)
+
+
+@key_commands.command("list")
+def list_keys() -> None:
+    """Show all keys: when made, role, the part that identifies each, whether it still works, and for which numbers."""
+    numbers, now = _numbers(), utc_now()
+    for key in keys.listed(services_of(current_app).db):
+        only = ""
+        if key.account_ids is not None:
+            only = f"  only {', '.join(numbers.get(UUID(each), _DELETED) for each in key.account_ids)}"
+        click.echo(f"{day(key.created_at)}  {key.role:8}  {key.prefix}…  {_state(key, now)}  {key.name}{only}")
+
+
+def _state(key: ApiKey, now: datetime) -> str:
+    if key.revoked_at is not None:
+        return f"revoked {day(key.revoked_at)}"
+    if key.expires_at is None:
+        return "valid"
+    return f"{'expired' if key.expires_at <= now else 'valid until'} {day(key.expires_at)}"
+
+
+@key_commands.command("revoke")
+@click.argument("prefix")
+def revoke_key(prefix: str) -> None:
+    """Revoke the key that `keys list` shows as PREFIX."""
+    with _refusals():
+        count = keys.revoke(services_of(current_app).db, prefix.rstrip("…"))
+    if not count:
+        raise click.ClickException("No valid key begins like that; see: flask --app wsgi keys list")
+    click.echo("Revoked.")

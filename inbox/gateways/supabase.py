@@ -1,0 +1,101 @@
+"""Supabase Auth: whose an access token is, and the public keys by which tokens can be checked without asking.
+
+Source: supabase/auth, internal/api (user.go, jwks.go, errors.go, apierrors). For a bad token it answers 403, not 401; a
+401 without one of its own codes comes from the gateway in front of it and is about our apikey.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from inbox.errors import (
+    UpstreamError,
+    UpstreamMisconfigured,
+    UpstreamOutcomeUnknown,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+from inbox.gateways import http
+from inbox.resilience import SUPABASE
+
+UPSTREAM = SUPABASE.name
+T = TypeVar("T")
+
+_REFUSALS = frozenset({400, 401, 403})  # of the token, where Auth itself answers so
+
+
+class SupabaseAuth:
+    """`url` is the project's, `key` its publishable or anon key. Asking changes nothing, so it may be repeated."""
+
+    def __init__(self, url: str, key: str | None) -> None:
+        self._base_url = f"{url}/auth/v1"
+        self._headers = {"apikey": key} if key else {}
+
+    def user(self, token: str) -> dict[str, Any]:
+        """The user object of the holder of `token`, which must be fit for a header.
+
+        Raises UpstreamRejected when the token is refused. Every other UpstreamError means that we cannot tell.
+        """
+        return self._get("/user", {"Authorization": f"Bearer {token}"}, _user)
+
+    def jwks(self) -> list[dict[str, Any]]:
+        """The published keys (RFC 7517); none when the project signs with a secret. Raises UpstreamError."""
+        return self._get("/.well-known/jwks.json", {}, _keys)
+
+    @SUPABASE.deadline
+    @SUPABASE.bulkhead
+    @SUPABASE.retry
+    @SUPABASE.breaker
+    def _get(self, path: str, headers: dict[str, str], read: Callable[[Any], T | None]) -> T:
+        """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
+        answer = http.exchange(SUPABASE, "GET", self._base_url + path, headers=self._headers | headers)
+        if answer.status != 200:
+            raise _refusal(answer)
+        found = read(answer.data)
+        if found is None:
+            raise UpstreamOutcomeUnknown(UPSTREAM, "the answer is not of the expected shape", http_status=200)
+        return found
+
+
+def _user(data: Any) -> dict[str, Any] | None:
+    return data if isinstance(data, dict) and isinstance(data.get("id"), str) else None
+
+
+def _keys(data: Any) -> list[dict[str, Any]] | None:
+    keys = data.get("keys") if isinstance(data, dict) else None
+    return [key for key in keys if isinstance(key, dict)] if isinstance(keys, list) else None
+
+
+def _refusal(answer: http.Answer) -> UpstreamError:
+    """The typed error for an answer that is not 200: a token's fault only where Auth itself says so.
+
+    A firewall or a proxy in front of it answers 400, 401 and 403 as well. Were that taken for Auth's word, one that
+    blocks us would sign everybody out.
+    """
+    code = _code(answer)
+    fields: dict[str, Any] = {
+        "http_status": answer.status,
+        "code": code,
+        "retry_after": http.retry_after(answer.headers),
+    }
+    if answer.status == 429:
+        return UpstreamThrottled(UPSTREAM, "too many requests", scope="project", **fields)
+    if answer.status == 408 or answer.status >= 500:
+        return UpstreamUnavailable(UPSTREAM, f"HTTP {answer.status}", **fields)
+    if answer.status in _REFUSALS and code is not None:
+        return UpstreamRejected(UPSTREAM, "the token is refused", **fields)
+    return UpstreamMisconfigured(UPSTREAM, f"HTTP {answer.status}: look at SUPABASE_URL and SUPABASE_KEY", **fields)
+
+
+def _code(answer: http.Answer) -> str | None:
+    """Auth's own error code, "unknown" where a server from before 2024 gives none; None for an answer of another.
+
+    The gateway's errors have a `message` alone: {"message": "Invalid API key", "hint": …}.
+    """
+    data = answer.data if isinstance(answer.data, dict) else {}
+    for code in (answer.headers.get("x-sb-error-code"), data.get("error_code"), data.get("code")):
+        if isinstance(code, str) and code:
+            return code[:100]
+    return "unknown" if isinstance(data.get("code"), int) and isinstance(data.get("msg"), str) else None

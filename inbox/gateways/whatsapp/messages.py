@@ -1,0 +1,139 @@
+"""WhatsApp Cloud API: send a text, mark as read. One request each; the outbox owns repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from inbox.errors import (
+    UpstreamError,
+    UpstreamMisconfigured,
+    UpstreamOutcomeUnknown,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+)
+from inbox.gateways import http
+from inbox.gateways.whatsapp.errors import WAITS, Meaning, meaning_of, plain_words
+from inbox.outbox.outcomes import Recipient
+from inbox.resilience import WHATSAPP
+
+UPSTREAM = WHATSAPP.name
+T = TypeVar("T")
+MAX_TEXT = 4096  # characters (Meta, Send messages: text)
+
+
+class WhatsApp:
+    """`base_url` holds the Graph version. No retry here: a repeat could reach the customer twice."""
+
+    def __init__(self, base_url: str) -> None:
+        self._base_url = base_url
+
+    def send_text(
+        self,
+        *,
+        phone_number_id: str,
+        token: str,
+        recipient: Recipient,
+        text: str,
+        callback_data: str,
+        reply_to: str | None = None,
+    ) -> str:
+        """Send `text`; the id WhatsApp gave it. `callback_data` comes back in its statuses.
+
+        Raises UpstreamUnavailable, UpstreamThrottled, UpstreamMisconfigured, UpstreamRejected or, when it may have been
+        accepted, UpstreamOutcomeUnknown.
+        """
+        body: dict[str, Any] = {
+            "messaging_product": "whatsapp",
+            **_addressed(recipient),
+            "type": "text",
+            "text": {"body": text, "preview_url": True},
+            "biz_opaque_callback_data": callback_data,
+        }
+        if reply_to:
+            body["context"] = {"message_id": reply_to}
+        return self._post(phone_number_id, token, body, _message_id)
+
+    def mark_read(self, *, phone_number_id: str, token: str, wa_message_id: str, typing: bool) -> None:
+        """Show the customer that this message, and those before it, were read. Harmless to repeat."""
+        body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
+        if typing:
+            body["typing_indicator"] = {"type": "text"}  # ends with the answer or after 25 s
+        self._post(phone_number_id, token, body, lambda _answer: None)
+
+    @WHATSAPP.deadline
+    @WHATSAPP.bulkhead
+    @WHATSAPP.breaker
+    def _post(self, phone_number_id: str, token: str, body: dict[str, Any], read: Callable[[http.Answer], T]) -> T:
+        """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
+        url = f"{self._base_url}/{quote(phone_number_id, safe='')}/messages"
+        answer = http.exchange(WHATSAPP, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
+        if answer.status != 200:
+            raise refusal(answer)
+        return read(answer)
+
+
+def _addressed(recipient: Recipient) -> dict[str, str]:
+    """`to` with a plus sign, because without it WhatsApp may put the business's own country code in front."""
+    if recipient.group_id:
+        return {"recipient_type": "group", "to": recipient.group_id}
+    if recipient.phone:
+        return {"recipient_type": "individual", "to": f"+{recipient.phone}"}
+    if recipient.user_id:
+        return {"recipient_type": "individual", "recipient": recipient.user_id}
+    raise UpstreamRejected(UPSTREAM, "WhatsApp gave us no way to reach this customer.", code="no_recipient")
+
+
+def _message_id(answer: http.Answer) -> str:
+    """messages[0].id is the only proof of acceptance: a 200 may be cut, empty or a stranger's page."""
+    try:
+        wa_message_id = answer.data["messages"][0]["id"]
+    except (TypeError, KeyError, IndexError):
+        wa_message_id = None
+    if not isinstance(wa_message_id, str) or not wa_message_id:
+        raise UpstreamOutcomeUnknown(UPSTREAM, "the answer has no message id", http_status=answer.status)
+    return wa_message_id
+
+
+def refusal(answer: http.Answer) -> UpstreamError:
+    """The typed error for an answer that is not 200, by Meta's own code first."""
+    error = answer.data.get("error") if isinstance(answer.data, dict) else None
+    if not isinstance(error, dict):
+        return _without_error_object(answer)
+    code = error.get("code") if isinstance(error.get("code"), int) else None
+    details = error.get("error_data", {}).get("details") if isinstance(error.get("error_data"), dict) else None
+    words = plain_words(code, error.get("message") if isinstance(error.get("message"), str) else None)
+    fields: dict[str, Any] = {
+        "http_status": answer.status,
+        "code": code,
+        "detail": details if isinstance(details, str) else None,
+        "retry_after": http.retry_after(answer.headers) or WAITS.get(code or 0),
+    }
+    match meaning_of(code, answer.status):
+        case Meaning.TROUBLE:
+            return UpstreamMisconfigured(UPSTREAM, words, **fields)
+        case Meaning.PAIR_LIMIT:
+            return UpstreamThrottled(UPSTREAM, words, scope="pair", **fields)
+        case Meaning.NUMBER_LIMIT:
+            return UpstreamThrottled(UPSTREAM, words, scope="number", **fields)
+        case Meaning.LATER:
+            return UpstreamUnavailable(UPSTREAM, words, **fields)
+        case Meaning.UNCLEAR:
+            return UpstreamOutcomeUnknown(UPSTREAM, words, **fields)
+        case Meaning.REFUSED:
+            return UpstreamRejected(UPSTREAM, words, **fields)
+
+
+def _without_error_object(answer: http.Answer) -> UpstreamError:
+    """A proxy's page or a bare status: only 429 and plain 4xx prove that nothing was processed."""
+    if answer.status == 429:
+        wait = http.retry_after(answer.headers)
+        return UpstreamThrottled(UPSTREAM, "HTTP 429", scope="number", http_status=429, retry_after=wait)
+    if answer.status in (401, 403):
+        return UpstreamMisconfigured(UPSTREAM, f"HTTP {answer.status}", http_status=answer.status)
+    if 400 <= answer.status < 500 and answer.status != 408:
+        words = f"WhatsApp refused the message (HTTP {answer.status})."
+        return UpstreamRejected(UPSTREAM, words, http_status=answer.status)
+    return UpstreamOutcomeUnknown(UPSTREAM, f"HTTP {answer.status}", http_status=answer.status)

@@ -1,0 +1,64 @@
+"""What operators see and do over HTTP."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response
+from spectree import Response as Answers
+
+from inbox.auth.access import Permission
+from inbox.db.paging import Page
+from inbox.errors import CircuitBreakerNotFound
+from inbox.operations import circuits as service
+from inbox.operations.admin_schemas import CacheDone, CacheRow, CircuitDone, CircuitRow, IncidentQuery
+from inbox.operations.audit_log.routes import bp as audit_log
+from inbox.operations.dead_letters.routes import bp as dead_letters
+from inbox.operations.incidents import IncidentRow
+from inbox.users.keys.routes import bp as keys
+from inbox.users.routes import bp as users
+from inbox.web import access, answer, answer_page, raises, requires, services, spec
+
+bp = Blueprint("admin", __name__, url_prefix="/admin")
+for part in (users, keys, audit_log, dead_letters):
+    bp.register_blueprint(part)
+
+
+@bp.get("/circuit-breakers")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=list[CircuitRow]), tags=["admin"])
+def list_circuit_breakers() -> Response:
+    """Every circuit breaker, with its state in each live process."""
+    return answer_page(CircuitRow, Page(service.circuit_breakers(services())))
+
+
+@bp.post("/circuit-breakers/<name>/reset")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@raises(CircuitBreakerNotFound)
+@spec.validate(resp=Answers(HTTP_200=CircuitDone), tags=["admin"])
+def reset_circuit_breaker(name: str) -> Response:
+    """Close a circuit: in this process at once, in the others within 5 s."""
+    service.reset_circuit_breaker(services(), access().principal, name)
+    return answer(CircuitDone(name=name))
+
+
+@bp.get("/cache/stats")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=CacheRow), tags=["admin"])
+def cache_stats() -> Response:
+    """How the cache of bot profiles does, in all processes together and in each."""
+    return answer(service.cache_stats(services()))
+
+
+@bp.post("/cache/clear")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=CacheDone), tags=["admin"])
+def clear_cache() -> Response:
+    """Forget every cached profile: in this process at once, in the others within 5 s."""
+    return answer(CacheDone(complete=service.clear_cache(services(), access().principal)))
+
+
+@bp.get("/incidents")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=list[IncidentRow]), tags=["admin"])
+def list_incidents(query: IncidentQuery) -> Response:
+    """Which upstream was ill, from when to when, and what it affected; newest first."""
+    return answer_page(IncidentRow, service.list_incidents(services(), query))

@@ -1,0 +1,119 @@
+"""Settings, disk and limits of the machine this runs on."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from inbox.config import Config
+from inbox.db import normalise_url
+from inbox.operations.doctor.findings import Finding, ok, problem, warning
+from inbox.webhooks.journal.journal import Journal
+
+MEGABYTE, GIGABYTE = 1024**2, 1024**3
+LOW_DISK, FULL_DISK = GIGABYTE, 100 * MEGABYTE
+FULL_JOURNAL = 0.8  # of its limit
+FEW_CLIENTS = 200  # open connections of clients; browsers and proxies keep several each
+
+
+def settings(config: Config) -> list[Finding]:
+    """What is allowed, but dangerous or surely not meant."""
+    found = [*_environment(config), *_switches(config), *_addresses(config)]
+    if not config.whatsapp_verify_token:
+        verify = "WHATSAPP_VERIFY_TOKEN is not set, so Meta cannot save the webhook's address"
+        found.append(warning("settings", verify, "Set it to a word of your own and give Meta the same."))
+    return found or [ok("settings", "complete")]
+
+
+def _environment(config: Config) -> list[Finding]:
+    if config.production:
+        return []
+    found = "INBOX_ENV=development: keys are made here, and webhooks pass unsigned while no app secret is set"
+    return [warning("settings", found, "Unset INBOX_ENV wherever customers write.")]
+
+
+def _switches(config: Config) -> list[Finding]:
+    off = [f"RESILIENCE_{name.upper()}" for name, on in config.switches.items() if not on]
+    if not off:
+        return []
+    found = f"{', '.join(off)} off: slower, and helpless while an upstream is ill"
+    return [warning("settings", found, "Unset it when you have seen what you wanted to see.")]
+
+
+def _addresses(config: Config) -> list[Finding]:
+    urls = {
+        "WHATSAPP_API_URL": config.whatsapp_api_url,
+        "GEMINI_API_URL": config.gemini_api_url,
+        "SUPABASE_URL": config.supabase_url or "",
+    }
+    plain = [name for name, url in urls.items() if urlsplit(url).scheme == "http"]
+    if not plain:
+        return []
+    found = f"{', '.join(plain)} is plain http: a simulator, or tokens that anybody on the way can read"
+    return [warning("settings", found, "Use https wherever customers write.")]
+
+
+def disk(config: Config) -> list[Finding]:
+    """Room for the journal, and for the database if it is a file."""
+    places = {config.instance_path}
+    url = normalise_url(config.database_url)
+    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
+        places.add(Path(url.database).absolute().parent)
+    return [_free(place) for place in sorted(places)]
+
+
+def _free(place: Path) -> Finding:
+    what = f"disk {place}"
+    try:
+        free = shutil.disk_usage(_existing(place)).free
+    except OSError as error:
+        return problem(what, f"cannot be looked at ({type(error).__name__})", "Look at its permissions.")
+    shown = f"{free / GIGABYTE:.1f} GB free"
+    if free < FULL_DISK:
+        return problem(what, f"nearly full: {shown}", "Make room now: nothing can be stored on a full disk.")
+    if free < LOW_DISK:
+        return warning(what, f"{shown}", "Make room, or shorten EVENT_RETENTION_DAYS.")
+    return ok(what, shown)
+
+
+def journal(files: Journal, config: Config) -> list[Finding]:
+    """Can webhooks be kept while the database is away, and what is kept just now?"""
+    if not config.journal_max_bytes:
+        none = "switched off (JOURNAL_MAX_BYTES=0): while the database is away only Meta's repeats are left"
+        return [warning("journal", none, "Unset JOURNAL_MAX_BYTES.")]
+    depth = files.depth()
+    if not os.access(_existing(config.instance_path), os.W_OK | os.X_OK):
+        where = f"{config.instance_path} cannot be written to"
+        return [problem("journal", where, "Give the process a folder of its own by INBOX_INSTANCE_PATH.")]
+    shown = (
+        f"{depth.events} webhooks wait, {depth.bytes / MEGABYTE:.1f} of {config.journal_max_bytes / MEGABYTE:.0f} MB"
+    )
+    if depth.bytes > FULL_JOURNAL * config.journal_max_bytes:
+        return [problem("journal", f"nearly full: {shown}", "Bring the database back, or raise JOURNAL_MAX_BYTES.")]
+    if depth.events:
+        return [
+            warning("journal", shown, "They are stored when the database is back, by the processes of this machine.")
+        ]
+    return [ok("journal", "empty")]
+
+
+def _existing(place: Path) -> Path:
+    """The folder, or the nearest one above it that exists already."""
+    return next((each for each in (place, *place.parents) if each.exists()), place)
+
+
+def descriptors(config: Config, pool: int) -> list[Finding]:
+    """Open files a web process may have, against what it needs: sockets to the database, to upstreams, to clients."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    upstreams = config.whatsapp.bulkhead + config.gemini.bulkhead + config.supabase.bulkhead
+    ours = pool + upstreams + config.web_threads + 50  # and files, pipes, the poller, LISTEN and NOTIFY
+    if limit == resource.RLIM_INFINITY:
+        return [ok("open files", "not limited")]
+    raised = "Raise it for the service: ulimit -n 65536, or LimitNOFILE= in systemd."
+    if limit < ours:
+        return [problem("open files", f"limited to {limit}; one process needs {ours} without any client", raised)]
+    shown = f"limited to {limit} per process, which leaves room for {limit - ours} clients at once"
+    return [warning("open files", shown, raised) if limit - ours < FEW_CLIENTS else ok("open files", shown)]

@@ -1,0 +1,229 @@
+"""Does WhatsApp take a number's token, is the number the one we think, and do its webhooks come to us?
+
+The doctor and `accounts check` say the same. One deadline for all questions about a number: who does not answer the
+first one in time is not asked the next.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from email.utils import parsedate_to_datetime
+
+from inbox.config import Policy
+from inbox.errors import UpstreamError
+from inbox.gateways import http
+from inbox.gateways.whatsapp.errors import Meaning, meaning_of, plain_words
+from inbox.gateways.whatsapp.numbers import Inquiry, NumberFacts, Refused, TokenFacts
+from inbox.operations.doctor.findings import Clocks, Finding, ok, problem, seconds, silent, warning
+from inbox.resilience import Upstream
+
+TOTAL = 4.0  # seconds for a number: less than a check's own limit, so that it can say what went wrong
+SOON = timedelta(days=7)  # before a token ends somebody has to be told
+_NEEDED = ("whatsapp_business_messaging", "whatsapp_business_management")
+_TRIED = 5  # WhatsApp Business Accounts, where we do not know which one it is
+
+_RENEW = (
+    "Make a permanent token (Meta Business settings, System users, Generate token, with whatsapp_business_messaging "
+    "and whatsapp_business_management) and run: flask --app wsgi accounts resume {id} --new-token (for the number of "
+    "WHATSAPP_PHONE_NUMBER_ID: set WHATSAPP_ACCESS_TOKEN and run: flask --app wsgi db upgrade)"
+)
+_CORRECT = (
+    "Correct it (PATCH /accounts/{{id}}; for the number of WHATSAPP_PHONE_NUMBER_ID the setting, then run: "
+    "flask --app wsgi db upgrade)."
+)
+_SUBSCRIBE = "Call once, with the number's token: POST /{waba}/subscribed_apps of the Graph API."
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A business number to ask WhatsApp about."""
+
+    label: str
+    phone_number_id: str
+    phone_number: str | None
+    token: str = field(repr=False)
+    waba_id: str | None = None
+
+
+def whatsapp(
+    base_url: str, number: Number, secrets: tuple[str, ...], clocks: Clocks, *, total: float = TOTAL
+) -> list[Finding]:
+    """Everything WhatsApp lets us find out about a number. Ends within `total` seconds."""
+    upstream = Upstream("WhatsApp", Policy(total=total, connect=min(2.0, total), read=total, minimum=0.1))
+    inquiry = Inquiry(upstream, base_url, number.token, _heard(clocks))
+    look = _Look(f"WhatsApp {number.label}", number, inquiry, secrets, clocks)
+    return upstream.deadline(look.everything)()
+
+
+def _heard(clocks: Clocks) -> Callable[[http.Answer], None]:
+    def heard(answer: http.Answer) -> None:
+        with contextlib.suppress(ValueError, TypeError):  # without a readable Date there is nothing to compare
+            clocks.saw("WhatsApp", parsedate_to_datetime(answer.headers.get("Date", "")))
+
+    return heard
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The questions, one by one; what is asked next depends on what was answered."""
+
+    what: str
+    number: Number
+    inquiry: Inquiry
+    secrets: tuple[str, ...]
+    clocks: Clocks
+
+    def everything(self) -> list[Finding]:
+        findings: list[Finding] = []
+        try:
+            for finding in self._questions():
+                findings.append(finding)
+        except UpstreamError as error:
+            lost = silent(self.what, error, self.inquiry.upstream.policy.total)
+            untold = "the rest" if findings else "whether it works"
+            findings.append(replace(lost, found=f"{lost.found}, so we cannot tell {untold}"))
+        return findings
+
+    def _questions(self) -> Iterator[Finding]:
+        """What is asked next depends on what was answered. Raises UpstreamError when nothing was."""
+        try:
+            yield self._known(self.inquiry.number(self.number.phone_number_id))
+        except Refused as error:
+            yield self._refused(error)
+            if not error.unknown_object:
+                return
+        token, finding = self._token(f"{self.what} token")
+        yield finding
+        if token is not None and not token.valid:
+            return
+        waba_id, finding = self._account(f"{self.what} account", token)
+        yield finding
+        if waba_id is not None:
+            yield self._webhooks(f"{self.what} webhooks", waba_id, token)
+        yield from self._secrets(f"{self.what} app secret")
+
+    # --- the number --------------------------------------------------------------------------------------------------
+
+    def _known(self, facts: NumberFacts) -> Finding:
+        ours = self.number
+        if ours.phone_number and facts.display and facts.display != ours.phone_number:
+            found = (
+                f"the phone number id {ours.phone_number_id} belongs to +{facts.display}, not to +{ours.phone_number}"
+            )
+            return warning(self.what, found, f"One of both is wrong. {_CORRECT}")
+        if facts.quality == "RED":
+            return warning(
+                self.what,
+                "the token is accepted, but the number's quality is low (RED): customers block or report it",
+                "Look at Insights in WhatsApp Manager; Meta may limit what the number sends.",
+            )
+        return ok(self.what, f"the token is accepted; +{facts.display} {facts.verified_name}".rstrip())
+
+    def _refused(self, error: Refused) -> Finding:
+        code, status = error.code if isinstance(error.code, int) else None, error.http_status or 0
+        words = plain_words(code, f"WhatsApp answered HTTP {status}.")
+        shown = f"{words} (code {code})" if code is not None else words
+        if error.unknown_object:
+            return problem(
+                self.what,
+                "WhatsApp knows no number with this phone number id, or the token may not see it",
+                "Copy the Phone number ID (not the phone number) from WhatsApp Manager, API setup, into "
+                "WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.",
+            )
+        if code == 100 and "appsecret_proof" in error.said:
+            found = "the app wants an appsecret_proof with every call, which we do not send: nothing can be sent"
+            do = 'Switch off "Require app secret" in Meta\'s dashboard: App settings, Advanced, Security.'
+            return problem(self.what, found, do)
+        bad_token = code in (0, 10, 190) or (code is not None and 200 <= code <= 299)
+        if bad_token or (code is None and status == 401):
+            return problem(self.what, shown, _RENEW.format(id=self.number.phone_number_id))
+        if meaning_of(code, status) is Meaning.NUMBER_LIMIT:
+            return warning(self.what, shown, "Wait some minutes and ask again.")
+        if status >= 500:
+            return warning(self.what, shown, "WhatsApp is ill; messages stay queued. See https://metastatus.com")
+        return problem(self.what, shown, "Look at the account in WhatsApp Manager.")
+
+    # --- its token ---------------------------------------------------------------------------------------------------
+
+    def _token(self, what: str) -> tuple[TokenFacts | None, Finding]:
+        try:
+            facts = self.inquiry.token_facts()
+        except Refused as error:
+            found = f"WhatsApp does not say what the token may do, and until when ({error.reason})"
+            return None, warning(what, found, "Look it up at https://developers.facebook.com/tools/debug/accesstoken")
+        return facts, self._judged(what, facts)
+
+    def _judged(self, what: str, facts: TokenFacts) -> Finding:
+        renew = _RENEW.format(id=self.number.phone_number_id)
+        missing = [scope for scope in _NEEDED if scope not in facts.scopes]
+        left = facts.expires_at - self.clocks.now() if facts.expires_at is not None else None
+        if not facts.valid or (left is not None and left <= timedelta()):
+            return problem(what, "it is not valid, or not any more", renew)
+        if missing:
+            return problem(what, f"it lacks the permission {' and '.join(missing)}", renew)
+        if left is not None:
+            found = f"it ends in {seconds(left.total_seconds())}"
+            return warning(what, found, renew) if left < SOON else ok(what, f"it has its permissions; {found}")
+        return ok(what, "it has its permissions and does not end")
+
+    # --- its account and webhooks ------------------------------------------------------------------------------------
+
+    def _account(self, what: str, token: TokenFacts | None) -> tuple[str | None, Finding]:
+        """The WhatsApp Business Account that holds the number, if one was found that does."""
+        known = self.number.waba_id
+        candidates = [known] if known is not None else list(token.wabas[:_TRIED] if token is not None else ())
+        for waba_id in candidates:
+            try:
+                if self.number.phone_number_id in self.inquiry.numbers_of(waba_id):
+                    return waba_id, ok(what, f"the WhatsApp Business Account is {waba_id}")
+            except Refused as error:
+                if known is not None and not error.unknown_object:
+                    return None, warning(
+                        what, f"WhatsApp does not list its numbers ({error.reason})", "Ask again later."
+                    )
+        if known is not None:
+            found = f"the number is not in the WhatsApp Business Account {known}, or the token may not see that"
+            return None, problem(what, found, f"Copy waba_id from WhatsApp Manager. {_CORRECT}")
+        found = "we do not know its WhatsApp Business Account, so not whether its webhooks come to us either"
+        return None, warning(what, found, "The first webhook tells, or you do: PATCH /accounts/{id} with waba_id.")
+
+    def _webhooks(self, what: str, waba_id: str, token: TokenFacts | None) -> Finding:
+        try:
+            apps = self.inquiry.subscribers(waba_id)
+        except Refused as error:
+            return warning(what, f"WhatsApp does not say who gets them ({error.reason})", "Ask again later.")
+        if not apps:
+            return problem(what, "no app gets them: no message will come in", _SUBSCRIBE.format(waba=waba_id))
+        if token is None or token.app_id is None:
+            return ok(what, f"{len(apps)} app{'s' if len(apps) > 1 else ''} will get them")
+        if token.app_id not in apps:
+            found = f"another app gets them, not that of the token ({token.app_id}): no message will come in"
+            return problem(what, found, _SUBSCRIBE.format(waba=waba_id))
+        return ok(what, "the app of the token gets them")
+
+    # --- the app's secrets -------------------------------------------------------------------------------------------
+
+    def _secrets(self, what: str) -> Iterator[Finding]:
+        """One finding per secret: several are configured while they are rotated."""
+        try:
+            fitting = [self.inquiry.fits(secret) for secret in self.secrets]
+        except Refused as error:
+            yield warning(
+                what, f"WhatsApp does not say whether it is the right one ({error.reason})", "Ask again later."
+            )
+            return
+        for place, fits in enumerate(fitting, 1):
+            which = f"the {_ORDINALS.get(place, f'{place}th')} of WHATSAPP_APP_SECRET" if len(fitting) > 1 else "it"
+            if fits:
+                yield ok(what, f"{which} is that of the token's app")
+            elif any(fitting):
+                yield warning(what, f"{which} is not that of the token's app", "Take it out, once it signs no webhook.")
+            else:
+                found = f"{which} is not that of the token's app: its webhooks are refused"
+                yield problem(what, found, "Copy the App secret (App settings, Basic) of the app that made the token.")
+
+
+_ORDINALS = {1: "first", 2: "second", 3: "third"}

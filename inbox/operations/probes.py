@@ -1,0 +1,211 @@
+"""Is everything there? Probes in parallel, 2 s each, shared for 5 s: hammering /health costs the upstreams nothing."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from sqlalchemy import func, select
+
+from inbox.clock import utc_now
+from inbox.config import Config, Policy
+from inbox.db import Database
+from inbox.errors import DatabaseUnavailable, UpstreamError
+from inbox.gateways import http
+from inbox.models import Account, DeadLetter
+from inbox.operations import processes
+from inbox.operations.processes import Seen
+from inbox.outbox import jobs
+from inbox.resilience import Upstream
+
+log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 2.0  # seconds
+SHARED_FOR = 5.0  # seconds
+_PATIENCE = 0.3  # seconds a caller waits for a refresh; then an older result, or what is known so far, is shown
+LATE = 60.0  # seconds the oldest job may wait before we call it degraded
+
+#: A probe is a call of its own kind: no breaker, no repeat, so that looking changes nothing.
+_PROBE = Policy(total=PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT, minimum=0.05)
+
+State = Literal["ok", "timeout", "error", "not_configured"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """What one probe found. `since` is when it entered this state, as far as this process knows."""
+
+    status: State
+    latency_ms: float | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outbox:
+    waiting: int
+    oldest_s: float
+    unconfirmed: int
+    dead_letters: int
+    paused_numbers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """One look at everything. While the database is away, `outbox` is None and no process is known."""
+
+    taken_at: datetime
+    dependencies: dict[str, Dependency]
+    outbox: Outbox | None
+    processes: Sequence[Seen]
+
+    @property
+    def status(self) -> Literal["ok", "degraded", "error"]:
+        if self.dependencies["database"].status != "ok":
+            return "error"
+        if any(dependency.status in ("timeout", "error") for dependency in self.dependencies.values()):
+            return "degraded"
+        if self.outbox is not None and (self.outbox.oldest_s > LATE or self.outbox.paused_numbers):
+            return "degraded"
+        return "ok"
+
+
+class Health:
+    """Takes snapshots; one caller at a time refreshes, the others share."""
+
+    def __init__(self, config: Config, db: Database) -> None:
+        self._config = config
+        self._db = db
+        self._probes: dict[str, Callable[[], State]] = {
+            "database": self._database,
+            "whatsapp": self._whatsapp,
+            "gemini": self._gemini,
+            "supabase": self._supabase,
+            "redis": self._redis,
+        }
+        self._lock = threading.Lock()
+        self._refreshing: threading.Thread | None = None
+        self._found: dict[str, Dependency] = {}  # by the refresh under way
+        self._outbox: Outbox | None = None
+        self._processes: Sequence[Seen] = ()
+        self._snapshot: Snapshot | None = None
+        self._taken = 0.0
+
+    def snapshot(self) -> Snapshot:
+        """The newest look at everything; at most SHARED_FOR old if the refresh is quick, never waited for long."""
+        if self._snapshot is None or time.monotonic() - self._taken > SHARED_FOR:
+            self.refresh().join(_PATIENCE)
+        return self._snapshot or self._as_known()
+
+    def refresh(self) -> threading.Thread:
+        """The thread that takes a new look; it ends within PROBE_TIMEOUT."""
+        with self._lock:
+            if self._refreshing is None or not self._refreshing.is_alive():
+                self._refreshing = threading.Thread(target=self._take, name="health", daemon=True)
+                self._refreshing.start()
+            return self._refreshing
+
+    def _take(self) -> None:
+        self._found, self._outbox, self._processes = {}, None, ()
+        threads = [
+            threading.Thread(target=_timed, args=(name, probe, self._found), name=f"probe-{name}", daemon=True)
+            for name, probe in self._probes.items()
+        ]
+        for thread in threads:
+            thread.start()
+        until = time.monotonic() + PROBE_TIMEOUT
+        for thread in threads:
+            thread.join(max(0.0, until - time.monotonic()))
+        self._snapshot = self._as_known()
+        self._taken = time.monotonic()
+
+    def _as_known(self) -> Snapshot:
+        """What the refresh has found so far; a probe that has not ended counts as a timeout."""
+        found = dict(self._found)
+        known = {name: found.get(name, Dependency("timeout")) for name in self._probes}
+        return Snapshot(utc_now(), self._dated(known), self._outbox, self._processes)
+
+    def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
+        before = self._snapshot.dependencies if self._snapshot else {}
+        now = utc_now()
+        dated = {}
+        for name, dependency in known.items():
+            earlier = before.get(name)
+            same = earlier is not None and earlier.status == dependency.status
+            dated[name] = replace(dependency, since=earlier.since if same and earlier else now)
+        return dated
+
+    # --- probes --------------------------------------------------------------------------------------------------
+
+    def _database(self) -> State:
+        try:
+            with self._db.reading() as session:
+                now = self._db.now(session)
+                depth = jobs.depth(session, now)
+                self._processes = processes.seen(session, now)
+                dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
+                paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))
+                self._outbox = Outbox(
+                    depth.waiting,
+                    depth.oldest_s,
+                    depth.unconfirmed,
+                    session.execute(dead).scalar_one(),
+                    session.execute(paused).scalar_one(),
+                )
+        except DatabaseUnavailable:
+            return "error"
+        return "ok"
+
+    def _whatsapp(self) -> State:
+        try:
+            with self._db.reading() as session:
+                in_use = select(Account.id).where(Account.deleted_at.is_(None)).limit(1)
+                configured = session.execute(in_use).first() is not None
+        except DatabaseUnavailable:
+            configured = True
+        return _http("whatsapp", self._config.whatsapp_api_url) if configured else "not_configured"
+
+    def _gemini(self) -> State:
+        return _http("gemini", self._config.gemini_api_url) if self._config.gemini_api_key else "not_configured"
+
+    def _supabase(self) -> State:
+        return _http("supabase", self._config.supabase_url) if self._config.supabase_url else "not_configured"
+
+    def _redis(self) -> State:
+        if not self._config.redis_url:
+            return "not_configured"
+        import redis  # only where it is used: it would cost every start 50 ms
+
+        try:
+            with redis.Redis.from_url(
+                self._config.redis_url, socket_timeout=PROBE_TIMEOUT, socket_connect_timeout=PROBE_TIMEOUT
+            ) as client:
+                client.ping()
+        except redis.RedisError:
+            return "error"
+        return "ok"
+
+
+def _timed(name: str, probe: Callable[[], State], found: dict[str, Dependency]) -> None:
+    started = time.monotonic()
+    try:
+        status = probe()
+    except Exception:
+        log.exception("probe failed", extra={"probe": name})
+        status = "error"
+    latency = round((time.monotonic() - started) * 1000, 1)
+    found[name] = Dependency(status, latency if status != "not_configured" else None)
+
+
+def _http(upstream: str, url: str) -> State:
+    """Any answer at all means that the upstream can be reached."""
+    asking = Upstream(upstream, _PROBE)
+    try:
+        asking.deadline(http.exchange)(asking, "GET", url, headers={})
+    except UpstreamError:
+        return "error"
+    return "ok"

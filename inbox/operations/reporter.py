@@ -1,0 +1,171 @@
+"""One thread per process that publishes how it stands, and hears what an operator asked of all processes.
+
+Breakers are per process on purpose; what is shared is what they say. A report is one short transaction every 5 s, and
+at once when a circuit changed. Nothing here may disturb the process: while the database is away it simply tries again.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import asdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from inbox.auth import audit
+from inbox.auth.access import OPERATOR, Principal
+from inbox.clock import utc_now
+from inbox.db import insert
+from inbox.db.transactions import whole_transaction
+from inbox.errors import DatabaseUnavailable
+from inbox.logs import set_request_id
+from inbox.models import Reset
+from inbox.operations import incidents, processes
+from inbox.operations.processes import CacheCounts, Circuit, Identity, Kind, Report, Seen
+from inbox.operations.watch import Sighting
+from inbox.server.shedding import shed
+
+if TYPE_CHECKING:
+    from inbox.runtime import Services
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 5.0  # seconds
+CACHE = "cache"  #: the name under which clearing the cache is asked for
+_LEAVE = 2.0  # seconds a stopping process waits for its last report
+
+
+class Reporter:
+    """Of one process. Start it after the fork; `tick` is one report."""
+
+    def __init__(self, services: Services, *, interval: float = INTERVAL) -> None:
+        self._services = services
+        self._watch = services.watch
+        self._interval = interval
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._known: dict[str, datetime] | None = None  # resets that were heard of; None: of none yet
+        self.me = Identity.of_this_process("other")
+
+    def start(self, kind: Kind) -> None:
+        """Report from now on, once per process: threads do not survive a fork."""
+        if self._mine() or self._stopping.is_set():
+            return
+        with self._lock:
+            if self._mine():
+                return
+            self.me = Identity.of_this_process(kind)
+            self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
+            self._thread.start()
+
+    def stop(self, seconds: float = _LEAVE) -> None:
+        """Say goodbye, so that nobody waits for us, and end."""
+        self._stopping.set()
+        self._watch.changed.set()
+        if self._mine() and self._thread is not None:
+            self._thread.join(seconds)
+
+    def _mine(self) -> bool:
+        return self._thread is not None and self.me.pid == os.getpid()
+
+    def _run(self) -> None:
+        while True:
+            self._watch.changed.clear()  # before we look: what happens from here on wakes us again
+            if self._stopping.is_set():
+                break
+            self._try()
+            self._watch.changed.wait(self._interval)
+        self._try(leaving=True)
+
+    def _try(self, *, leaving: bool = False) -> None:
+        set_request_id("")
+        try:
+            self.tick(leaving=leaving)
+        except DatabaseUnavailable:
+            pass  # logged where it happened; what we have to say is kept
+        except Exception:
+            log.exception("reporting failed")
+
+    def tick(self, *, leaving: bool = False) -> None:
+        """Report once, and do what was asked of all processes. Raises DatabaseUnavailable."""
+        sighting = self._watch.look()
+        asked = self._publish(sighting, None if leaving else self.report(sighting))
+        self._watch.recorded(sighting)
+        self._obey(asked)
+
+    @whole_transaction
+    def _publish(self, sighting: Sighting, report: Report | None) -> dict[str, datetime]:
+        """Write what there is to say, or take our row away; the resets that were asked for."""
+        db = self._services.db
+        with db.writing() as session:
+            now = db.now(session)
+            if report is None:
+                processes.remove(session, self.me)
+            else:
+                processes.save(session, self.me, report, now)
+            incidents.record(session, sighting, now)
+            processes.prune(session, now)
+            return _asked(session)
+
+    def report(self, sighting: Sighting) -> Report:
+        """How this process stands."""
+        services = self._services
+        return Report(
+            circuits={
+                name: Circuit(**asdict(state), closed_at=sighting.closed_at.get(name))
+                for name, state in sighting.states.items()
+            },
+            cache=CacheCounts.model_validate(services.profiles.stats()),
+            dispatcher=services.dispatching,
+            shed=shed(),
+        )
+
+    def myself(self) -> Seen:
+        """This process, as of now: shown even while the database is away."""
+        sighting = self._watch.look()
+        return Seen(self.me, utc_now(), live=True, report=self.report(sighting))
+
+    # --- what is asked of all ------------------------------------------------------------------------------------
+
+    def reset(self, name: str, actor: Principal = OPERATOR) -> bool:
+        """Reset this circuit breaker, or clear the cache, here at once and elsewhere with the next report.
+
+        False when Redis holds profiles too and was not reached. Raises DatabaseUnavailable when the others cannot be
+        told; here it is done.
+        """
+        complete = self._reset(name)
+        db = self._services.db
+        with db.writing() as session:
+            at = db.now(session)
+            statement = insert(session, Reset).values(name=name, at=at)
+            session.execute(statement.on_conflict_do_update(index_elements=[Reset.name], set_={"at": at}))
+            audit.record(session, actor, "cache.cleared" if name == CACHE else "circuit_breaker.reset", at, target=name)
+        if self._known is not None:
+            self._known[name] = at
+        return complete
+
+    def _obey(self, asked: dict[str, datetime]) -> None:
+        """What was asked before this process began does not concern it: it began with nothing to reset."""
+        known = asked if self._known is None else self._known
+        for name, at in asked.items():
+            if known.get(name) != at:
+                log.info("reset, as asked of all processes", extra={"what": name})
+                self._reset(name)
+        self._known = asked
+
+    def _reset(self, name: str) -> bool:
+        if name == CACHE:
+            return self._services.profiles.clear()
+        if name in self._watch.breakers:
+            self._watch.breakers[name].reset()
+            self._watch.changed.set()
+        return True
+
+
+def _asked(session: Session) -> dict[str, datetime]:
+    return {row.name: row.at for row in session.execute(select(Reset.name, Reset.at))}

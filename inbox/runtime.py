@@ -1,0 +1,190 @@
+"""What one process holds: built once by `build`, handed to routes, commands and the dispatcher."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import inspect, text
+
+from inbox import resilience
+from inbox.accounts.adding import ensure_default
+from inbox.auth.generation import Changes
+from inbox.auth.identities import Identities
+from inbox.auth.supabase.tokens import SupabaseTokens
+from inbox.bot.answer import Answering, BotSettings
+from inbox.bot.handover import HandOver
+from inbox.bot.model import Models
+from inbox.bot.profile_cache import ProfileCache
+from inbox.cipher import TokenCipher
+from inbox.config import Config
+from inbox.db import Database
+from inbox.db.transactions import database_breaker
+from inbox.db.wake import Wakeups, Work
+from inbox.gateways.gemini import Gemini
+from inbox.gateways.whatsapp.media import HOST, WhatsAppMedia
+from inbox.gateways.whatsapp.messages import WhatsApp
+from inbox.models import SCHEMA
+from inbox.operations.probes import Health
+from inbox.operations.processes import Kind
+from inbox.operations.reporter import Reporter
+from inbox.operations.watch import DATABASE, Watch
+from inbox.resilience import Bulkhead, Upstream
+from inbox.webhooks.applying.apply import IngestSettings
+from inbox.webhooks.journal.journal import Journal
+from inbox.worker.crews import build_dispatcher
+from inbox.worker.dispatcher import DRAIN, Dispatcher
+
+_NOT_REQUESTS = 8  # connections for the dispatcher's own threads beside its crews' hands, the journal, the reporter
+
+
+@dataclass
+class Services:
+    """Shared by all threads of a process; every part is thread-safe."""
+
+    config: Config
+    db: Database
+    cipher: TokenCipher
+    whatsapp: WhatsApp
+    media: WhatsAppMedia
+    models: Models
+    previews: Bulkhead
+    profiles: ProfileCache
+    identities: Identities
+    wakeups: Wakeups
+    journal: Journal
+    answering: Answering
+    health: Health
+    watch: Watch
+    stopping: threading.Event
+
+    def __post_init__(self) -> None:
+        self.reporter = Reporter(self)
+        self._dispatcher: Dispatcher | None = None
+        self._pid = 0
+        self._lock = threading.Lock()
+
+    @property
+    def dispatching(self) -> bool:
+        """True when the crews work in this process."""
+        return self._dispatcher is not None and self._pid == os.getpid()
+
+    @property
+    def bot_stays_out(self) -> timedelta:
+        return timedelta(seconds=self.config.bot_resume_after)
+
+    @property
+    def ingest_settings(self) -> IngestSettings:
+        return IngestSettings(debounce=self.config.bot_debounce, bot_stays_out=self.bot_stays_out)
+
+    def prepare_database(self) -> bool:
+        """Bring the schema up to date and the default account in line. True when the schema changed."""
+        from inbox.db import migrations  # Alembic is for commands: the web process starts without it
+
+        changed = migrations.upgrade(self.db)
+        ensure_default(self.db, self.config, self.cipher)
+        return changed
+
+    def migrated(self) -> bool:
+        """True when the schema is the one this code was written for. Raises DatabaseUnavailable."""
+        with self.db.reading() as session:
+            if not inspect(session.connection()).has_table("alembic_version"):
+                return False
+            return session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() == SCHEMA
+
+    def start(self, kind: Kind = "web") -> None:
+        """Start what works beside requests, once per process: reporter, journal, and the crews where they belong."""
+        self.reporter.start(kind)
+        self.journal.start()
+        if self.config.dispatcher or kind == "worker":
+            self.start_dispatcher()
+
+    def start_dispatcher(self) -> None:
+        """Start the crews, once per process: threads do not survive a fork."""
+        if self._pid == os.getpid() or self.stopping.is_set():
+            return
+        with self._lock:
+            if self._pid != os.getpid():
+                self._dispatcher = build_dispatcher(self)
+                self._dispatcher.start()
+                self._pid = os.getpid()
+
+    def close(self, seconds: float = DRAIN) -> bool:
+        """Drain the dispatcher and close what was opened. True when all work ended in time."""
+        self.stopping.set()
+        with self._lock:
+            dispatcher, self._dispatcher = self._dispatcher, None
+            mine = self._pid == os.getpid()
+        drained = dispatcher.stop(seconds) if dispatcher is not None and mine else True
+        self.journal.close()
+        self.wakeups.stop()
+        self.reporter.stop()
+        self.identities.close()
+        self.db.close()
+        return drained
+
+
+def build(config: Config, profiles: ProfileCache) -> Services:
+    """Everything, wired together. Opens no connection and starts no thread."""
+    db = _database(config)
+    wakeups = Wakeups(db, remote=not config.dispatcher)
+    journal = Journal(
+        config.instance_path / "journal",
+        db,
+        lambda: wakeups.ring(Work.INGEST),
+        max_bytes=config.journal_max_bytes,
+    )
+    resilience.configure(config)
+    gemini = Gemini(config.gemini_api_url, config.gemini_api_key)
+    rng = random.Random()  # noqa: S311 (jitter, no secret)
+    breakers = {name: upstream.breaker for name, upstream in resilience.UPSTREAMS.items()} | {DATABASE: db.breaker}
+    watch = Watch(breakers, journaled=lambda: journal.written)
+    models = Models(db, gemini, config.gemini_model, config.gemini_fallback_model)
+    answering = Answering(
+        db=db,
+        models=models,
+        cache=profiles,
+        handover=HandOver(db, wakeups, config.human_backup_number),
+        wakeups=wakeups,
+        settings=BotSettings(
+            debounce=config.bot_debounce,
+            answer_deadline=config.bot_answer_deadline,
+        ),
+        rng=rng,
+        note=watch.note,
+    )
+    return Services(
+        config=config,
+        db=db,
+        cipher=TokenCipher(config.encryption_keys),
+        whatsapp=WhatsApp(config.whatsapp_api_url),
+        media=WhatsAppMedia(config.whatsapp_api_url, Upstream(HOST, config.whatsapp_media)),
+        models=models,
+        previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
+        profiles=profiles,
+        identities=Identities(
+            db,
+            SupabaseTokens(config),
+            Changes(config.instance_path / "rights-changed"),
+            open_signup=config.signup == "open",
+        ),
+        wakeups=wakeups,
+        journal=journal,
+        answering=answering,
+        health=Health(config, db),
+        watch=watch,
+        stopping=threading.Event(),
+    )
+
+
+def _database(config: Config) -> Database:
+    return Database(
+        config.database_url,
+        pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands,
+        limits=config.database,
+        breaker=database_breaker(config.database, enabled=config.resilience_breaker),
+        repeats=config.resilience_retry,
+    )

@@ -1,0 +1,382 @@
+"""gunicorn's threaded worker, with load shedding: nobody waits long for a thread, and probes have threads of their own.
+
+Written for gunicorn 27. Its thread pool's queue knows no age: when all threads are stuck, requests pile up behind
+them, are run long after their clients have left, and `/health` waits with the rest. Here
+
+- the main thread peeks at each request (it reads nothing) to see its kind, and gives it a ticket with the time;
+- whoever has waited longer than its kind's patience is answered 503: by the main thread the moment it happens, or by
+  the thread that was about to begin. So a handler never starts late, and a refusal never waits for a thread;
+- a request whose client has left is not run;
+- a request is begun when all of it is there: until then it waits in the poller, and a slow sender holds no thread.
+  What is too large for that, or chunked, has two threads of its own, and ten seconds to come;
+- a line holds so many tickets; who comes on top is refused at once.
+
+`/health`, `/health/live` and `/health/ready` have one thread each: a frozen database that holds the thread of
+`/health/ready` stops neither of the others.
+
+Two of gunicorn's habits had to go, because they stop everybody: a thread waiting for the first byte of a new
+connection (it now waits in the poller), and the main thread waiting up to 2 s for a client to close (so does that).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import inspect
+import logging
+import math
+import select
+import selectors
+import socket
+import struct
+import termios
+import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import gunicorn
+from gunicorn.http import wsgi
+from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
+
+from inbox.server import shedding
+from inbox.server.client_socket import READ, ClientSocket
+from inbox.server.shedding import Kind, Line, Ticket
+
+log = logging.getLogger(__name__)
+
+PEEK = shedding.HEAD  # bytes looked at
+ARRIVAL = 20.0  # seconds for a request to arrive
+STREAMED_THREADS = 2
+
+#: Requests per thread that may wait. Age is the rule that matters: a short line would refuse bursts that are over in
+#: milliseconds. A thread whose requests take 15 ms works off 32 within PATIENCE; who comes after those waits in vain.
+WAITING_PER_THREAD = 32
+#: Shares of `worker_connections`, at which gunicorn stops accepting, probes included: all limits end before that.
+ORDINARY_SHARE, WEBHOOK_SHARE, LINGERING_SHARE, OPEN_SHARE = 0.25, 0.4, 0.1, 0.95
+
+#: Of the threads, the share that ordinary requests may hold at once. A webhook finds one of the others free, and takes
+#: the next that is given back before any of them does: they are shed last, also while each statement takes seconds.
+ORDINARY_THREADS = 0.75
+
+LINGER = 2.0  # seconds a closed connection is kept for its client to read the answer; as long as gunicorn's
+LINGER_BYTES = 65_536  # read and thrown away meanwhile; as many as gunicorn's
+ACCEPT_PAUSE = 1.0  # seconds without new connections after the process ran out of file descriptors
+_IP = (socket.AF_INET, socket.AF_INET6)  # a Unix socket wakes the poller with each byte; behind it is a proxy of ours
+_LEFT = getattr(select, "POLLRDHUP", select.POLLHUP)  # the client has closed, whatever it sent before; Linux's name
+
+
+wsgi.SERVER = "inbox"  # what the Server header says: that it is gunicorn helps nobody but those who look for its holes
+
+
+class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
+    """A client's connection, which can be looked at without reading from it."""
+
+    def __init__(self, worker: SheddingWorker, sock: socket.socket, client: Any, server: Any) -> None:
+        super().__init__(worker.cfg, ClientSocket(sock), client, server)
+        self.close_later = worker.linger
+        self.arrive_by: float | None = None  # monotonic seconds, once its next request has begun to come
+        self.thrown_away = 0
+        self.ticket: Ticket | None = None  # of its newest request
+
+    def peek(self) -> bytes | None:
+        """The first bytes of the next request, b"" when none will come, None when none has come yet."""
+        read_ahead: bytes = self.parser.unreader.buf.getvalue() if self.parser is not None else b""
+        try:
+            arrived: bytes = self.sock.recv(PEEK, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return read_ahead or None
+        except OSError:
+            return read_ahead
+        return read_ahead + arrived
+
+    def missing(self, head: bytes) -> int:
+        """Bytes of the request beginning with `head` that have to come before a thread can read it without waiting."""
+        whole = shedding.length(head)
+        if whole is None or whole <= len(head) or self.sock.family not in _IP or self.has_left():
+            return 0
+        return max(0, whole - self._arrived())
+
+    def _arrived(self) -> int:
+        waiting = struct.unpack("i", fcntl.ioctl(self.sock, termios.FIONREAD, b"\0" * 4))[0]
+        return int(waiting) + (len(self.parser.unreader.buf.getvalue()) if self.parser is not None else 0)
+
+    @property
+    def waits_since(self) -> float:
+        """When it began to wait for the client: monotonic seconds."""
+        return float(self.timeout) - (self.cfg.keepalive if self.arrive_by is None else ARRIVAL)
+
+    def has_left(self) -> bool:
+        """Whether the client has closed its side. A peek would see only what it sent before."""
+        poll = select.poll()
+        poll.register(self.sock, _LEFT)
+        return bool(poll.poll(0))
+
+    def refuse(self) -> None:
+        """Answer 503, as far as the client takes it at once."""
+        with contextlib.suppress(OSError):
+            self.sock.send(shedding.refusal(self.peek() or b""), socket.MSG_DONTWAIT)
+
+    def close(self, graceful: bool = False) -> None:
+        """Close now, or (`graceful`, main thread only) when the client has had time to read the answer."""
+        if graceful:
+            self.close_later(self)
+        else:
+            super().close()
+
+
+class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """See the module. Methods run on the main thread unless they say otherwise."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._lines: dict[Kind, Line] = {}
+        self._lingering: dict[Connection, float] = {}  # until when; the first is always the next
+        self._room = int(self.worker_connections * OPEN_SHARE)
+        self._wake_at = 0.0  # when there is something to tidy up, or earlier
+        self._accept_after = 0.0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Called before the first worker starts. Raises RuntimeError, which gunicorn prints before it exits."""
+        super().check_config(cfg, log)
+        if missing := missing_from_gunicorn():
+            raise RuntimeError(
+                f"gunicorn {gunicorn.__version__} lacks what {cls.__module__} builds on: {', '.join(missing)}. "
+                "It was written for gunicorn 27; install the version in requirements.txt."
+            )
+        if cfg.is_ssl or cfg.http2_cleartext != "off" or cfg.proxy_protocol != "off":
+            raise RuntimeError(
+                f"{cls.__module__} reads request lines off plain HTTP/1.1: leave TLS (certfile), http2_cleartext and "
+                "proxy_protocol to the proxy in front."
+            )
+
+    # --- threads ---------------------------------------------------------------------------------------------------
+
+    def get_thread_pool(self) -> ThreadPoolExecutor:
+        """Make all threads' pools; the one of ordinary requests is also gunicorn's own."""
+        pool = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
+        ordinary = min(WAITING_PER_THREAD * self.cfg.threads, int(self.worker_connections * ORDINARY_SHARE))
+        self._lines = {
+            Kind.ORDINARY: Line(Kind.ORDINARY, pool, ordinary, max(1, int(self.cfg.threads * ORDINARY_THREADS))),
+            Kind.WEBHOOK: Line(
+                Kind.WEBHOOK, pool, int(self.worker_connections * WEBHOOK_SHARE), self.worker_connections
+            ),
+        }
+        for kind in (Kind.LIVE, Kind.READY, Kind.HEALTH):
+            one = ThreadPoolExecutor(1, thread_name_prefix=kind.value)
+            self._lines[kind] = Line(kind, one, WAITING_PER_THREAD, 1)
+        streamed = ThreadPoolExecutor(STREAMED_THREADS, thread_name_prefix="streamed")
+        self._lines[Kind.STREAMED] = Line(Kind.STREAMED, streamed, WAITING_PER_THREAD, STREAMED_THREADS)
+        return pool
+
+    def run(self) -> None:
+        """Work until told to stop; then end what this class began."""
+        try:
+            super().run()
+        finally:
+            for line in self._lines.values():
+                line.pool.shutdown(wait=False)
+            for connection in self._lingering:
+                connection.close()
+            shedding.tally.report(math.inf)
+
+    # --- a request comes -------------------------------------------------------------------------------------------
+
+    def accept(self, listener: socket.socket) -> None:
+        """Take one new connection."""
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE):
+                # gunicorn's worker would die of it, with all it has in hand.
+                log.warning("no file descriptor is left for a new connection", extra={"connections": self.nr_conns})
+                self._accept_after = time.monotonic() + ACCEPT_PAUSE
+                self.set_accept_enabled(False)
+            elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
+                raise
+            return
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self, sock, client, listener.getsockname()))
+
+    def set_accept_enabled(self, enabled: bool) -> None:
+        """Take new connections or not; the main loop asks again every second."""
+        super().set_accept_enabled(enabled and time.monotonic() >= self._accept_after)
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """A connection is new or has become readable: put its request into the right line, or refuse it."""
+        head = conn.peek()
+        if head is None:
+            self._wait_for_first_byte(conn)
+            return
+        if not head:
+            self.nr_conns -= 1
+            conn.close()
+            return
+        missing = conn.missing(head)
+        if missing:
+            self._wait_for_more(conn, missing)
+            return
+        if conn.arrive_by is not None:
+            conn.arrive_by = None
+            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        line = self._lines[shedding.kind_of(head)]
+        conn.ticket = ticket = Ticket(line.kind, conn, time.monotonic(), self._begin)
+        if line.is_full():
+            ticket.refuse()
+            self.nr_conns -= 1
+            conn.close(graceful=True)
+            return
+        conn.data_ready = True  # the thread need not wait for it
+        self._wake_at = min(self._wake_at, ticket.since + line.patience)
+        ticket.future.add_done_callback(partial(self.method_queue.defer, self.finish_request, conn))
+        line.enter(ticket)
+
+    def finish_request(self, conn: Connection, fs: Any) -> None:
+        """The request was handled, or given up: let the next of its line go ahead."""
+        if conn.ticket is not None:
+            self._lines[conn.ticket.kind].leave(conn.ticket)
+        super().finish_request(conn, fs)
+
+    def _wait_for_first_byte(self, conn: Connection) -> None:
+        conn.set_timeout()
+        self._wait(conn)
+
+    def _wait_for_more(self, conn: Connection, missing: int) -> None:
+        """Come back when so many more bytes have come. All of them have ARRIVAL seconds, from the first on."""
+        if conn.arrive_by is None:
+            conn.arrive_by = time.monotonic() + ARRIVAL
+        conn.timeout = conn.arrive_by
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, missing)
+        self._wait(conn)
+
+    def _wait(self, conn: Connection) -> None:
+        conn.sock.setblocking(False)
+        self.pending_conns.append(conn)
+        wake = partial(self.on_pending_socket_readable, conn)
+        self.poller.register(conn.sock, selectors.EVENT_READ, wake)
+
+    def _begin(self, ticket: Ticket) -> Any:
+        """Its turn has come (on a pool's thread): handle the request, unless it is too late for it."""
+        if ticket.is_too_late(time.monotonic()):
+            ticket.refuse()
+            return False
+        connection: Any = ticket.client
+        connection.sock.read_by = time.monotonic() + READ
+        return self.handle(connection)
+
+    # --- time passes -----------------------------------------------------------------------------------------------
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """One round of the main loop, ending no later than something has to be given up."""
+        super().wait_for_and_dispatch_events(min(timeout, max(0.0, self._wake_at - time.monotonic())))
+        if self.nr_conns > self._room:
+            self._make_room()
+        now = time.monotonic()
+        if now >= self._wake_at:
+            self._tidy_up(now)
+
+    def _tidy_up(self, now: float) -> None:
+        """Give up what is due. Rounds are many and this is not free: it happens once a second and when it must."""
+        self._wake_at = now + 1.0
+        for line in self._lines.values():
+            for ticket in line.give_up(now):
+                ticket.refuse()  # closed by finish_request, which a cancelled future calls as well
+            self._wake_at = min(self._wake_at, line.next_deadline())
+        while self._lingering:
+            conn, until = next(iter(self._lingering.items()))
+            if until > now:
+                self._wake_at = min(self._wake_at, until)
+                break
+            self._end(conn)
+        shedding.tally.report(now)
+
+    def _make_room(self) -> None:
+        """Close what has been idle longest when few places are left, as nginx does: idlers must not keep others out."""
+        while self.nr_conns > self._room and (self.keepalived_conns or self.pending_conns):
+            idle = [line for line in (self.keepalived_conns, self.pending_conns) if line]
+            conn = min(idle, key=lambda line: line[0].waits_since).popleft()
+            self.poller.unregister(conn.sock)
+            self.nr_conns -= 1
+            conn.close()
+
+    def _cap_keepalive(self, deadline: float) -> None:
+        """The worker stops: connections without a request end by `deadline`, also those that never had one."""
+        super()._cap_keepalive(deadline)
+        for conn in self.pending_conns:
+            conn.timeout = min(conn.timeout, deadline)
+
+    # --- a connection ends -----------------------------------------------------------------------------------------
+
+    def linger(self, conn: Connection) -> None:
+        """Close the sending side; the rest when the client has closed too, or after LINGER seconds.
+
+        Closing at once would make the kernel drop an answer that is still on its way, if the client sends meanwhile.
+        """
+        if len(self._lingering) >= self.worker_connections * LINGERING_SHARE:
+            self._end(next(iter(self._lingering)))
+        try:
+            conn.sock.shutdown(socket.SHUT_WR)
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self._throw_away, conn))
+        except (OSError, ValueError):  # it is closed already
+            conn.close()
+            return
+        self.nr_conns += 1  # so that a stopping worker waits for it, as gunicorn does
+        until = self._lingering[conn] = time.monotonic() + LINGER
+        self._wake_at = min(self._wake_at, until)
+
+    def _throw_away(self, conn: Connection, sock: socket.socket) -> None:
+        if conn not in self._lingering:  # ended by another event of this round
+            return
+        try:
+            data = sock.recv(PEEK)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        conn.thrown_away += len(data)
+        if not data or conn.thrown_away > LINGER_BYTES:
+            self._end(conn)
+
+    def _end(self, conn: Connection) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+
+#: What is overridden or called here, as gunicorn 27 has it.
+_RELIED_ON: dict[type, tuple[str, ...]] = {
+    ThreadWorker: (
+        "check_config(cfg, log)",
+        "get_thread_pool(self)",
+        "run(self)",
+        "accept(self, listener)",
+        "set_accept_enabled(self, enabled)",
+        "enqueue_req(self, conn)",
+        "on_pending_socket_readable(self, conn, client)",
+        "handle(self, conn)",
+        "finish_request(self, conn, fs)",
+        "wait_for_and_dispatch_events(self, timeout)",
+        "_cap_keepalive(self, deadline)",
+    ),
+    TConn: ("__init__(self, cfg, sock, client, server)", "set_timeout(self)", "close(self, graceful=False)"),
+    PollableMethodQueue: ("defer(self, callback, *args)",),
+}
+
+
+def missing_from_gunicorn(relied_on: dict[type, tuple[str, ...]] = _RELIED_ON) -> list[str]:
+    """Methods this module builds on that the installed gunicorn lacks, or has with other arguments."""
+    return [
+        f"{owner.__name__}.{wanted}"
+        for owner, methods in relied_on.items()
+        for wanted in methods
+        if _as_installed(owner, wanted.partition("(")[0]) != wanted
+    ]
+
+
+def _as_installed(owner: type, name: str) -> str:
+    method = getattr(owner, name, None)
+    return f"{name}{inspect.signature(method)}" if method else ""

@@ -1,0 +1,43 @@
+"""API keys over HTTP."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, Response
+from spectree import Response as Answers
+
+from inbox.auth.access import Permission
+from inbox.users.keys import service
+from inbox.users.keys.schemas import KeyBody, KeyDone, KeyQuery, KeyRow, NewKeyRow
+from inbox.web import access, answer, answer_page, requires, services, spec
+
+bp = Blueprint("keys", __name__)
+
+
+@bp.get("/keys")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=list[KeyRow]), tags=["keys"])
+def list_keys(query: KeyQuery) -> Response:
+    """API keys, newest first, also those that work no longer. Never the keys themselves."""
+    return answer_page(KeyRow, service.list_keys(services().db, query))
+
+
+@bp.post("/keys")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_201=NewKeyRow), tags=["keys"])
+def create_key(json: KeyBody) -> Response:
+    """Make a key. It is shown this once, and can do no more than whoever makes it."""
+    response = answer(service.create_key(services().db, access().principal, json), 201)
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+@bp.delete("/keys/<uuid:key_id>")
+@requires(Permission.ROLES_MANAGE, everywhere=True)
+@spec.validate(resp=Answers(HTTP_200=KeyDone), tags=["keys"])
+def revoke_key(key_id: UUID) -> Response:
+    """Revoke a key: in this process at once, in the others within a second."""
+    service.revoke_key(services().db, access().principal, key_id)
+    services().identities.forget()
+    return answer(KeyDone())

@@ -1,0 +1,53 @@
+"""Who am I, and signing in and out for local users. Users of Supabase sign in there and show its token."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from flask import Blueprint, Response
+from spectree import Response as Answers
+
+from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UserDisabled, WrongPassword
+from inbox.users.sign_in import service as sessions
+from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
+from inbox.web import answer, cookies, member, principal, public, raises, services, spec
+from inbox.web.callers import credential, csrf_token
+from inbox.web.limits import limits
+
+bp = Blueprint("auth", __name__, url_prefix="/auth")
+
+
+@bp.get("/me")
+@member
+@spec.validate(resp=Answers(HTTP_200=Me), tags=["auth"])
+def who_am_i() -> Response:
+    """Who the caller is, and what they may do."""
+    return answer(me(principal(), csrf_token=csrf_token()))
+
+
+@bp.post("/login")
+@public("signing in is how a stranger becomes known")
+@raises(WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable)
+@spec.validate(resp=Answers(HTTP_200=SignedIn), tags=["auth"])
+def login(json: SignInBody) -> Response:
+    """Sign in with a password. The session comes as a cookie and as a token."""
+    lifetime = timedelta(days=services().config.session_days)
+    with limits.sign_in(json.email) as welcome:
+        session = sessions.sign_in(services().db, json.email, json.password, lifetime=lifetime)
+        welcome(session.token)
+    user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
+    response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))
+    cookies.give(response, session.token, lifetime)
+    return response
+
+
+@bp.post("/logout")
+@member
+@spec.validate(resp=Answers(HTTP_200=SignedOut), tags=["auth"])
+def logout() -> Response:
+    """End this session. An API key or a Supabase token is not ended by this."""
+    sessions.sign_out(services().db, credential().token)
+    services().identities.forget()
+    response = answer(SignedOut())
+    response.headers.extend(cookies.ended())
+    return response

@@ -1,0 +1,28 @@
+"""What all JSON routes share.
+
+A route is a few lines: `@bp.get(…)`, `@requires(permission)` or `@public(why)`, `@spec.validate(…)`, one service
+call. Errors map themselves (`problems`).
+"""
+
+from inbox.web.callers import access, member, principal, public, requires
+from inbox.web.contract import described, raises, spec
+from inbox.web.files import answer_file
+from inbox.web.requests import idempotency_key
+from inbox.web.responses import answer, answer_page
+from inbox.web.wiring import services
+
+__all__ = [
+    "access",
+    "answer",
+    "answer_file",
+    "answer_page",
+    "described",
+    "idempotency_key",
+    "member",
+    "principal",
+    "public",
+    "raises",
+    "requires",
+    "services",
+    "spec",
+]

@@ -1,0 +1,234 @@
+"""The OpenAPI 3.1 document, made from the routes as they are registered."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Flask
+from pydantic import BaseModel, RootModel
+from pydantic.json_schema import GenerateJsonSchema, models_json_schema
+
+from inbox import __version__
+from inbox.errors import IdempotencyConflict
+from inbox.schemas import Problem, ValidationProblem
+from inbox.web.openapi import vocabulary as parts
+from inbox.web.openapi.examples import example
+from inbox.web.openapi.failures import Failure, failures
+from inbox.web.openapi.operations import Operation, operations
+
+_REF = "#/components/schemas/{model}"
+_PROBLEM, _VALIDATION_PROBLEM = ({"$ref": _REF.format(model=model.__name__)} for model in (Problem, ValidationProblem))
+
+Part = dict[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    """Without a title for every field, which would only repeat its name, and without null for what is left out."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002
+        return False
+
+    def default_schema(self, schema: Any) -> dict[str, Any]:
+        made = super().default_schema(schema)
+        return {key: value for key, value in made.items() if (key, value) != ("default", None)}
+
+
+def document(app: Flask, *, session_cookie: str) -> Part:
+    """The whole document, for JSON."""
+    return _Document(operations(app), session_cookie).whole()
+
+
+class _Document:
+    def __init__(self, found: list[Operation], session_cookie: str) -> None:
+        self._operations = found
+        self._session_cookie = session_cookie
+        self._responses: dict[str, Part] = {}
+        self._schemas = _schemas(found)
+
+    def whole(self) -> Part:
+        paths: dict[str, Part] = {}
+        for operation in self._operations:
+            paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
+        used = sorted({tag for operation in self._operations for tag in operation.tags})
+        return {
+            "openapi": "3.1.0",
+            "info": {"version": __version__, **parts.INFO},
+            "servers": [{"url": "/", "description": "This installation"}],
+            "tags": [{"name": tag, "description": parts.TAGS[tag]} for tag in used],
+            "paths": paths,
+            "components": {
+                "schemas": self._components(),
+                "responses": dict(sorted(self._responses.items())),
+                "headers": parts.HEADERS,
+                "securitySchemes": parts.security_schemes(self._session_cookie),
+            },
+        }
+
+    def _components(self) -> dict[str, Part]:
+        """Without query models, which are shown as parameters, and lists, which are shown in place."""
+        inlined = {_name(each.query) for each in self._operations if each.query is not None}
+        told = [model for each in self._operations for model in each.answers.values() if model is not None]
+        inlined |= {_name(model) for model in told if issubclass(model, RootModel)}
+        return {name: schema for name, schema in sorted(self._schemas.items()) if name not in inlined}
+
+    # --- an operation ----------------------------------------------------------------------------------------------
+
+    def _operation(self, operation: Operation) -> Part:
+        summary, _, more = operation.doc.partition("\n\n")
+        made = {
+            "operationId": operation.id,
+            "tags": list(operation.tags),
+            "summary": " ".join(summary.split()),
+            "description": "\n\n".join(filter(None, [more, _who(operation)])),
+            "security": _security(operation),
+            "parameters": [*self._path_parameters(operation), *self._query_parameters(operation), *_headers(operation)],
+            "responses": self._answers(operation) | self._failures(operation),
+        }
+        if operation.body is not None:
+            content = {"application/json": self._content(_name(operation.body))}
+            made["requestBody"] = {"required": True, "content": content}
+        return _merged(made, operation.described)
+
+    def _path_parameters(self, operation: Operation) -> list[Part]:
+        return [
+            {
+                "name": name,
+                "in": "path",
+                "required": True,
+                "schema": schema,
+                "example": example(schema, {}, name, operation.id),
+            }
+            for name, schema in ((name, parts.PLACEHOLDERS[kind]) for name, kind in operation.placeholders.items())
+        ]
+
+    def _query_parameters(self, operation: Operation) -> list[Part]:
+        if operation.query is None:
+            return []
+        model = self._schemas[_name(operation.query)]
+        return [
+            _described(
+                {
+                    "name": name,
+                    "in": "query",
+                    "required": name in model.get("required", []),
+                    "schema": {**parts.PARAMETERS.get(name, {}), **_without_null(schema)},
+                }
+            )
+            for name, schema in model["properties"].items()
+        ]
+
+    def _content(self, name: str) -> Part:
+        """The media type of a model: a reference, or a list of them in place."""
+        schema = self._schemas[name]
+        schema = {key: schema[key] for key in ("type", "items")} if schema.get("type") == "array" else _ref(name)
+        return {"schema": schema, "example": example(schema, self._schemas)}
+
+    # --- its answers -----------------------------------------------------------------------------------------------
+
+    def _answers(self, operation: Operation) -> dict[str, Part]:
+        answers: dict[str, Part] = {}
+        for status, model in operation.answers.items():
+            if status >= 400:
+                continue
+            answers[str(status)] = {"description": parts.phrase(status), "headers": parts.of_success(operation)}
+            if model is not None:
+                answers[str(status)]["content"] = {"application/json": self._content(_name(model))}
+        if operation.conditional:
+            answers["304"] = {"description": parts.phrase(304), "headers": parts.references("X-Request-Id", "ETag")}
+        return answers
+
+    def _failures(self, operation: Operation) -> dict[str, Part]:
+        answers: dict[str, Part] = {}
+        for status, found in failures(operation).items():
+            name = ".".join([str(status), *(failure.code for failure in found)])
+            self._responses.setdefault(name, _failure(status, found))
+            reference = {"$ref": f"#/components/responses/{name}"}
+            model = operation.answers.get(status)
+            answers[str(status)] = reference if model is None else self._both(self._responses[name], model)
+        return answers
+
+    def _both(self, failure: Part, model: type[BaseModel]) -> Part:
+        """For a status that is an answer of the route's own as well: health routes say 503 with what they found."""
+        content = {"application/json": self._content(_name(model)), **failure["content"]}
+        return {**failure, "headers": parts.references("X-Request-Id"), "content": content}
+
+
+def _schemas(found: list[Operation]) -> dict[str, Part]:
+    """Every model by its name: as it is read in requests, as it is written in answers."""
+    asked = [(model, "validation") for each in found for model in (each.query, each.body) if model is not None]
+    told = [(model, "serialization") for each in found for model in each.answers.values() if model is not None]
+    problems = [(Problem, "serialization"), (ValidationProblem, "serialization")]
+    wanted = list(dict.fromkeys([*asked, *told, *problems]))
+    _, made = models_json_schema(wanted, ref_template=_REF, schema_generator=_Generator)  # type: ignore[arg-type]
+    return dict(made["$defs"])
+
+
+def _name(model: type[BaseModel]) -> str:
+    return model.__name__
+
+
+def _ref(name: str) -> Part:
+    return {"$ref": _REF.format(model=name)}
+
+
+def _failure(status: int, found: list[Failure]) -> Part:
+    """One answer with problem details, for all its codes."""
+    invalid = any(failure.code == "validation_error" for failure in found)
+    base = {"anyOf": [_VALIDATION_PROBLEM, _PROBLEM]} if invalid and len(found) > 1 else None
+    schema = {
+        **(base or (_VALIDATION_PROBLEM if invalid else _PROBLEM)),
+        "properties": {"status": {"const": status}, "code": {"enum": [failure.code for failure in found]}},
+    }
+    return {
+        "description": parts.phrase(status),
+        "headers": parts.of_failure(status),
+        "content": {
+            "application/problem+json": {
+                "schema": schema,
+                "examples": {failure.code: {"value": parts.problem(failure)} for failure in found},
+            }
+        },
+    }
+
+
+def _who(operation: Operation) -> str:
+    if operation.permission is not None:
+        return f"Permission: `{operation.permission}`{', for all accounts' if operation.everywhere else ''}."
+    return "" if operation.public else "For everybody who is known, whatever they may do."
+
+
+def _security(operation: Operation) -> list[Part]:
+    if operation.public:
+        return []
+    session: Part = {"session": []} if operation.method == "GET" else {"session": [], "csrf": []}
+    return [{"bearer": []}, session]
+
+
+def _headers(operation: Operation) -> list[Part]:
+    names = ["If-None-Match"] if operation.conditional else []
+    names += ["Idempotency-Key"] if IdempotencyConflict in operation.raised else []
+    return [parts.HEADER_PARAMETERS[name] for name in names]
+
+
+def _without_null(schema: Part) -> Part:
+    """A parameter that may be left out: no query string can say null."""
+    if {"type": "null"} not in schema.get("anyOf", []):
+        return schema
+    (option,) = (option for option in schema["anyOf"] if option != {"type": "null"})
+    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**option, **rest}
+
+
+def _described(parameter: Part) -> Part:
+    """OpenAPI wants the description beside the schema."""
+    description = parameter["schema"].pop("description", None)
+    return {**parameter, "description": description} if description else parameter
+
+
+def _merged(made: Part, described: Part) -> Part:
+    """What decorators tell, with what the route describes by itself."""
+    more = {**described, "parameters": [*made["parameters"], *described.get("parameters", [])]}
+    answers = made["responses"]
+    answers = answers | {status: answers[status] | own for status, own in described.get("responses", {}).items()}
+    more["responses"] = dict(sorted(answers.items()))
+    return {key: value for key, value in (made | more).items() if value or key == "security"}

@@ -1,0 +1,103 @@
+"""Reading and checking what a client sent."""
+
+from __future__ import annotations
+
+import json as jsonlib
+import re
+from collections.abc import Iterable
+from typing import Any, get_args
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from inbox.errors import FieldProblem, InvalidRequest, NotJSON, PayloadTooLarge, UnsupportedEncoding
+from inbox.schemas import unstorable
+from inbox.web import json_text
+
+MAX_BODY = 1024 * 1024  # bytes of a JSON request
+_UNSTORABLE = "must not contain U+0000 or lone surrogates"
+_WRITTEN: dict[Any, tuple[re.Pattern[str], str]] = {
+    bool: (re.compile("true|false"), "must be true or false"),
+    int: (re.compile("-?[0-9]{1,18}"), "must be a whole number"),
+}
+
+
+def read_json() -> Any:
+    """The body as JSON. Raises NotJSON, UnsupportedEncoding, JSONTooComplex or PayloadTooLarge."""
+    if not request.is_json:
+        raise NotJSON
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if request.headers.get("Content-Encoding", "identity").lower() != "identity" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedEncoding
+    try:
+        return json_text.loads(request.get_data())
+    except RequestEntityTooLarge:
+        raise PayloadTooLarge(f"The body is larger than {request.max_content_length} bytes.") from None
+
+
+def checked_body(model: type[BaseModel], value: Any) -> BaseModel:
+    """`value` as `model`; types are not guessed. Raises InvalidRequest naming every bad field, or NotJSON."""
+    try:
+        problems = {_pointer(place): _UNSTORABLE for place in unstorable(value)}
+        if problems:
+            raise _invalid(problems)
+        return model.model_validate_json(jsonlib.dumps(value, allow_nan=False), strict=True)
+    except ValidationError as error:
+        raise _invalid({_pointer(details["loc"]): _sentence(details) for details in error.errors()}) from None
+    except ValueError:  # 1e999, which is more than a float holds
+        raise NotJSON from None
+
+
+def checked_query(model: type[BaseModel]) -> BaseModel:
+    """The query string as `model`. Raises InvalidRequest naming every bad parameter."""
+    given = dict(request.args.lists())
+    values = {name: values[0] for name, values in given.items()}
+    problems = _badly_written(model, values)
+    problems |= {f"?{name}": _UNSTORABLE for name, value in values.items() if any(unstorable({name: value}))}
+    problems |= {f"?{name}": "is given more than once" for name, all_of_it in given.items() if len(all_of_it) > 1}
+    try:
+        checked = model.model_validate(values)
+    except ValidationError as error:
+        problems = {f"?{details['loc'][0]}": _sentence(details) for details in error.errors()} | problems
+    if problems:
+        raise _invalid(problems)
+    return checked
+
+
+def _badly_written(model: type[BaseModel], values: dict[str, str]) -> dict[str, str]:
+    """Parameters that pydantic would read all the same: 1_0 and 5.0 as whole numbers, yes and on as true."""
+    return {
+        f"?{name}": problem
+        for name, field in model.model_fields.items()
+        for kind, (form, problem) in _WRITTEN.items()
+        if name in values and kind in _kinds(field.annotation) and not form.fullmatch(values[name])
+    }
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """The types in an annotation: of `Annotated[int, …] | None` int and None."""
+    return {annotation}.union(*(_kinds(inner) for inner in get_args(annotation)))
+
+
+def _invalid(problems: dict[str, str]) -> InvalidRequest:
+    return InvalidRequest([FieldProblem(pointer, problem) for pointer, problem in problems.items()])
+
+
+def _sentence(details: Any) -> str:
+    return "is not a field of this request" if details["type"] == "extra_forbidden" else str(details["msg"])
+
+
+def _pointer(place: Iterable[Any]) -> str:
+    """RFC 6901."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)
+
+
+def idempotency_key(in_body: str | None) -> str | None:
+    """The key of this request, from the header or the body. Raises InvalidRequest when they differ."""
+    header = request.headers.get("Idempotency-Key", "").strip() or None
+    if header is not None and (len(header) > 255 or not header.isprintable()):
+        raise InvalidRequest([FieldProblem("Idempotency-Key", "must be 1 to 255 printable characters")])
+    if header and in_body and header != in_body:
+        raise InvalidRequest([FieldProblem("/client_key", "differs from the Idempotency-Key header; send one of them")])
+    return header or in_body

@@ -1,0 +1,44 @@
+"""Answers: rows, pages with the next one in the Link header, ETags."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from flask import Response, request
+from pydantic import BaseModel, TypeAdapter
+
+from inbox.db.paging import Cursor, Page
+
+
+def answer(row: BaseModel, status: int = 200) -> Response:
+    """One row as JSON; 304 when the client reads just what it has."""
+    response = Response(row.model_dump_json(), status, mimetype="application/json")
+    return conditional(response) if request.method in ("GET", "HEAD") else response
+
+
+def answer_page(model: type[BaseModel], page: Page[Any]) -> Response:
+    """A JSON array with the next page in the Link header, and 304 when the client has just this."""
+    response = Response(_adapter(model).dump_json(list(page.rows)), mimetype="application/json")
+    if page.next is not None:
+        response.headers["Link"] = f'<{_next_url(page.next)}>; rel="next"'
+    return conditional(response)
+
+
+@cache  # to make one takes longer than to fill a page
+def _adapter(model: type[BaseModel]) -> TypeAdapter[Any]:
+    return TypeAdapter(list[model])  # type: ignore[valid-type]
+
+
+def conditional(response: Response) -> Response:
+    """Answer 304 when the client's ETag still holds. Rows are for their reader only, and only after asking us."""
+    response.headers["Cache-Control"] = "private, no-cache"
+    response.add_etag()
+    return cast("Response", response.make_conditional(request))
+
+
+def _next_url(cursor: Cursor) -> str:
+    query: Sequence[tuple[str, str]] = [(k, v) for k, v in request.args.items(multi=True) if k != "cursor"]
+    return f"{request.path}?{urlencode([*query, ('cursor', cursor.encode())])}"

@@ -1,0 +1,364 @@
+"""A batch of records → rows, inside one transaction. Locks: conversations, then lanes, then messages."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from inbox.clock import new_id
+from inbox.contacts.people import People
+from inbox.conversations.state import bot_may_answer, note_message, person_replied
+from inbox.db import one_of, one_of_pairs
+from inbox.models import Account, Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
+from inbox.outbox import jobs, store
+from inbox.webhooks.applying.annotate import Annotations
+from inbox.webhooks.applying.statuses import Statuses
+from inbox.webhooks.parsing.records import (
+    AnnotationItem,
+    Identity,
+    Item,
+    MessageItem,
+    NoticeItem,
+    PreferenceItem,
+    StatusItem,
+    Unusable,
+)
+
+log = logging.getLogger(__name__)
+
+_BANNED = "WhatsApp has disabled the account."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item with the event it came in."""
+
+    event_id: UUID
+    received_at: datetime
+    item: Item
+
+
+class Batch:
+    """Collects items with `add`, stores them with `apply`, and counts what became of each (I13)."""
+
+    def __init__(self, session: Session, now: datetime, settings: IngestSettings) -> None:
+        self.session = session
+        self.now = now
+        self.settings = settings
+        self.counts: dict[UUID, Counter[str]] = defaultdict(Counter)
+        self.unusable: list[tuple[UUID, Item, str, str]] = []
+        self.answers_wanted = False
+        self.settled = False
+        self._entries: list[Entry] = []
+
+    def add(self, event_id: UUID, received_at: datetime, item: Item) -> None:
+        """Queue `item` for apply()."""
+        self._entries.append(Entry(event_id, received_at, item))
+
+    def absorb(self, other: Batch) -> None:
+        """Take over the results of a batch that was applied on its own."""
+        for event_id, counts in other.counts.items():
+            self.counts[event_id] += counts
+        self.unusable += other.unusable
+        self.answers_wanted |= other.answers_wanted
+        self.settled |= other.settled
+
+    def apply(self) -> None:
+        """Store everything that was added."""
+        entries, self._entries = self._entries, []
+        accounts = _accounts(self.session, entries)
+        usable = self._usable(entries, accounts)
+        messages = self._fresh([entry for entry in usable if isinstance(entry.item, MessageItem)], accounts, Message)
+        notes = self._fresh([entry for entry in usable if isinstance(entry.item, AnnotationItem)], accounts, Annotation)
+        preferences = [entry for entry in usable if isinstance(entry.item, PreferenceItem)]
+
+        people = People(self.session, self.now)
+        people.load(_identities([*messages, *notes, *preferences], accounts), _groups(messages, accounts))
+        placed = [self._place(entry, accounts, people) for entry in messages]
+        annotations = Annotations(self.session, self.now)
+        for entry in notes:
+            annotations.add(entry.item, entry.received_at, accounts, people)
+        for entry in preferences:
+            _note_preference(entry, accounts, people)
+        self.session.flush()
+
+        statuses = Statuses(self.session, self.now)
+        statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
+        conversations = self._conversations(placed, statuses.conversation_ids | annotations.conversation_ids(), people)
+        self._store_messages(placed)
+        stored = {(place.account.id, place.item.wa_message_id) for place in placed}
+        annotations.apply(stored, conversations, people)
+        self.settled |= statuses.apply(conversations)
+        self._request_answers(placed)
+        self._note_accounts(usable, accounts)
+        self.session.flush()
+
+    # --- choosing ------------------------------------------------------------------------------------------------
+
+    def _usable(self, entries: Iterable[Entry], accounts: dict[str, Account]) -> list[Entry]:
+        """Count the items, set aside those that cannot be used, and those of numbers that are not ours."""
+        usable = []
+        for entry in entries:
+            item, counts = entry.item, self.counts[entry.event_id]
+            counted = isinstance(item, MessageItem | AnnotationItem | Unusable)
+            counts["items"] += counted
+            if isinstance(item, Unusable):
+                self._set_aside(entry, item.reason, item.detail)
+            elif isinstance(item, NoticeItem) or item.phone_number_id in accounts:
+                usable.append(entry)
+            else:
+                counts["items"] += not counted
+                detail = f"no account has the phone_number_id {item.phone_number_id}; add it, then replay"
+                self._set_aside(entry, "unknown_phone_number_id", detail)
+        return usable
+
+    def _set_aside(self, entry: Entry, reason: str, detail: str) -> None:
+        self.counts[entry.event_id]["dead"] += 1
+        self.unusable.append((entry.event_id, entry.item, reason, detail))
+
+    def _fresh(
+        self, entries: Sequence[Entry], accounts: dict[str, Account], table: type[Message | Annotation]
+    ) -> list[Entry]:
+        """The entries not stored before, each once: a webhook comes at least once, in parallel, in any mixture."""
+        keys = [_key(entry.item, accounts) for entry in entries]
+        seen: set[tuple[UUID, str]] = set()
+        for condition in one_of_pairs(self.session, table.account_id, table.wa_message_id, keys):
+            found = self.session.execute(select(table.account_id, table.wa_message_id).where(condition))
+            seen.update((account_id, wa_id) for account_id, wa_id in found if wa_id is not None)
+        fresh = []
+        for entry, key in zip(entries, keys, strict=True):
+            self.counts[entry.event_id]["duplicates" if key in seen else "stored"] += 1
+            if key not in seen:
+                fresh.append(entry)
+            seen.add(key)
+        return fresh
+
+    # --- messages ------------------------------------------------------------------------------------------------
+
+    def _place(self, entry: Entry, accounts: dict[str, Account], people: People) -> Placed:
+        """Whose thread the message belongs to, and who wrote it."""
+        item = entry.item
+        assert isinstance(item, MessageItem)
+        account = accounts[item.phone_number_id]
+        at = item.timestamp or entry.received_at
+        person = people.resolve(account.id, item.customer, at)
+        if item.becomes is not None:
+            person = people.become(person, item.becomes, at)
+        thread = people.group(account.id, item.group_id) if item.group_id else person
+        return Placed(item, account, thread, person, at)
+
+    def _conversations(self, placed: Sequence[Placed], others: set[UUID], people: People) -> dict[UUID, Conversation]:
+        """Every conversation the batch touches, locked in id order; missing ones made. Keyed by its own id."""
+        for place in placed:
+            place.thread, place.person = people.current(place.thread), people.current(place.person)
+        known: dict[UUID, Conversation] = {}
+        wanted: set[UUID] = set(others)
+        for condition in one_of(self.session, Conversation.contact_id, {place.thread.id for place in placed}):
+            wanted.update(self.session.execute(select(Conversation.id).where(condition)).scalars())
+        for condition in one_of(self.session, Conversation.id, wanted):
+            query = select(Conversation).where(condition).order_by(Conversation.id)
+            for conversation in self.session.execute(query.with_for_update()).scalars():
+                known[conversation.id] = conversation
+        by_contact = {conversation.contact_id: conversation for conversation in known.values()}
+        for place in placed:
+            if place.thread.id not in by_contact:
+                made = _new_conversation(place, self.now)
+                self.session.add(made)
+                by_contact[place.thread.id] = known[made.id] = made
+            place.conversation = by_contact[place.thread.id]
+        self.session.flush()
+        return known
+
+    def _store_messages(self, placed: Sequence[Placed]) -> None:
+        quoted = self._quoted(placed)
+        for place in placed:
+            self._effects(place, place.in_thread)
+        if placed:
+            self.session.execute(insert(Message), [_message(place, self.now, quoted) for place in placed])
+        self.session.flush()
+
+    def _quoted(self, placed: Sequence[Placed]) -> dict[tuple[UUID, str], UUID]:
+        """Which of the quoted messages we hold."""
+        wanted = {(place.account.id, place.item.reply_to) for place in placed if place.item.reply_to}
+        held: dict[tuple[UUID, str], UUID] = {}
+        for condition in one_of_pairs(self.session, Message.account_id, Message.wa_message_id, wanted):
+            query = select(Message.account_id, Message.wa_message_id, Message.id)
+            found = self.session.execute(query.where(condition))
+            held.update({(account_id, wa_id): message_id for account_id, wa_id, message_id in found if wa_id})
+        return held
+
+    def _effects(self, place: Placed, conversation: Conversation) -> None:
+        item = place.item
+        note_message(conversation, place.at, item.content.text)
+        conversation.changed_at = self.now
+        if item.opens_window:
+            conversation.last_inbound_at = max(conversation.last_inbound_at or place.at, place.at)
+        if item.wants_answer:
+            conversation.unread_count += 1
+            conversation.status = "open"
+        if item.by_person:
+            conversation.unread_count = 0
+            person_replied(conversation, self.now, self.settings.bot_stays_out)
+
+    def _request_answers(self, placed: Sequence[Placed]) -> None:
+        """One pending answer for each conversation where a customer wrote and the bot may speak."""
+        wrote = {place.in_thread.id: place.in_thread for place in placed if place.item.wants_answer}
+        wanted = [(talk.account_id, talk.id) for talk in wrote.values() if bot_may_answer(talk, self.now)]
+        self.answers_wanted |= bool(wanted)
+        self.session.flush()
+        jobs.request_answers(self.session, wanted, self.now, self.settings.debounce)
+
+    # --- the account itself --------------------------------------------------------------------------------------
+
+    def _note_accounts(self, entries: Iterable[Entry], accounts: dict[str, Account]) -> None:
+        for entry in entries:
+            item = entry.item
+            if isinstance(item, Unusable):
+                continue
+            if isinstance(item, NoticeItem):
+                level = logging.WARNING if item.alarming else logging.INFO
+                log.log(level, "notice from WhatsApp", extra={"field": item.field, "summary": item.summary})
+                self._note_ban(item)
+            else:
+                _learn_waba_id(accounts[item.phone_number_id], item.source.waba_id)
+
+    def _note_ban(self, item: NoticeItem) -> None:
+        if item.banned is None:
+            return
+        accounts = select(Account).where(Account.waba_id == str(item.source.waba_id), Account.deleted_at.is_(None))
+        for account in self.session.execute(accounts).scalars():
+            if item.banned:
+                store.pause_number(self.session, account.id, _BANNED, self.now)
+            elif account.paused_reason == _BANNED:
+                account.paused_reason = account.paused_at = None
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSettings:
+    """How long the bot waits for the customer to pause (seconds), and how long a person keeps it out."""
+
+    debounce: float
+    bot_stays_out: timedelta
+
+
+@dataclass(slots=True)
+class Placed:
+    """A message item with its account, its thread, its author and its time."""
+
+    item: MessageItem
+    account: Account
+    thread: Contact
+    person: Contact
+    at: datetime
+    conversation: Conversation | None = None  #: known once all of the batch's threads are locked
+
+    @property
+    def in_thread(self) -> Conversation:
+        assert self.conversation is not None
+        return self.conversation
+
+
+def _accounts(session: Session, entries: Iterable[Entry]) -> dict[str, Account]:
+    """The accounts in use that the batch names, by phone_number_id: a removed one is like one that never was."""
+    items = (entry.item for entry in entries)
+    wanted = {item.phone_number_id for item in items if not isinstance(item, NoticeItem | Unusable)}
+    known = {}
+    for condition in one_of(session, Account.phone_number_id, wanted):
+        for account in session.execute(select(Account).where(condition, Account.deleted_at.is_(None))).scalars():
+            known[account.phone_number_id] = account
+    return known
+
+
+def _key(item: Item, accounts: dict[str, Account]) -> tuple[UUID, str]:
+    assert isinstance(item, MessageItem | AnnotationItem)
+    return accounts[item.phone_number_id].id, item.wa_message_id
+
+
+def _identities(entries: Iterable[Entry], accounts: dict[str, Account]) -> Iterable[tuple[UUID, Identity]]:
+    for entry in entries:
+        item = entry.item
+        if isinstance(item, MessageItem):
+            yield accounts[item.phone_number_id].id, item.customer
+            if item.becomes is not None:
+                yield accounts[item.phone_number_id].id, item.becomes
+        elif isinstance(item, PreferenceItem):
+            yield accounts[item.phone_number_id].id, item.customer
+        elif isinstance(item, AnnotationItem) and item.actor is not None:
+            yield accounts[item.phone_number_id].id, item.actor
+
+
+def _groups(entries: Iterable[Entry], accounts: dict[str, Account]) -> Iterable[tuple[UUID, str]]:
+    for entry in entries:
+        if isinstance(entry.item, MessageItem) and entry.item.group_id:
+            yield accounts[entry.item.phone_number_id].id, entry.item.group_id
+
+
+def _new_conversation(place: Placed, now: datetime) -> Conversation:
+    is_group = place.thread.group_id is not None
+    return Conversation(
+        id=new_id(),
+        account_id=place.account.id,
+        contact_id=place.thread.id,
+        is_group=is_group,
+        is_favorite=False,
+        status="open",
+        unread_count=0,
+        bot_enabled=place.account.bot_auto_on and not is_group,
+        needs_human=False,
+        epoch=0,
+        updated_at=place.at,
+        changed_at=now,
+        created_at=now,
+    )
+
+
+def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID]) -> dict[str, Any]:
+    """The row of a message, as values: thousands of them go in at once."""
+    item = place.item
+    by_customer = item.author is Author.CUSTOMER
+    return {
+        "id": new_id(),
+        "account_id": place.account.id,
+        "conversation_id": place.in_thread.id,
+        "direction": item.direction,
+        "message_type": item.content.type,
+        "content_text": item.content.text,
+        "payload": item.content.payload,
+        "timestamp": place.at,
+        "stored_at": now,
+        "wa_message_id": item.wa_message_id,
+        "reply_to": quoted.get((place.account.id, item.reply_to)) if item.reply_to else None,
+        "reply_to_wa_id": item.reply_to,
+        "author_kind": item.author,
+        "author_id": str(place.person.id) if by_customer else None,
+        "author_name": item.author_name or (place.person.display_name if by_customer else None),
+        "media_id": item.content.media_id,
+        "media_mime_type": item.content.media_mime_type,
+        "media_filename": item.content.media_filename,
+        "status": item.status or MessageStatus.RECEIVED,
+        "attempts": 0,
+        "sent_at": place.at if item.direction is Direction.OUTBOUND else None,
+    }
+
+
+def _note_preference(entry: Entry, accounts: dict[str, Account], people: People) -> None:
+    item = entry.item
+    assert isinstance(item, PreferenceItem)
+    at = item.timestamp or entry.received_at
+    contact = people.resolve(accounts[item.phone_number_id].id, item.customer, at)
+    contact.marketing_stopped_at = at if item.stopped else None
+
+
+def _learn_waba_id(account: Account, waba_id: object) -> None:
+    """Webhooks say which WhatsApp Business Account a number belongs to; the dashboard's test says "0"."""
+    text = str(waba_id)
+    if account.waba_id is None and text.isascii() and text.isdigit() and text != "0" and len(text) <= 64:
+        account.waba_id = text

@@ -1,0 +1,160 @@
+"""The webhooks that the database could not take: kept on this machine's disk until it can (I1).
+
+Meta is told 503 all the same and repeats them. Whichever comes first wins: the repeat and the journal's copy hold the
+same messages, which are stored once. Every process that journals drains its own disk: elsewhere nobody can read it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from inbox.db import Database, insert
+from inbox.errors import DatabaseUnavailable
+from inbox.models import WebhookEvent
+from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, encode
+
+log = logging.getLogger(__name__)
+
+POLL = 1.0  # seconds between two attempts to drain
+_AFTER_ERROR = 10.0  # seconds, when something other than the database is wrong
+_ALARM_EVERY = 10.0  # seconds: an outage brings hundreds of webhooks, and one line says it
+
+
+class Journal:
+    """Appends what cannot be stored, and drains it in a thread of its own while there is something to drain."""
+
+    def __init__(
+        self,
+        folder: Path,
+        db: Database,
+        ring: Callable[[], None],
+        *,
+        max_bytes: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`ring` is called when events were stored; `max_bytes` bounds all files together, 0 keeps no journal."""
+        self.written = 0  #: events, since this process started
+        self._files = Segments(folder, max_bytes)
+        self._db = db
+        self._ring = ring
+        self._enabled = max_bytes > 0
+        self._clock = clock
+        self._alarmed: dict[str, float] = {}
+        self._closing = threading.Event()
+        self._looked = 0  # the process that has looked for what an earlier one left
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+
+    def append(self, row: Row) -> bool:
+        """Keep `row` on the disk. False, and logged, when that cannot be done: then only Meta's repeat is left."""
+        if not self._enabled:
+            return False
+        try:
+            self._files.append(encode(row))
+        except JournalFull:
+            self._alarm("journal full, only Meta's repeats are left: mend the database or raise JOURNAL_MAX_BYTES")
+            return False
+        except OSError as error:
+            self._alarm(f"journal not written, only Meta's repeats are left: {error.strerror or error}")
+            return False
+        with self._lock:
+            self.written += 1
+            self._start()
+        return True
+
+    def start(self) -> None:
+        """Drain what an earlier process left behind, once per process. Costs nothing when called again."""
+        if self._looked == os.getpid():
+            return
+        self._looked = os.getpid()
+        with self._lock:
+            if not self._files.is_empty():
+                self._start()
+
+    def drain(self) -> int:
+        """Store what waits, oldest first, unless another process is at it. How many events were taken out.
+
+        A segment is committed before it is dropped: a crash between the two makes the next drain repeat it, and the
+        rows that are there stay as they are. Raises DatabaseUnavailable, OSError.
+        """
+        events = 0
+        if self._files.is_empty():
+            return events
+        with self._files.turn() as mine:
+            while mine and not self._closing.is_set() and (segment := self._files.oldest()) is not None:
+                events += self._drain(segment)
+        return events
+
+    def depth(self) -> Depth:
+        """What waits on this machine's disk. An event of a drain that died may be counted although it is stored."""
+        return self._files.depth()
+
+    def close(self, seconds: float = 1.0) -> None:
+        """End the thread. What is left, or left half done, waits for the next start."""
+        self._closing.set()
+        with self._lock:
+            thread = self._thread
+        if thread is not None:
+            thread.join(seconds)
+
+    def _drain(self, segment: Path) -> int:
+        rows, torn = self._files.read(segment)
+        if torn:
+            log.warning("torn lines in the journal, never acknowledged", extra={"lines": torn, "file": segment.name})
+        if rows:
+            with self._db.writing() as session:
+                statement = insert(session, WebhookEvent).on_conflict_do_nothing(index_elements=[WebhookEvent.id])
+                session.connection().execute(statement, rows)
+        self._files.drop(segment)
+        log.info("journal drained", extra={"events": len(rows), "file": segment.name})
+        self._ring()
+        return len(rows)
+
+    def _start(self) -> None:
+        """Start the thread unless it runs. The caller holds the lock."""
+        if not self._closing.is_set() and (self._thread is None or not self._thread.is_alive()):  # none after a fork
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        pause = POLL
+        while not self._closing.wait(pause):
+            pause = POLL
+            try:
+                self.drain()
+                if self._finished():
+                    return
+            except DatabaseUnavailable:
+                pass  # logged where it happened
+            except Exception:
+                log.exception("the journal cannot be drained")
+                pause = _AFTER_ERROR
+
+    def _finished(self) -> bool:
+        """True when nothing is left. An append that came too late to be seen here starts a new thread."""
+        with self._lock:
+            if not self._files.is_empty():
+                return False
+            self._thread = None
+            return True
+
+    def _alarm(self, message: str) -> None:
+        """Log an error, but each only every _ALARM_EVERY seconds."""
+        now = self._clock()
+        if now - self._alarmed.get(message, -_ALARM_EVERY) >= _ALARM_EVERY:
+            self._alarmed[message] = now
+            log.error(message)
+
+
+def store_event(db: Database, journal: Journal, row: Row) -> None:
+    """Store one webhook, by one INSERT. Raises DatabaseUnavailable when that fails, and journals it then."""
+    try:
+        db.insert_alone(WebhookEvent, row)
+    except DatabaseUnavailable:
+        journal.append(row)
+        raise

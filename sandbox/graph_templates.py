@@ -1,0 +1,141 @@
+"""The message templates of the account: a short list that never changes.
+
+Source: Meta, "Templates > Components" and "Template management".
+"""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from sandbox.graph_checks import JSON, a_list, an_object, optional_text, require, text
+from sandbox.graph_errors import GraphError
+
+
+def _template(
+    number: int, name: str, language: str, category: str, body: str, *, status: str = "APPROVED", **more: Any
+) -> dict[str, Any]:
+    """`more` adds keys; `buttons` become a component."""
+    buttons = more.pop("buttons", None)
+    components: list[dict[str, Any]] = [{"type": "BODY", "text": body}]
+    if buttons:
+        components.append({"type": "BUTTONS", "buttons": buttons})
+    return {
+        "id": str(400000000000000 + number),
+        "name": name,
+        "language": language,
+        "status": status,
+        "category": category,
+        "parameter_format": "POSITIONAL",
+        "components": components,
+    } | more
+
+
+TEMPLATES: tuple[dict[str, Any], ...] = (
+    _template(1, "hello_world", "en_US", "UTILITY", "Welcome. This message shows that sending works."),
+    _template(
+        2,
+        "order_update",
+        "fr",
+        "UTILITY",
+        "Bonjour {{1}}, votre commande {{2}} est en route.",
+        buttons=[{"type": "QUICK_REPLY", "text": "Confirmer"}],
+    ),
+    _template(3, "order_update", "en", "UTILITY", "Hello {{1}}, your order {{2}} is on its way."),
+    _template(
+        4,
+        "appointment_reminder",
+        "fr",
+        "UTILITY",
+        "Bonjour {{name}}, à demain {{time}}.",
+        parameter_format="NAMED",
+    ),
+    _template(5, "spring_offer", "fr", "MARKETING", "Bonjour {{1}}, -10 % jusqu'à dimanche."),
+    _template(6, "autumn_offer", "fr", "MARKETING", "Bonjour {{1}}, découvrez l'automne.", status="PAUSED"),
+    _template(7, "winter_offer", "fr", "MARKETING", "Bonjour {{1}}, -50 % !!!", status="REJECTED"),
+    _template(8, "summer_offer", "fr", "MARKETING", "Bonjour {{1}}, c'est l'été.", status="DISABLED"),
+)
+
+_REFUSED = {"PAUSED": 132015, "DISABLED": 132016}
+
+_PARAMETER_TYPES = {
+    "text", "currency", "date_time", "image", "video", "document", "location", "payload", "coupon_code", "action",
+}  # fmt: skip
+
+
+def category_of(content: JSON) -> str:
+    """The category that prices a sent template."""
+    return str(_find(content["name"], content["language"]["code"])["category"]).lower()
+
+
+def check_template(content: Any) -> None:
+    """Raises GraphError where the name and language are not approved or the parameters do not fit."""
+    an_object(content, "template", {"name", "language", "components"})
+    name = text(content, "name", 1, 512)
+    require(content, "language")
+    language = text(an_object(content["language"], "language", {"code", "policy"}), "code", 2, 16)
+    template = _find(name, language)
+    if template["status"] in _REFUSED:
+        raise GraphError(_REFUSED[template["status"]], f"template name ({name}) is {template['status'].lower()}")
+    given = 0
+    for component in a_list(content, "components", 0, 20) if content.get("components") is not None else ():
+        given += _check_component(component, named=template["parameter_format"] == "NAMED")
+    expected = template["components"][0]["text"].count("{{")
+    if given != expected:
+        details = f"body: number of localizable_params ({given}) does not match the expected number of params"
+        raise GraphError(132000, f"{details} ({expected})")
+
+
+def _find(name: str, language: str) -> dict[str, Any]:
+    for template in TEMPLATES:
+        if (template["name"], template["language"]) == (name, language) and template["status"] != "REJECTED":
+            return template
+    raise GraphError(132001, f"template name ({name}) does not exist in {language}")
+
+
+def _check_component(component: Any, *, named: bool) -> int:
+    """The number of parameters this component gives to the body."""
+    an_object(component, "components", {"type", "sub_type", "index", "parameters", "cards"})
+    kind = text(component, "type", 1, 32).lower()
+    if kind not in ("header", "body", "button", "carousel", "limited_time_offer"):
+        raise GraphError(131009, f"The parameter type of a component cannot be {kind!r}")
+    parameters = a_list(component, "parameters", 0, 100) if component.get("parameters") is not None else []
+    for parameter in parameters:
+        _check_parameter(parameter, named=named and kind == "body")
+    return len(parameters) if kind == "body" else 0
+
+
+def _check_parameter(parameter: Any, *, named: bool) -> None:
+    if not isinstance(parameter, Mapping) or parameter.get("type") not in _PARAMETER_TYPES:
+        raise GraphError(132012, "Each parameter needs a type that exists")
+    kind = parameter["type"]
+    if parameter.get(kind) is None:
+        raise GraphError(131008, f"The parameter {kind} is required")
+    if kind == "text":
+        value = text(parameter, "text", 1, 32768)
+        if "\n" in value or "\t" in value or "     " in value:
+            raise GraphError(132012, "A parameter may not hold line breaks, tabs or more than 4 blanks in a row")
+    if named and optional_text(parameter, "parameter_name", 1, 512) is None:
+        raise GraphError(132012, "Each parameter of a named template needs its parameter_name")
+
+
+def list_templates(query: Mapping[str, str], url: str) -> dict[str, Any]:
+    """A page of `GET /{waba_id}/message_templates`, with `next` while there is more; url is the request's own."""
+    filters = {key: query[key] for key in ("status", "name", "language", "category") if key in query}
+    found = [each for each in TEMPLATES if filters.items() <= each.items()]
+    limit, after = query.get("limit", "25"), query.get("after", "")
+    if not limit.isdecimal() or not 1 <= int(limit) <= 1000:
+        raise GraphError(100, "Param limit must be a number from 1 to 1000")
+    first = int(after) + 1 if after.isdecimal() else 0
+    page = found[first : first + int(limit)]
+    if not page:
+        return {"data": []}
+    last = first + len(page) - 1
+    paging: dict[str, Any] = {"cursors": {"before": str(first), "after": str(last)}}
+    if last + 1 < len(found):
+        paging["next"] = f"{url}?{urlencode({**query, 'limit': limit, 'after': last})}"
+    return {"data": [_fields_of(each, query.get("fields")) for each in page], "paging": paging}
+
+
+def _fields_of(template: dict[str, Any], fields: str | None) -> dict[str, Any]:
+    wanted = {*fields.split(","), "id"} if fields else template.keys()
+    return {key: value for key, value in template.items() if key in wanted}

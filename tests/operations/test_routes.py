@@ -1,0 +1,187 @@
+"""Health: alive without touching anything, ready with database and schema, the state of everything else."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+
+from inbox import create_app, services_of
+from inbox.clock import utc_now
+from inbox.config import Config
+from inbox.db import Database, migrations
+from inbox.errors import UpstreamUnavailable
+from inbox.models import Account, Job
+from inbox.operations import probes, processes
+from inbox.operations.processes import Circuit, Identity, Report
+from inbox.resilience import GEMINI
+from inbox.runtime import Services
+from sandbox import Sandbox
+from tests.outbox.world import World
+from tests.waiting import free_port
+
+
+def test_live_touches_nothing(config: Config) -> None:
+    app = create_app(dataclasses.replace(config, database_url="postgresql://u@127.0.0.1:9/none"))
+    response = app.test_client().get("/health/live")
+    assert (response.status_code, response.json) == (200, {"status": "alive"})
+
+
+def test_ready_is_503_without_a_database(config: Config) -> None:
+    app = create_app(dataclasses.replace(config, database_url="postgresql://u@127.0.0.1:9/none"))
+    response = app.test_client().get("/health/ready")
+    assert (response.status_code, response.json) == (503, {"status": "not_ready", "reason": "database"})
+
+
+def test_ready_is_503_before_the_migrations(app: Flask, db: Database, stranger: FlaskClient) -> None:
+    assert stranger.get("/health/ready").json == {"status": "ready"}
+    migrations.downgrade(db, "base")
+    response = stranger.get("/health/ready")
+    assert (response.status_code, response.json) == (503, {"status": "not_ready", "reason": "migrations"})
+
+
+def test_ready_is_503_on_a_database_that_was_never_migrated(config: Config, tmp_path: Path) -> None:
+    app = create_app(dataclasses.replace(config, database_url=f"sqlite:///{tmp_path / 'new.db'}"))
+    response = app.test_client().get("/health/ready")
+    assert (response.status_code, response.json["reason"]) == (503, "migrations")
+    services_of(app).close(0)
+
+
+@pytest.fixture
+def live_client(live_config: Config, redis: str) -> Iterator[FlaskClient]:
+    app = create_app(dataclasses.replace(live_config, redis_url=redis))
+    services_of(app).prepare_database()
+    yield app.test_client()
+    services_of(app).close(5)
+
+
+def test_health_names_every_dependency(live_client: FlaskClient) -> None:
+    response = live_client.get("/health")
+    assert response.status_code == 200
+    body = response.json
+    assert body["status"] == "ok"
+    assert {name: part["status"] for name, part in body["dependencies"].items()} == {
+        "database": "ok",
+        "whatsapp": "ok",
+        "gemini": "ok",
+        "supabase": "ok",
+        "redis": "ok",
+    }
+    assert all(part["latency_ms"] >= 0 and part["since"] for part in body["dependencies"].values())
+    nothing = {"waiting": 0, "oldest_s": 0.0, "unconfirmed": 0, "dead_letters": 0, "paused_numbers": 0}
+    assert body["outbox"] == nothing
+    assert body["journal"] == {"events": 0, "bytes": 0}
+    assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
+        "gemini": "closed",
+        "whatsapp": "closed",
+        "supabase": "closed",
+        "database": "closed",
+    }
+    assert body["limits"]["gemini"] == {
+        "total_s": 15.0,
+        "connect_s": 3.0,
+        "read_s": 12.0,
+        "attempts": 3,
+        "breaker_failures": 5,
+        "breaker_open_s": 60.0,
+        "bulkhead": 4,
+    }
+    assert (body["limits"]["database"]["statement_s"], body["limits"]["database"]["watchdog_s"]) == (10.0, 12.0)
+    assert body["switches"] == {"retry": "on", "breaker": "on", "cache": "on"}
+    assert body["version"]
+
+
+def test_an_anonymous_caller_sees_states_and_no_errors(live_client: FlaskClient) -> None:
+    for _ in range(5):
+        with pytest.raises(UpstreamUnavailable):
+            GEMINI.breaker.call(_refused)
+    response = live_client.get("/health")
+    shown = response.json["circuit_breakers"]["gemini"]
+    assert (shown["state"], shown["failure_count"]) == ("open", 5)
+    assert 50 < shown["retry_in_s"] < 70
+    assert shown["opened_at"]
+    assert "last_error" not in shown
+    assert response.json["status"] == "degraded"
+
+
+def test_a_circuit_that_is_open_in_another_process_is_seen_here(live_client: FlaskClient) -> None:
+    services = services_of(live_client.application)
+    assert live_client.get("/health").json["circuit_breakers"]["gemini"]["state"] == "closed"
+    worker = Identity(uuid4(), "worker", "elsewhere", 1, utc_now())
+    report = Report(circuits={"gemini": Circuit(state="open", retry_in_s=40.0, last_error="secret reason")})
+    with services.db.writing() as session:
+        processes.save(session, worker, report, services.db.now(session))
+    services.health.refresh().join(10)
+    response = live_client.get("/health")
+    assert (response.json["status"], response.json["circuit_breakers"]["gemini"]["state"]) == ("degraded", "open")
+    assert response.json["processes"]["worker"] == 1
+    assert "secret reason" not in response.text
+
+
+def _refused() -> None:
+    raise UpstreamUnavailable("gemini", "refused")
+
+
+def test_a_paused_number_makes_it_degraded(live: Services) -> None:
+    with live.db.writing() as session:
+        session.execute(select(Account)).scalar_one().paused_reason = "The access token has expired or was revoked."
+    snapshot = live.health.snapshot()
+    assert snapshot.outbox is not None
+    assert (snapshot.status, snapshot.outbox.paused_numbers) == ("degraded", 1)
+
+
+def test_an_upstream_that_is_away_makes_it_degraded_not_down(config: Config) -> None:
+    away = f"http://127.0.0.1:{free_port()}"
+    app = create_app(dataclasses.replace(config, gemini_api_url=away, redis_url="redis://127.0.0.1:9/0"))
+    services_of(app).prepare_database()
+    response = app.test_client().get("/health")
+    assert (response.status_code, response.json["status"]) == (200, "degraded")
+    states = {name: part["status"] for name, part in response.json["dependencies"].items()}
+    assert (states["gemini"], states["redis"], states["supabase"]) == ("error", "error", "not_configured")
+    assert "127.0.0.1" not in response.text
+    services_of(app).close(0)
+
+
+def test_a_database_that_is_away_makes_it_503(config: Config) -> None:
+    app = create_app(dataclasses.replace(config, database_url="postgresql://u@127.0.0.1:9/none"))
+    response = app.test_client().get("/health")
+    assert (response.status_code, response.json["status"], response.json["outbox"]) == (503, "error", None)
+
+
+def test_hammering_costs_the_upstreams_one_probe(live: Services, sandbox: Sandbox) -> None:
+    threads = [threading.Thread(target=live.health.snapshot) for _ in range(30)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    live.health.snapshot()
+    assert len(sandbox.requests("gemini")) == 1
+
+
+def test_a_probe_that_hangs_is_a_timeout_and_holds_up_nobody(
+    live: Services, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT", 0.3)
+    sandbox.fault("gemini", "hang", seconds=5)
+    snapshot = live.health.snapshot()
+    assert snapshot.dependencies["gemini"].status in ("timeout", "error")
+    assert snapshot.dependencies["database"].status == "ok"
+    assert snapshot.status == "degraded"
+
+
+def test_work_that_waits_too_long_is_degraded(live: Services) -> None:
+    World(live).queue("waiting")
+    with live.db.writing() as session:
+        session.execute(select(Job)).scalar_one().created_at -= timedelta(seconds=61)
+    del live.db.now
+    snapshot = live.health.snapshot()
+    assert snapshot.outbox is not None
+    assert (snapshot.status, snapshot.outbox.waiting) == ("degraded", 1)

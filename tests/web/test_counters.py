@@ -1,0 +1,196 @@
+"""Counting within windows: in this process, in Redis, and from one to the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis as redis_client
+from hypothesis import given
+from hypothesis import strategies as st
+from limits import parse
+from limits.strategies import FixedWindowRateLimiter
+
+from inbox.bot.profile_cache import REDIS
+from inbox.errors import ConfigError, UpstreamUnavailable
+from inbox.resilience import Breaker
+from inbox.web.limits import counters
+from inbox.web.limits.counters import Counters
+from tests.bot.test_profile_cache_redis import closed_port, dropping_server, silent_server
+from tests.caches import Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def prefix(monkeypatch: pytest.MonkeyPatch, redis: str) -> Iterator[str]:
+    """Keys of this test only, in a Redis that others use too."""
+    own = f"test:{time.monotonic_ns()}:"
+    monkeypatch.setattr(counters, "PREFIX", own)
+    yield own
+    with redis_client.Redis.from_url(redis) as client:
+        for key in client.scan_iter(f"{own}*"):
+            client.delete(key)
+
+
+@pytest.fixture(params=["here", "redis"])
+def made(request: pytest.FixtureRequest, clock: Clock) -> Counters:
+    if request.param == "here":
+        return Counters(clock=clock)
+    request.getfixturevalue("prefix")
+    return Counters(redis_url=request.getfixturevalue("redis"), clock=clock)
+
+
+def test_a_window_counts_what_happens_in_it(made: Counters) -> None:
+    assert [made.add("a", 60).used for _ in range(3)] == [1, 2, 3]
+    assert made.add("b", 60, 5).used == 5
+    assert made.look("a").used == made.get("a") == 3
+    assert 0 < made.look("a").left <= 60
+    assert made.look("nobody") == (0, 0.0)
+
+
+def test_what_is_given_back_does_not_count(made: Counters) -> None:
+    made.add("a", 60, 2)
+    assert made.add("a", 60, -1).used == 1
+    assert made.add("never", 60, -1).used == 0
+
+
+def test_a_window_can_be_cleared(made: Counters) -> None:
+    made.add("a", 60, 2)
+    made.clear("a")
+    assert made.look("a").used == 0
+
+
+def test_a_window_ends(clock: Clock) -> None:
+    made = Counters(clock=clock)
+    made.add("a", 60)
+    clock.now += 59
+    assert made.add("a", 60) == (2, 1.0)
+    clock.now += 1
+    assert made.look("a").used == 0
+    assert made.add("a", 60) == (1, 60.0)
+
+
+def test_a_window_in_redis_ends(redis: str, prefix: str) -> None:
+    Counters(redis_url=redis).add("a", 60)
+    with redis_client.Redis.from_url(redis) as client:
+        assert 50_000 < client.pttl(f"{prefix}a") <= 60_000
+        client.persist(f"{prefix}a")
+        Counters(redis_url=redis).add("a", 60)
+        assert client.pttl(f"{prefix}a") > 0  # no key stays for ever
+
+
+def test_processes_share_what_is_in_redis(redis: str, prefix: str) -> None:
+    one, other = Counters(redis_url=redis), Counters(redis_url=redis)
+    one.add("a", 60)
+    assert other.add("a", 60).used == 2
+
+
+def test_flask_limiters_strategies_count_with_it(made: Counters) -> None:
+    strategy, rate = FixedWindowRateLimiter(made), parse("2/minute")
+    assert [strategy.hit(rate, "me") for _ in range(3)] == [True, True, False]
+    assert not strategy.test(rate, "me")
+    stats = strategy.get_window_stats(rate, "me")
+    assert stats.remaining == 0
+    assert 0 < stats.reset_time - time.time() <= 60
+    strategy.clear(rate, "me")
+    assert strategy.test(rate, "me")
+
+
+def test_addresses_without_end_take_no_memory_without_end(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(counters, "LIMIT", 100)
+    made = Counters(clock=clock)
+    made.add("a name", 900)
+    for number in range(1000):
+        made.add(f"address {number}", 60)
+    kept = [made.look(f"address {number}").used for number in range(1000)]
+    assert sum(kept) <= 101
+    assert all(kept[-100:])
+    assert made.look("a name").used == 1  # of another length: floods of addresses do not reach it
+    clock.now += 61
+    made.add("somebody", 60)
+    assert made.look("address 999").used == 0
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 30)), max_size=60))
+def test_no_more_than_the_limit_passes_in_any_window(events: list[tuple[str, int]]) -> None:
+    clock = Clock()
+    made, passed = Counters(clock=clock), {}
+    for key, pause in events:
+        clock.now += pause
+        window = made.add(key, 60)
+        began = clock.now - (60 - window.left)
+        passed.setdefault((key, began), []).append(clock.now)
+        assert window.used == len(passed[key, began])
+        assert all(began <= at < began + 60 for at in passed[key, began])
+
+
+# --- Redis is away -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost", [closed_port, silent_server, dropping_server])
+def test_losing_redis_costs_one_short_wait_and_counts_go_on_here(lost: Any, clock: Clock) -> None:
+    with lost() as (port, _):
+        assert_counts_go_on(f"redis://127.0.0.1:{port}/0", clock)
+
+
+def test_a_wrong_password_costs_no_more(own_redis: Any, clock: Clock) -> None:
+    url, start = own_redis
+    start("--requirepass", "right")
+    assert_counts_go_on(url.replace("//", "//:wrong@"), clock)
+
+
+def assert_counts_go_on(url: str, clock: Clock) -> None:
+    breaker = Breaker("redis", REDIS, clock=clock)
+    made = Counters(redis_url=url, breaker=breaker, clock=clock)
+    assert [made.add("a", 60).used for _ in range(500)] == list(range(1, 501))
+    assert made.look("a").used == 500
+    assert breaker.failures_total == 1
+    clock.now += 34
+    assert made.add("a", 60).used == 501
+    assert breaker.failures_total == 2
+
+
+def test_redis_is_used_again_when_it_is_back(own_redis: Any, clock: Clock) -> None:
+    url, start = own_redis
+    made = Counters(redis_url=url, breaker=Breaker("redis", REDIS, clock=clock), clock=clock)
+    assert made.add("a", 60).used == 1  # here
+    start()
+    assert made.add("a", 60).used == 2  # not asked: it was away a moment ago
+    clock.now += 34
+    assert [made.add("a", 60).used for _ in range(2)] == [1, 2]
+    assert Counters(redis_url=url).look("a").used == 2
+
+
+def test_a_redis_known_to_be_away_is_not_asked(redis: str, prefix: str) -> None:
+    breaker = Breaker("redis", REDIS)
+    with pytest.raises(UpstreamUnavailable):
+        breaker.call(_fail)
+    made = Counters(redis_url=redis, breaker=breaker)
+    assert made.add("a", 60).used == 1
+    assert Counters(redis_url=redis).look("a").used == 0
+
+
+def _fail() -> None:
+    raise UpstreamUnavailable("redis", "gone")
+
+
+def test_what_somebody_else_stored_under_our_key_is_no_error(redis: str, prefix: str) -> None:
+    with redis_client.Redis.from_url(redis) as client:
+        client.set(f"{prefix}a", "not a number", ex=60)
+        client.lpush(f"{prefix}b", "a list")
+        client.expire(f"{prefix}b", 60)
+    for key in ("a", "b"):
+        made = Counters(redis_url=redis)
+        assert made.look(key).used == 0
+        assert made.add(key, 60).used == 1
+
+
+def test_an_address_that_is_none_is_refused_at_the_start() -> None:
+    with pytest.raises(ConfigError, match="REDIS_URL"):
+        Counters(redis_url="ftp://127.0.0.1/0")
