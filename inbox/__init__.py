@@ -8,9 +8,6 @@ if TYPE_CHECKING:
     from flask import Flask
 
     from inbox.config import Config
-    from inbox.runtime import Services
-
-__version__ = "0.1.0"
 
 
 def create_app(config: Config | None = None) -> Flask:
@@ -42,15 +39,15 @@ def create_app(config: Config | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     if config.cors_origins:
         CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
-    services = build(config, ProfileCache(app, config))
-    app.extensions["inbox"] = services
+    runtime = build(config, ProfileCache(app, config))
+    app.extensions["inbox"] = runtime
     register(app)
     headers.register(app, config)
-    Limits(app, services)
+    Limits(app, config, runtime.db, runtime.profiles.breaker)
     _register_blueprints(app)
     cli.register(app)
     if config.dispatcher:
-        app.before_request(services.start)  # the net under gunicorn's hook and `flask run`
+        app.before_request(runtime.start)  # the net under gunicorn's hook and `flask run`
     cli.prepare_flask_run(app)
     return app
 
@@ -58,18 +55,14 @@ def create_app(config: Config | None = None) -> Flask:
 def _register_blueprints(app: Flask) -> None:
     from inbox.accounts.routes import bp as accounts
     from inbox.bot.routes import bp as bot
+    from inbox.contacts.routes import bp as contacts
     from inbox.conversations.routes import bp as conversations
+    from inbox.media.routes import bp as media
     from inbox.operations.admin_routes import bp as admin
     from inbox.operations.routes import bp as health
     from inbox.users.sign_in.routes import bp as auth
     from inbox.web.openapi.routes import bp as docs
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, bot, accounts, admin, auth, health, docs):
+    for blueprint in (webhooks, conversations, media, contacts, bot, accounts, admin, auth, health, docs):
         app.register_blueprint(blueprint)
-
-
-def services_of(app: Flask) -> Services:
-    """What create_app wired into `app`."""
-    services: Services = app.extensions["inbox"]
-    return services

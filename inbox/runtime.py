@@ -7,6 +7,7 @@ import random
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from sqlalchemy import inspect, text
 
@@ -32,17 +33,22 @@ from inbox.operations.probes import Health
 from inbox.operations.processes import Kind
 from inbox.operations.reporter import Reporter
 from inbox.operations.watch import DATABASE, Watch
+from inbox.outbox.deliver import Delivery
 from inbox.resilience import Bulkhead, Upstream
 from inbox.webhooks.applying.apply import IngestSettings
 from inbox.webhooks.journal.journal import Journal
-from inbox.worker.crews import build_dispatcher
+from inbox.worker.crews import Crews
 from inbox.worker.dispatcher import DRAIN, Dispatcher
+from inbox.worker.housekeeping import Housekeeping
+
+if TYPE_CHECKING:
+    from flask import Flask
 
 _NOT_REQUESTS = 8  # connections for the dispatcher's own threads beside its crews' hands, the journal, the reporter
 
 
 @dataclass
-class Services:
+class Runtime:
     """Shared by all threads of a process; every part is thread-safe."""
 
     config: Config
@@ -62,7 +68,7 @@ class Services:
     stopping: threading.Event
 
     def __post_init__(self) -> None:
-        self.reporter = Reporter(self)
+        self.reporter = Reporter(self.db, self.watch, self.profiles, lambda: self.dispatching)
         self._dispatcher: Dispatcher | None = None
         self._pid = 0
         self._lock = threading.Lock()
@@ -108,7 +114,9 @@ class Services:
             return
         with self._lock:
             if self._pid != os.getpid():
-                self._dispatcher = build_dispatcher(self)
+                self._dispatcher = crews_of(self).dispatcher(
+                    deliver_threads=self.config.deliver_threads, answer_threads=self.config.answer_threads
+                )
                 self._dispatcher.start()
                 self._pid = os.getpid()
 
@@ -127,7 +135,7 @@ class Services:
         return drained
 
 
-def build(config: Config, profiles: ProfileCache) -> Services:
+def build(config: Config, profiles: ProfileCache) -> Runtime:
     """Everything, wired together. Opens no connection and starts no thread."""
     db = _database(config)
     wakeups = Wakeups(db, remote=not config.dispatcher)
@@ -156,7 +164,7 @@ def build(config: Config, profiles: ProfileCache) -> Services:
         rng=rng,
         note=watch.note,
     )
-    return Services(
+    return Runtime(
         config=config,
         db=db,
         cipher=TokenCipher(config.encryption_keys),
@@ -178,6 +186,27 @@ def build(config: Config, profiles: ProfileCache) -> Services:
         watch=watch,
         stopping=threading.Event(),
     )
+
+
+def crews_of(runtime: Runtime) -> Crews:
+    """What the dispatcher of this process works with."""
+    db, cipher, wakeups = runtime.db, runtime.cipher, runtime.wakeups
+    rng = random.Random()  # noqa: S311 (jitter, no secret)
+    return Crews(
+        db=db,
+        wakeups=wakeups,
+        ingesting=runtime.ingest_settings,
+        delivery=Delivery(db, runtime.whatsapp, cipher, rng, runtime.stopping, runtime.watch.note),
+        answering=runtime.answering,
+        housekeeping=Housekeeping(db, runtime.config, runtime.whatsapp, cipher, wakeups),
+        stopping=runtime.stopping,
+    )
+
+
+def runtime_of(app: Flask) -> Runtime:
+    """What create_app wired into `app`."""
+    found: Runtime = app.extensions["inbox"]
+    return found
 
 
 def _database(config: Config) -> Database:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from inbox.db import Database
 from inbox.models import Account, Conversation, DeadLetter, Message, WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from inbox.webhooks.routes import new_event
 
@@ -68,10 +68,10 @@ def store_events(db: Database, *bodies: bytes) -> None:
             session.flush()
 
 
-def ingest(services: Services, *bodies: bytes) -> Ingested:
+def ingest(runtime: Runtime, *bodies: bytes) -> Ingested:
     """Store webhooks and ingest everything that is pending."""
-    store_events(services.db, *bodies)
-    return ingest_batch(services.db, settings=services.ingest_settings)
+    store_events(runtime.db, *bodies)
+    return ingest_batch(runtime.db, settings=runtime.ingest_settings)
 
 
 def all_messages(db: Database) -> list[Message]:

@@ -12,14 +12,13 @@ from flask import Flask
 from sqlalchemy import select
 from werkzeug.test import TestResponse
 
-from inbox import services_of
 from inbox.accounts.service import all_accounts
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, Conversation, DeadLetter, Message, MessageStatus
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from tests.auth.people import PASSWORD, local_user, session_of
 from tests.builders import NUMBER_ID, ingest, signed, text_message, webhook
 from tests.conftest import APP_SECRET
@@ -122,7 +121,7 @@ class World:
     """An installation with two numbers and somebody of each kind."""
 
     app: Flask
-    services: Services
+    runtime: Runtime
     ids: Mapping[str, str]
     tokens: Mapping[str, str]
 
@@ -148,14 +147,14 @@ def _filled(value: Any, ids: Mapping[str, str]) -> Any:
 
 def make_world(app: Flask) -> World:
     """Two numbers, a conversation at the first, and people whose rights differ."""
-    services = services_of(app)
-    db = services.db
+    runtime = runtime_of(app)
+    db = runtime.db
     with db.writing() as session:
         now = db.now(session)
         other = Account(id=new_id(), name="Other", phone_number_id=OTHER_NUMBER, created_at=now, updated_at=now)
         session.add(other)
     here = next(account.id for account in all_accounts(db) if account.phone_number_id == NUMBER_ID)
-    ingest(services, webhook(messages=[text_message(at=int(now.timestamp()))]))
+    ingest(runtime, webhook(messages=[text_message(at=int(now.timestamp()))]))
     people = {
         "stranger": local_user(db, "stranger@example.com", [Grant(Role.VIEWER, other.id)], password=None),
         "elsewhere": local_user(db, "elsewhere@example.com", [Grant(Role.ADMIN, other.id)], password=None),
@@ -165,7 +164,7 @@ def make_world(app: Flask) -> World:
         "here": local_user(db, "here@example.com", [Grant(Role.ADMIN, here)], password=None),
     }
     tokens = {name: session_of(db, user.id) for name, user in people.items()}
-    return World(app, services, _rows(db, here) | {"viewer": str(people["viewer"].id)}, tokens)
+    return World(app, runtime, _rows(db, here) | {"viewer": str(people["viewer"].id)}, tokens)
 
 
 def _rows(db: Database, account_id: UUID) -> dict[str, str]:

@@ -14,13 +14,13 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database, migrations
 from inbox.logs import set_request_id
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests import servers
 from tests.contract.conformance import ConformingClient
@@ -120,20 +120,20 @@ def app(config: Config) -> Iterator[Flask]:
     made = create_app(config)
     made.testing = True
     made.test_client_class = ConformingClient
-    services = services_of(made)
-    services.prepare_database()
+    runtime = runtime_of(made)
+    runtime.prepare_database()
     yield made
-    assert services.close(5)
+    assert runtime.close(5)
 
 
 @pytest.fixture
-def services(app: Flask) -> Services:
-    return services_of(app)
+def runtime(app: Flask) -> Runtime:
+    return runtime_of(app)
 
 
 @pytest.fixture
-def db(services: Services) -> Database:
-    return services.db
+def db(runtime: Runtime) -> Database:
+    return runtime.db
 
 
 @pytest.fixture
@@ -171,13 +171,13 @@ def live_config(config: Config, sandbox: Sandbox) -> Config:
 
 
 @pytest.fixture
-def live(live_config: Config) -> Iterator[Services]:
+def live(live_config: Config) -> Iterator[Runtime]:
     """Services over the sandbox; the test works their crews step by step."""
     made = create_app(live_config)
-    services = services_of(made)
-    services.prepare_database()
-    yield services
-    assert services.close(5)
+    runtime = runtime_of(made)
+    runtime.prepare_database()
+    yield runtime
+    assert runtime.close(5)
 
 
 # --- what this machine cannot run --------------------------------------------------------------------------------

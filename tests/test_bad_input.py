@@ -75,12 +75,12 @@ SENT: dict[str, tuple[bytes, dict[str, str], int, str]] = {
 @on_sqlite
 @pytest.mark.parametrize("endpoint", WITH_BODY)
 def test_a_body_that_is_none_is_refused_and_changes_nothing(world: World, endpoint: str) -> None:
-    before = contents(world.services.db)
+    before = contents(world.runtime.db)
     for what, (data, headers, status, code) in SENT.items():
         case = replace(CASES[endpoint], body=None, data=data, headers=headers)
         response = world.call(case, "admin")
         assert (what, response.status_code, response.json["code"]) == (what, status, code)
-    assert contents(world.services.db) == before
+    assert contents(world.runtime.db) == before
 
 
 # --- fields ------------------------------------------------------------------------------------------------------
@@ -145,25 +145,25 @@ def test_every_route_with_a_body_has_bad_values_for_it() -> None:
 @pytest.mark.parametrize("endpoint", FIELDS)
 def test_a_bad_value_is_refused_by_its_pointer_and_changes_nothing(world: World, endpoint: str) -> None:
     case = CASES[endpoint]
-    before = contents(world.services.db)
+    before = contents(world.runtime.db)
     for name, values in FIELDS[endpoint].items():
         for value in values:
             response = world.call(replace(case, body={**case.body, name: value}), "admin")
             shown = (name, repr(value)[:40], response.status_code, response.json.get("code"))
             assert shown[2:] == (400, "validation_error"), shown
             assert any(pointer.split("/")[1:2] == [name] for pointer in pointers(response)), (shown, response.json)
-    assert contents(world.services.db) == before
+    assert contents(world.runtime.db) == before
 
 
 @on_sqlite
 @pytest.mark.parametrize("endpoint", WITH_BODY)
 def test_an_unknown_field_is_refused_by_its_name(world: World, endpoint: str) -> None:
     case = CASES[endpoint]
-    before = contents(world.services.db)
+    before = contents(world.runtime.db)
     response = world.call(replace(case, body={**case.body, "sur/prise~": 1}), "admin")
     assert response.status_code == 400
     assert "/sur~1prise~0" in pointers(response)
-    assert contents(world.services.db) == before
+    assert contents(world.runtime.db) == before
 
 
 # --- queries and paths -------------------------------------------------------------------------------------------
@@ -250,14 +250,14 @@ ROW_WRITES = [
 @on_sqlite
 @pytest.mark.parametrize("endpoint", ROW_WRITES)
 def test_an_administrator_of_another_number_changes_nothing_here(world: World, endpoint: str) -> None:
-    before = contents(world.services.db)
+    before = contents(world.runtime.db)
     assert world.call(CASES[endpoint], "elsewhere").status_code in (403, 404)
-    assert contents(world.services.db) == before
+    assert contents(world.runtime.db) == before
 
 
 @on_sqlite
 def test_a_reply_to_a_message_of_another_conversation_is_refused_as_if_there_were_none(world: World) -> None:
-    db = world.services.db
+    db = world.runtime.db
     with db.writing() as session:
         row = session.get_one(Message, UUID(world.ids["failed"]))
         row.conversation_id, row.wa_message_id = row.conversation_id, None
@@ -271,7 +271,7 @@ def test_a_reply_to_a_message_of_another_conversation_is_refused_as_if_there_wer
 @on_sqlite
 @pytest.mark.parametrize("endpoint", ["conversations.send_message", "conversations.resend_message"])
 def test_when_the_reply_window_has_closed_nothing_is_queued(world: World, endpoint: str) -> None:
-    db = world.services.db
+    db = world.runtime.db
     with db.writing() as session:
         past = db.now(session) - timedelta(hours=24, seconds=1)
         session.execute(update(Conversation).values(last_inbound_at=past))
@@ -283,7 +283,7 @@ def test_when_the_reply_window_has_closed_nothing_is_queued(world: World, endpoi
 
 @on_sqlite
 def test_headers_from_hell_are_refused_or_ignored(world: World) -> None:
-    before = contents(world.services.db)
+    before = contents(world.runtime.db)
     send = CASES["conversations.send_message"]
     for headers, status in (
         ({"Idempotency-Key": "x" * 256}, 400),
@@ -294,4 +294,4 @@ def test_headers_from_hell_are_refused_or_ignored(world: World) -> None:
         response = world.call(case, "admin")
         assert response.status_code == (status or 200)
         assert "<" not in response.headers["X-Request-Id"]
-    assert json.dumps(contents(world.services.db)) == json.dumps(before)
+    assert json.dumps(contents(world.runtime.db)) == json.dumps(before)

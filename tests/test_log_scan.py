@@ -36,8 +36,8 @@ def test_a_key(db):
 def test_a_setting(config, app):
     say(config.gemini_api_key)
 
-def test_an_access_token(services):
-    services.cipher.encrypt("EAAGsomethingsecret")
+def test_an_access_token(runtime):
+    runtime.cipher.encrypt("EAAGsomethingsecret")
     say({"token": "EAAGsomethingsecret"})
 
 def test_a_password():

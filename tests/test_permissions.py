@@ -63,7 +63,7 @@ def test_the_administrator_of_one_number_does_not_administer_the_installation(wo
     "endpoint", ["bot.get_profile", "bot.put_profile", "accounts.update_account", "accounts.delete_account"]
 )
 def test_the_administrator_of_one_number_administers_it_and_no_other(world: World, endpoint: str) -> None:
-    with world.services.db.reading() as session:
+    with world.runtime.db.reading() as session:
         other = session.execute(select(Account.id).where(Account.phone_number_id == OTHER_NUMBER)).scalar_one()
     assert world.call(CASES[endpoint], "here", account=str(other)).status_code == 403
     assert world.call(CASES[endpoint], "here").status_code == 200
@@ -78,10 +78,10 @@ def test_lists_hold_nothing_of_other_numbers(world: World) -> None:
 @on_sqlite
 @pytest.mark.parametrize("caller", ["viewer", "manager", "admin"])
 def test_who_is_switched_off_is_refused_everywhere_at_once(world: World, caller: str) -> None:
-    with world.services.db.writing() as session:
+    with world.runtime.db.writing() as session:
         query = select(User).where(User.email == f"{caller}@example.com")
         session.execute(query).scalar_one().disabled_at = utc_now()
-    world.services.identities.forget()
+    world.runtime.identities.forget()
     for endpoint, case in CASES.items():
         if case.expected[0] == 401:
             response = world.call(case, caller)

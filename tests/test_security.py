@@ -17,13 +17,13 @@ import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from inbox.web.limits import counters
 from inbox.web.limits.counters import Counters
 from tests.auth.people import PASSWORD, local_user
@@ -79,7 +79,7 @@ def told_all(response: Any) -> str:
 
 def test_s1_a_stranger_asks_no_query_of_any_route(config: Config) -> None:
     app = create_app(dataclasses.replace(config, rate_limit_anonymous=40))
-    client, db = app.test_client(), services_of(app).db
+    client, db = app.test_client(), runtime_of(app).db
     statuses = []
     with asked(db) as queries:
         for rule in app.url_map.iter_rules():
@@ -90,7 +90,7 @@ def test_s1_a_stranger_asks_no_query_of_any_route(config: Config) -> None:
     assert queries == []
     assert {*statuses[:40]} == {401}
     assert {*statuses[40:]} <= {429}
-    services_of(app).close(5)
+    runtime_of(app).close(5)
 
 
 def test_s2_all_guesses_look_the_same_and_then_cost_no_query(app: Flask, stranger: FlaskClient, db: Database) -> None:
@@ -157,7 +157,7 @@ def test_s6_health_tells_states_and_probes_are_shared(config: Config) -> None:
         assert not re.search(r"geheim|127\.0\.0\.1|Error|refused|Traceback|/work|/tmp", each.text), each.text
     taken = {each.json["timestamp"] for each in answers[:3]}
     assert len(taken) == 1
-    services_of(app).close(5)
+    runtime_of(app).close(5)
 
 
 def test_s7_guesses_at_passwords_are_few_and_all_look_the_same(app: Flask, db: Database) -> None:
@@ -264,7 +264,7 @@ def test_s11_a_header_makes_nobody_somebody_else(config: Config) -> None:
         for n in range(4)
     ]
     assert [each.status_code for each in invented] == [404, 404, 404, 429]
-    services_of(app).close(5)
+    runtime_of(app).close(5)
 
 
 def test_s12_other_sites_can_read_frame_and_write_nothing(app: Flask, db: Database) -> None:
@@ -308,9 +308,9 @@ def test_s14_the_description_costs_no_query(stranger: FlaskClient, db: Database,
 
 
 @pytest.fixture
-def outsider(app: Flask, db: Database, services: Services) -> FlaskClient:
+def outsider(app: Flask, db: Database, runtime: Runtime) -> FlaskClient:
     """Somebody with every right over one account, while the conversations are another's."""
-    ingest(services, webhook(messages=[text_message("for your eyes only", at=int(utc_now().timestamp()))]))
+    ingest(runtime, webhook(messages=[text_message("for your eyes only", at=int(utc_now().timestamp()))]))
     made = app.test_client()
     key = keys.create(db, name="Outsider", role=Role.ADMIN, accounts=[another_account(db)])
     made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key.secret}"
@@ -364,5 +364,5 @@ def test_m4_a_key_that_was_ended_is_refused_at_once(app: Flask, client: FlaskCli
     assert client.get("/accounts").status_code == 200
     for row in keys.listed(db):
         keys.revoke(db, row.prefix)
-    services_of(app).identities.forget()
+    runtime_of(app).identities.forget()
     assert client.get("/accounts").status_code == 401

@@ -13,7 +13,7 @@ from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, Accoun
 from inbox.auth.access import Permission
 from inbox.db.wake import Work
 from inbox.errors import AccountBeingRemoved, AccountExists
-from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, services, spec
+from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, runtime, spec
 
 bp = Blueprint("accounts", __name__)
 
@@ -23,7 +23,7 @@ bp = Blueprint("accounts", __name__)
 @spec.validate(resp=Answers(HTTP_200=list[AccountRow]), tags=["accounts"])
 def list_accounts(query: AccountQuery) -> Response:
     """The business numbers the caller may see, oldest first."""
-    return answer_page(AccountRow, service.list_accounts(services().db, access(), query))
+    return answer_page(AccountRow, service.list_accounts(runtime().db, access(), query))
 
 
 @bp.get("/accounts/<uuid:account_id>")
@@ -31,7 +31,7 @@ def list_accounts(query: AccountQuery) -> Response:
 @spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
 def get_account(account_id: UUID) -> Response:
     """One business number."""
-    return answer(service.get_account(services().db, access(), account_id))
+    return answer(service.get_account(runtime().db, access(), account_id))
 
 
 @bp.post("/accounts")
@@ -44,8 +44,8 @@ def create_account(json: AccountBody) -> Response:
     One that was removed comes back with its conversations (`restored`); what it had not sent then stays unsent.
     """
     idempotency_key(None)  # the phone_number_id is the key; one in the header has to be well-formed all the same
-    made = adding.create(services().db, services().cipher, access(), json, _retention())
-    services().identities.forget()
+    made = adding.create(runtime().db, runtime().cipher, access(), json, _retention())
+    runtime().identities.forget()
     row = AccountMade(**made.row.model_dump(), restored=made.restored)
     return answer(row, 201 if made.created else 200)
 
@@ -55,8 +55,8 @@ def create_account(json: AccountBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
 def update_account(account_id: UUID, json: AccountPatch) -> Response:
     """Change some fields; null takes a value out. A new access_token resumes a number that lacked a good one."""
-    row = changes.update(services().db, services().cipher, access(), account_id, json)
-    services().wakeups.ring(Work.DELIVER)
+    row = changes.update(runtime().db, runtime().cipher, access(), account_id, json)
+    runtime().wakeups.ring(Work.DELIVER)
     return answer(row)
 
 
@@ -65,10 +65,10 @@ def update_account(account_id: UUID, json: AccountPatch) -> Response:
 @spec.validate(resp=Answers(HTTP_200=AccountGone), tags=["accounts"])
 def delete_account(account_id: UUID) -> Response:
     """Put a business number out of use at once. It can be brought back for a time, by adding it again."""
-    until = removal.delete(services().db, access(), account_id, _retention())
-    services().identities.forget()
+    until = removal.delete(runtime().db, access(), account_id, _retention())
+    runtime().identities.forget()
     return answer(AccountGone(id=account_id, restorable_until=until))
 
 
 def _retention() -> timedelta:
-    return timedelta(days=services().config.account_retention_days)
+    return timedelta(days=runtime().config.account_retention_days)

@@ -22,7 +22,7 @@ from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import cached_profile, current_version
 from inbox.bot.prompt import MAX_HISTORY, presentable, system_text, turns
 from inbox.bot.schemas import ProfileContent
-from inbox.conversations.rows import shown_name
+from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_OUTAGES, AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
 from inbox.db import Database
@@ -114,7 +114,7 @@ class Answering:
             return
         with self.db.writing() as session:
             jobs.request_receipt(session, claim.account_id, claim.conversation_id, newest, scene.now, typing=True)
-        self.wakeups.ring(Work.REST)
+        self.wakeups.ring(Work.HOUSEKEEPING)
 
     def _generate(self, profile: ProfileContent, scene: _Scene) -> Generated:
         history = turns(scene.messages, scene.customer_name)

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.conversations.rows import shown_name
+from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
 from inbox.db import Database, insert

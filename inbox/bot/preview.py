@@ -7,18 +7,17 @@ is bounded by Gemini's deadline, and by a bulkhead of a quarter of the request t
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from inbox.auth.access import Access
+from inbox.bot.model import Models
 from inbox.bot.profiles import get_profile
 from inbox.bot.prompt import fenced, presentable, system_text
 from inbox.bot.schemas import Preview, ProfileContent
+from inbox.db import Database
 from inbox.errors import DomainError, TemporarilyUnavailable, UpstreamError, UpstreamRejected
 from inbox.gateways.gemini import Turn
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
+from inbox.resilience import Bulkhead
 
 log = logging.getLogger(__name__)
 
@@ -35,11 +34,13 @@ class BotUnavailable(TemporarilyUnavailable):
     code, title = "bot_unavailable", "The model cannot be reached just now. Try again shortly."
 
 
-def preview(services: Services, access: Access, account_id: UUID, message: str) -> Preview:
+def preview(
+    db: Database, models: Models, previews: Bulkhead, access: Access, account_id: UUID, message: str
+) -> Preview:
     """Raises AccountNotFound, PermissionDenied, BotRefused, BotUnavailable."""
-    row = get_profile(services.db, access, account_id)
+    row = get_profile(db, access, account_id)
     profile = ProfileContent.model_validate(row.model_dump(exclude={"id", "account_id", "updated_at"}))
-    ask = services.previews(services.models.generate)
+    ask = previews(models.generate)
     try:
         generated = ask(profile.model, system_text(profile), [Turn("user", fenced(message))])
     except UpstreamRejected as error:

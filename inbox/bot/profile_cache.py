@@ -28,7 +28,7 @@ from cachelib.serializers import BaseSerializer
 from flask import Flask
 from flask_caching import Cache
 
-from inbox.config import Config, Policy
+from inbox.config import REDIS, Config
 from inbox.errors import ConfigError, DatabaseUnavailable, UpstreamUnavailable
 from inbox.memory.copies import NO_CONTENT, Copies
 from inbox.memory.flights import Flights
@@ -47,9 +47,6 @@ NEGATIVE_TTL = 30.0  # seconds "there is no profile" is kept
 #: Entries. More than there are accounts, because a full SimpleCache sorts itself at every write (1 ms per 5,000).
 THRESHOLD = 10_000
 PREFIX = "inbox:cache:"  # of keys in Redis
-
-#: One attempt, one failure, thirty seconds without: losing Redis costs a lookup 0.2 s once.
-REDIS = Policy(total=0.2, connect=0.2, read=0.2, minimum=0.0, breaker_failures=1, breaker_open=30.0)
 
 Backend = Literal["simple", "redis", "off"]
 

@@ -10,7 +10,7 @@ from spectree import Response as Answers
 from inbox.auth.access import Permission
 from inbox.bot import preview, profiles
 from inbox.bot.schemas import Preview, PreviewBody, ProfileContent, ProfileRow
-from inbox.web import access, answer, raises, requires, services, spec
+from inbox.web import access, answer, raises, requires, runtime, spec
 
 bp = Blueprint("bot", __name__)
 
@@ -20,7 +20,7 @@ bp = Blueprint("bot", __name__)
 @spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
 def get_profile(account_id: UUID) -> Response:
     """The profile of an account; empty fields when none was stored yet."""
-    return answer(profiles.get_profile(services().db, access(), account_id))
+    return answer(profiles.get_profile(runtime().db, access(), account_id))
 
 
 @bp.put("/bot/profile/<uuid:account_id>")
@@ -28,7 +28,7 @@ def get_profile(account_id: UUID) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
 def put_profile(account_id: UUID, json: ProfileContent) -> Response:
     """Replace the profile. The next answer uses it, in every process."""
-    return answer(profiles.put_profile(services().db, access(), account_id, json))
+    return answer(profiles.put_profile(runtime().db, access(), account_id, json))
 
 
 @bp.post("/bot/preview/<uuid:account_id>")
@@ -37,4 +37,5 @@ def put_profile(account_id: UUID, json: ProfileContent) -> Response:
 @spec.validate(resp=Answers(HTTP_200=Preview), tags=["bot"])
 def preview_answer(account_id: UUID, json: PreviewBody) -> Response:
     """What the bot would answer a customer who writes `message`. Nothing is sent."""
-    return answer(preview.preview(services(), access(), account_id, json.message))
+    held = runtime()
+    return answer(preview.preview(held.db, held.models, held.previews, access(), account_id, json.message))

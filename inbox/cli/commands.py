@@ -19,7 +19,6 @@ from cryptography.fernet import Fernet
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
 
-from inbox import create_app, services_of
 from inbox.accounts import service as accounts
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
@@ -35,6 +34,7 @@ from inbox.operations.doctor import Finding, Level, examine, examine_numbers, pr
 from inbox.operations.incidents import list_incidents
 from inbox.operations.watch import DATABASE
 from inbox.resilience import UPSTREAMS
+from inbox.runtime import runtime_of
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +57,17 @@ def prepare_flask_run(app: Flask) -> None:
         return
     if context.params.get("debug") and os.environ.get("WERKZEUG_RUN_MAIN") != "true":
         return  # the reloader's parent serves nothing
-    services = services_of(app)
-    if not services.config.production:
-        services.prepare_database()
-    services.start()
-    atexit.register(services.close)
+    runtime = runtime_of(app)
+    if not runtime.config.production:
+        runtime.prepare_database()
+    runtime.start()
+    atexit.register(runtime.close)
 
 
 @db_commands.command("upgrade")
 def upgrade() -> None:
     """Bring the schema up to date, and the default account in line with the environment. Safe to repeat."""
-    changed = services_of(current_app).prepare_database()
+    changed = runtime_of(current_app).prepare_database()
     click.echo("The schema was upgraded." if changed else "The schema is up to date.")
 
 
@@ -77,14 +77,14 @@ def downgrade(revision: str) -> None:
     """Take the schema back to REVISION ("base" removes every table)."""
     from inbox.db import migrations
 
-    changed = migrations.downgrade(services_of(current_app).db, revision)
+    changed = migrations.downgrade(runtime_of(current_app).db, revision)
     click.echo("The schema was taken back." if changed else "Nothing to do.")
 
 
 @account_commands.command("list")
 def list_accounts() -> None:
     """Show all numbers, and why one is paused."""
-    for account in accounts.all_accounts(services_of(current_app).db):
+    for account in accounts.all_accounts(runtime_of(current_app).db):
         state = f"paused {day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
         click.echo(f"{account.phone_number_id}  {account.phone_number or '-':15}  {state}")
 
@@ -94,11 +94,11 @@ def list_accounts() -> None:
 @click.option("--new-token", is_flag=True, help="Ask for a new access token (or read it from a pipe) and store it.")
 def resume_account(phone_number_id: str, new_token: bool) -> None:
     """Let a paused number send again: what waited leaves at once, in order."""
-    services = services_of(current_app)
+    runtime = runtime_of(current_app)
     token = _token() if new_token else None
-    if not resume(services.db, services.cipher, phone_number_id, token):
+    if not resume(runtime.db, runtime.cipher, phone_number_id, token):
         raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
-    services.wakeups.ring(Work.DELIVER)
+    runtime.wakeups.ring(Work.DELIVER)
     click.echo("Resumed.")
 
 
@@ -108,7 +108,7 @@ def resume_account(phone_number_id: str, new_token: bool) -> None:
 def check_accounts(phone_number_id: str | None, as_json: bool) -> None:
     """Ask WhatsApp whether a number, or every one, is set up well. Exit code 1 when there is a problem."""
     with _quiet():
-        findings = examine_numbers(services_of(current_app), phone_number_id)
+        findings = examine_numbers(runtime_of(current_app), phone_number_id)
     if not findings:
         raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
     raise SystemExit(_tell(findings, as_json=as_json))
@@ -120,8 +120,8 @@ def rotate_account_keys() -> None:
 
     Exit code 1 when there are tokens that none of the keys can read.
     """
-    services = services_of(current_app)
-    done = rotate_keys(services.db, services.cipher)
+    runtime = runtime_of(current_app)
+    done = rotate_keys(runtime.db, runtime.cipher)
     click.echo(f"{done.rotated} encrypted anew, {done.current} were already, {len(done.unreadable)} cannot be read.")
     for phone_number_id in done.unreadable:
         click.echo(f"None of ENCRYPTION_KEYS can read the token of {phone_number_id}; it was left as it is.")
@@ -149,15 +149,15 @@ def _secret(name: str) -> str:
 @with_appcontext
 def worker() -> None:
     """Run the dispatcher alone, until SIGTERM or Ctrl-C; then finish what is begun, within 20 s."""
-    services = services_of(current_app)
+    runtime = runtime_of(current_app)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
-        ensure_default(services.db, services.config, services.cipher)
-    services.start("worker")
+        ensure_default(runtime.db, runtime.config, runtime.cipher)
+    runtime.start("worker")
     ended.wait()
-    if not services.close():
+    if not runtime.close():
         raise click.ClickException("Some work did not end in time; its leases bring it back.")
 
 
@@ -172,7 +172,7 @@ def worker() -> None:
 def incidents(upstream: str | None, open_only: bool, days: float | None) -> None:
     """Which upstream was ill, from when to when, and what it affected; newest first."""
     since = utc_now() - timedelta(days=days) if days is not None else None
-    db = services_of(current_app).db
+    db = runtime_of(current_app).db
     try:
         with _quiet():
             page = list_incidents(
@@ -195,7 +195,7 @@ def incidents(upstream: str | None, open_only: bool, days: float | None) -> None
 def doctor(as_json: bool) -> None:
     """Try everything we depend on, and say in plain words what to do. Exit code 1 when there is a problem."""
     with _quiet():
-        findings = examine(services_of(current_app))
+        findings = examine(runtime_of(current_app))
     raise SystemExit(_tell(findings, as_json=as_json))
 
 
@@ -254,6 +254,6 @@ def demo(port: int, seconds: float | None, pace: float) -> None:
 
     logging.disable(logging.INFO)  # the app's own process logs; this one only arranges things
     try:
-        show.run(port, lambda config: services_of(create_app(config)), seconds=seconds, pace=pace)
+        show.run(port, seconds=seconds, pace=pace)
     except show.DemoError as error:
         raise click.ClickException(str(error)) from None

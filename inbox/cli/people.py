@@ -13,13 +13,13 @@ import click
 from flask import current_app
 from flask.cli import AppGroup
 
-from inbox import services_of
 from inbox.accounts import service as accounts
 from inbox.auth import keys
 from inbox.auth.access import OPERATOR, Grant, Role
 from inbox.clock import rfc3339, utc_now
 from inbox.errors import DatabaseUnavailable, DomainError, InvalidRequest
 from inbox.models import ApiKey
+from inbox.runtime import runtime_of
 from inbox.users import grants
 from inbox.users import service as users
 from inbox.users.schemas import MAX_NAME, UserRow, normal_email
@@ -54,14 +54,14 @@ def create_user(email: str, name: str | None, role: str, numbers: tuple[str, ...
         if len(name or "") > MAX_NAME:
             raise click.ClickException(f"The name is longer than {MAX_NAME} characters.")
         newcomer = users.Newcomer(address, (name or "").strip() or None, given, _password())
-        users.create_local(services_of(current_app).db, OPERATOR, newcomer)
+        users.create_local(runtime_of(current_app).db, OPERATOR, newcomer)
     click.echo(f"{address} can sign in.")
 
 
 @user_commands.command("list")
 def list_users() -> None:
     """Show everybody: since when, how they sign in, their roles and the permissions beside them."""
-    db = services_of(current_app).db
+    db = runtime_of(current_app).db
     with _refusals():
         everybody, numbers = users.all_users(db), _numbers()
     for user in everybody:
@@ -83,7 +83,7 @@ def _rights(user: UserRow, numbers: Mapping[UUID, str]) -> str:
 @click.argument("email")
 def change_password(email: str) -> None:
     """Give EMAIL a new password, which is asked for or read from a pipe, and sign them out everywhere."""
-    db = services_of(current_app).db
+    db = runtime_of(current_app).db
     with _refusals():
         user_id = users.find_user(db, email)
         users.change_password(db, OPERATOR, user_id, _password())
@@ -105,7 +105,7 @@ def enable_user(email: str) -> None:
 
 
 def _set_status(email: str, status: Literal["active", "disabled"]) -> None:
-    db = services_of(current_app).db
+    db = runtime_of(current_app).db
     with _refusals():
         row = users.set_status(db, OPERATOR, users.find_user(db, email), status)
     click.echo(f"{row.email} is {row.status}.")
@@ -118,7 +118,7 @@ def _set_status(email: str, status: Literal["active", "disabled"]) -> None:
 @click.option("--remove", is_flag=True, help="Take it away instead.")
 def change_role(email: str, role: str, numbers: tuple[str, ...], remove: bool) -> None:
     """Give EMAIL the role ROLE as well, for all numbers or for some."""
-    db = services_of(current_app).db
+    db = runtime_of(current_app).db
     with _refusals():
         given = [Grant(Role(role), account_id) for account_id in _account_ids(numbers) or [None]]
         changed = grants.change_roles(db, OPERATOR, users.find_user(db, email), given, remove=remove)
@@ -130,7 +130,7 @@ def _refusals() -> Iterator[None]:
     """What a service refuses, told to whoever typed the command; what it changes, to the processes that serve."""
     try:
         yield
-        services_of(current_app).identities.forget()
+        runtime_of(current_app).identities.forget()
     except InvalidRequest as error:
         problems = (f"{problem.pointer.strip('/')} {problem.problem}" for problem in error.problems)
         raise click.ClickException(f"The {'; the '.join(problems)}.") from None
@@ -158,7 +158,7 @@ def _account_ids(numbers: Sequence[str]) -> list[UUID | None]:
 
 def _numbers() -> dict[UUID, str]:
     """The phone number id of each account in use."""
-    return {account.id: account.phone_number_id for account in accounts.all_accounts(services_of(current_app).db)}
+    return {account.id: account.phone_number_id for account in accounts.all_accounts(runtime_of(current_app).db)}
 
 
 def _password() -> str:
@@ -184,7 +184,7 @@ def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None)
     expires_at = utc_now() + timedelta(days=days) if days is not None else None
     with _refusals():
         made = keys.create(
-            services_of(current_app).db,
+            runtime_of(current_app).db,
             name=name,
             role=Role(role),
             accounts=[each for each in _account_ids(numbers) if each] or None,
@@ -197,7 +197,7 @@ def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None)
 def list_keys() -> None:
     """Show all keys: when made, role, the part that identifies each, whether it still works, and for which numbers."""
     numbers, now = _numbers(), utc_now()
-    for key in keys.listed(services_of(current_app).db):
+    for key in keys.listed(runtime_of(current_app).db):
         only = ""
         if key.account_ids is not None:
             only = f"  only {', '.join(numbers.get(UUID(each), _DELETED) for each in key.account_ids)}"
@@ -217,7 +217,7 @@ def _state(key: ApiKey, now: datetime) -> str:
 def revoke_key(prefix: str) -> None:
     """Revoke the key that `keys list` shows as PREFIX."""
     with _refusals():
-        count = keys.revoke(services_of(current_app).db, prefix.rstrip("…"))
+        count = keys.revoke(runtime_of(current_app).db, prefix.rstrip("…"))
     if not count:
         raise click.ClickException("No valid key begins like that; see: flask --app wsgi keys list")
     click.echo("Revoked.")

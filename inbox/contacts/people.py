@@ -12,10 +12,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
+from inbox.contacts.identity import Identity
 from inbox.contacts.merge import merge_contacts
 from inbox.db import one_of_pairs
 from inbox.models import Contact, ContactChange
-from inbox.webhooks.parsing.records import Identity
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Select, any_, bindparam, func, literal, or_, select
 from sqlalchemy.dialects import postgresql
 
-from inbox.conversations.rows import CONTACTS
+from inbox.models import CONTACTS
 
 FEW = 2000  # matches to look up; a walk meets one of more than that soon enough, among a million
 _TRIGRAM = 3  # characters

@@ -1,4 +1,4 @@
-"""Lists of conversations, messages and contacts: at most a page of rows is read, however many there are.
+"""Lists of conversations and messages: at most a page of rows is read, however many there are.
 
 A statement is built once for each combination of filters and kept: to build one, and the key by which SQLAlchemy finds
 its compiled form, costs as much as the database needs to answer it. What a partial index is for stands in the text,
@@ -19,22 +19,13 @@ from inbox.auth.access import Access
 from inbox.clock import to_milliseconds
 from inbox.contacts import search
 from inbox.conversations.rows import (
-    ACCOUNTS,
-    CONTACT,
-    CONTACTS,
     CONVERSATION,
-    CONVERSATIONS,
     MESSAGE,
-    MESSAGES,
-    contact_rows,
     conversation_rows,
     message_rows,
-    values_of,
 )
 from inbox.conversations.schemas import (
     COUNTED,
-    ContactQuery,
-    ContactRow,
     ConversationCounts,
     ConversationQuery,
     ConversationRow,
@@ -44,7 +35,9 @@ from inbox.conversations.schemas import (
 from inbox.conversations.service import visible
 from inbox.db import Database, fixed
 from inbox.db.paging import Cursor, Page, behind, following, place
+from inbox.db.queries import values_of
 from inbox.errors import AccountNotFound
+from inbox.models import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES
 
 UNREAD, NEEDS_HUMAN = text("conversations.unread_count > 0"), text("conversations.needs_human")
 
@@ -180,35 +173,6 @@ def _messages(cursor: bool, before: bool) -> Select[Any]:
     if before:
         statement = statement.where(MESSAGES.c.timestamp < bindparam("before"))
     return statement
-
-
-# --- contacts ----------------------------------------------------------------------------------------------------
-
-
-def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[ContactRow]:
-    """Newest first. Raises AccountNotFound, PermissionDenied."""
-    access.require(query.account_id)
-    cursor = Cursor.decode(query.cursor)
-    values = {"account_id": query.account_id, **place(cursor, query.limit)}
-    statement = _contacts(cursor is not None)
-    with db.querying() as connection:
-        narrowed = search.narrowed(connection, statement, CONTACTS.c.id, query.account_id, query.q)
-        found = values_of(connection.execute(narrowed, values))
-    if not found:
-        _require_account(db, access, query.account_id)
-    return Page(contact_rows(found[: query.limit]), following(found, query.limit, "created_at"))
-
-
-@cache
-def _contacts(cursor: bool) -> Select[Any]:
-    statement = (
-        select(*CONTACT)
-        .join(ACCOUNTS, CONTACTS.c.account_id == ACCOUNTS.c.id)
-        .where(CONTACTS.c.account_id == bindparam("account_id"), ACCOUNTS.c.deleted_at.is_(None))
-        .order_by(CONTACTS.c.created_at.desc(), CONTACTS.c.id.desc())
-        .limit(bindparam("rows"))
-    )
-    return statement.where(behind(CONTACTS.c.created_at, CONTACTS.c.id)) if cursor else statement
 
 
 def _require_account(db: Database, access: Access, account_id: UUID) -> None:

@@ -1,10 +1,10 @@
-"""Conversations, messages and contacts over HTTP."""
+"""Conversations and their messages over HTTP."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from spectree import Response as Answers
 
 from inbox.auth.access import Permission
@@ -12,8 +12,6 @@ from inbox.conversations import lists, service
 from inbox.conversations.schemas import (
     AssignBody,
     BotBody,
-    ContactQuery,
-    ContactRow,
     ConversationCounts,
     ConversationDone,
     ConversationQuery,
@@ -28,18 +26,15 @@ from inbox.conversations.schemas import (
     SendBody,
 )
 from inbox.db.wake import Work
-from inbox.errors import IdempotencyConflict, MediaNotFound, NotResendable, ReplyWindowClosed
-from inbox.media import service as media
+from inbox.errors import IdempotencyConflict, NotResendable, ReplyWindowClosed
 from inbox.web import (
     access,
     answer,
-    answer_file,
     answer_page,
-    described,
     idempotency_key,
     raises,
     requires,
-    services,
+    runtime,
     spec,
 )
 
@@ -54,7 +49,7 @@ def list_conversations(query: ConversationQuery) -> Response:
 
     With updated_since: those that changed since, by our clock, the newest change first.
     """
-    return answer_page(ConversationRow, lists.list_conversations(services().db, access(), query))
+    return answer_page(ConversationRow, lists.list_conversations(runtime().db, access(), query))
 
 
 @bp.get("/conversations/counts")
@@ -62,7 +57,7 @@ def list_conversations(query: ConversationQuery) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ConversationCounts), tags=["conversations"])
 def count_conversations(query: CountsQuery) -> Response:
     """How many conversations of an account wait, for the badges: each number up to 1000, which means 1000 or more."""
-    return answer(lists.count_conversations(services().db, access(), query.account_id))
+    return answer(lists.count_conversations(runtime().db, access(), query.account_id))
 
 
 @bp.get("/conversations/<uuid:conversation_id>")
@@ -70,7 +65,7 @@ def count_conversations(query: CountsQuery) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ConversationRow), tags=["conversations"])
 def get_conversation(conversation_id: UUID) -> Response:
     """One conversation."""
-    return answer(service.get_conversation(services().db, access(), conversation_id))
+    return answer(service.get_conversation(runtime().db, access(), conversation_id))
 
 
 @bp.post("/conversations/<uuid:conversation_id>/read")
@@ -78,8 +73,8 @@ def get_conversation(conversation_id: UUID) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ReadDone), tags=["conversations"])
 def read_conversation(conversation_id: UUID) -> Response:
     """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
-    row = service.mark_read(services().db, access(), conversation_id)
-    services().wakeups.ring(Work.REST)
+    row = service.mark_read(runtime().db, access(), conversation_id)
+    runtime().wakeups.ring(Work.HOUSEKEEPING)
     return answer(ReadDone(unread_count=row.unread_count))
 
 
@@ -88,7 +83,7 @@ def read_conversation(conversation_id: UUID) -> Response:
 @spec.validate(resp=Answers(HTTP_200=FavoriteDone), tags=["conversations"])
 def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
     """Mark as favourite, or not."""
-    row = service.set_favorite(services().db, access(), conversation_id, favorite=json.favorite)
+    row = service.set_favorite(runtime().db, access(), conversation_id, favorite=json.favorite)
     return answer(FavoriteDone(is_favorite=row.is_favorite))
 
 
@@ -97,7 +92,7 @@ def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
 def set_bot(conversation_id: UUID, json: BotBody) -> Response:
     """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
-    row = service.set_bot(services().db, access(), conversation_id, enabled=json.enabled)
+    row = service.set_bot(runtime().db, access(), conversation_id, enabled=json.enabled)
     return answer(ConversationDone(conversation=row))
 
 
@@ -106,7 +101,7 @@ def set_bot(conversation_id: UUID, json: BotBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
 def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
     """Take a conversation or put it down; giving it to others, or taking it from them, needs accounts.assign."""
-    row = service.assign(services().db, access(), conversation_id, json.user_id)
+    row = service.assign(runtime().db, access(), conversation_id, json.user_id)
     return answer(ConversationDone(conversation=row))
 
 
@@ -115,26 +110,7 @@ def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=list[MessageRow]), tags=["messages"])
 def list_messages(conversation_id: UUID, query: MessageQuery) -> Response:
     """The newest page of a thread, oldest message first; the next page is older."""
-    return answer_page(MessageRow, lists.list_messages(services().db, access(), conversation_id, query))
-
-
-@bp.get("/messages/media/<uuid:message_id>")
-@requires(Permission.MESSAGES_VIEW)
-@raises(MediaNotFound, media.MediaRefused, media.RangeNotSatisfiable, media.MediaUnavailable)
-@described(
-    parameters=[{"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "bytes=0-1023"}],
-    responses={"200": {"content": {"*/*": {}}}, "206": {"content": {"*/*": {}}}},
-)
-@spec.validate(resp=Answers("HTTP_200", "HTTP_206", "HTTP_304"), tags=["messages"])
-def get_media(message_id: UUID) -> Response:
-    """The file of a message, straight from WhatsApp. What could run as a page is for saving only."""
-    asked = media.Asked(
-        has=request.if_none_match.contains_weak,
-        head=request.method == "HEAD",
-        byte_range=request.headers.get("Range"),
-        if_range=request.headers.get("If-Range"),
-    )
-    return answer_file(media.get_media(services(), access(), message_id, asked), max_age=media.MAX_AGE)
+    return answer_page(MessageRow, lists.list_messages(runtime().db, access(), conversation_id, query))
 
 
 @bp.post("/messages/send")
@@ -144,8 +120,8 @@ def get_media(message_id: UUID) -> Response:
 def send_message(json: SendBody) -> Response:
     """Queue a text to the customer. The same Idempotency-Key (or client_key) gives the same message."""
     draft = service.Draft(json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to)
-    row = service.send_message(services().db, access(), draft, bot_stays_out=services().bot_stays_out)
-    services().wakeups.ring(Work.DELIVER)
+    row = service.send_message(runtime().db, access(), draft, bot_stays_out=runtime().bot_stays_out)
+    runtime().wakeups.ring(Work.DELIVER)
     return answer(Queued(message_id=row.id, message=row), 202)
 
 
@@ -155,14 +131,6 @@ def send_message(json: SendBody) -> Response:
 @spec.validate(resp=Answers(HTTP_202=Queued), tags=["messages"])
 def resend_message(message_id: UUID) -> Response:
     """Send a failed or unconfirmed message again. An unconfirmed one may reach the customer twice."""
-    row = service.resend(services().db, access(), message_id, bot_stays_out=services().bot_stays_out)
-    services().wakeups.ring(Work.DELIVER)
+    row = service.resend(runtime().db, access(), message_id, bot_stays_out=runtime().bot_stays_out)
+    runtime().wakeups.ring(Work.DELIVER)
     return answer(Queued(message_id=row.id, message=row), 202)
-
-
-@bp.get("/contacts")
-@requires(Permission.CONTACTS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[ContactRow]), tags=["contacts"])
-def list_contacts(query: ContactQuery) -> Response:
-    """Contacts of an account, newest first."""
-    return answer_page(ContactRow, lists.list_contacts(services().db, access(), query))

@@ -11,18 +11,15 @@ from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, Result, Select, any_, bindparam, select
+from sqlalchemy import Connection, Select, any_, bindparam, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
-from inbox.conversations.schemas import ContactRow, ConversationRow, MessageRow
+from inbox.conversations.schemas import ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
+from inbox.db.queries import Values, values_of
 from inbox.gateways.whatsapp.errors import may_succeed_later
-from inbox.models import Account, Annotation, Contact, Conversation, Message, MessageStatus
-
-Values = dict[str, Any]  #: of one row, by name
-
-ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
+from inbox.models import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES, Annotation, Message, MessageStatus
 
 #: What is read for a conversation, from a join with its contact and its account, named as on the wire.
 CONVERSATION: tuple[Any, ...] = (
@@ -47,16 +44,6 @@ CONVERSATION: tuple[Any, ...] = (
     CONTACTS.c.display_name,
     CONTACTS.c.username,
     ACCOUNTS.c.paused_reason.label("sends_paused_reason"),
-)
-CONTACT: tuple[Any, ...] = (
-    CONTACTS.c.id,
-    CONTACTS.c.account_id,
-    CONTACTS.c.display_name,
-    CONTACTS.c.phone.label("whatsapp_number"),
-    CONTACTS.c.username,
-    CONTACTS.c.group_id,
-    CONTACTS.c.marketing_stopped_at,
-    CONTACTS.c.created_at,
 )
 MESSAGE: tuple[Any, ...] = (
     MESSAGES.c.id,
@@ -89,14 +76,7 @@ MESSAGE: tuple[Any, ...] = (
 )
 
 _conversations = TypeAdapter(list[ConversationRow])
-_contacts = TypeAdapter(list[ContactRow])
 _messages = TypeAdapter(list[MessageRow])
-
-
-def values_of(result: Result[Any]) -> list[Values]:
-    """The rows of a result, each by the names of its columns."""
-    names = tuple(result.keys())
-    return [dict(zip(names, row, strict=True)) for row in result]
 
 
 def conversation_rows(found: Iterable[Values]) -> list[ConversationRow]:
@@ -112,25 +92,6 @@ def _conversation(values: Values) -> Values:
         "whatsapp_number": values["client_number"],
     }
     return values
-
-
-def contact_rows(found: Iterable[Values]) -> list[ContactRow]:
-    """Contacts."""
-    return _contacts.validate_python(
-        [
-            {
-                **values,
-                "display_name": values["display_name"] or values["username"],
-                "is_group": values["group_id"] is not None,
-            }
-            for values in found
-        ]
-    )
-
-
-def shown_name(contact: Contact) -> str | None:
-    """What to call a contact: the profile's name, else the username."""
-    return contact.display_name or contact.username
 
 
 def message_row(session: Session, message: Message) -> MessageRow:

@@ -1,4 +1,4 @@
-"""What the wire shows of conversations, messages and contacts, and what it takes."""
+"""What the wire shows of conversations and messages, and what it takes."""
 
 from __future__ import annotations
 
@@ -98,17 +98,6 @@ class MessageRow(Row):
     payload: dict[str, Any]
 
 
-class ContactRow(Row):
-    id: UUID
-    account_id: UUID
-    display_name: str | None
-    whatsapp_number: str | None
-    username: str | None
-    is_group: bool
-    marketing_stopped_at: Time | None
-    created_at: Time
-
-
 class ConversationQuery(Query):
     account_id: UUID
     limit: Annotated[int, Field(ge=1, le=200)] = 50
@@ -129,13 +118,6 @@ class MessageQuery(Query):
 
 class CountsQuery(Query):
     account_id: UUID
-
-
-class ContactQuery(Query):
-    account_id: UUID
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
-    cursor: str | None = None
-    q: Annotated[str | None, Field(max_length=200)] = None
 
 
 class FavoriteBody(Body):

@@ -14,17 +14,14 @@ from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id
 from inbox.conversations.rows import (
-    ACCOUNTS,
-    CONTACTS,
     CONVERSATION,
-    CONVERSATIONS,
     conversation_rows,
     message_row,
-    values_of,
 )
 from inbox.conversations.schemas import MAX_TEXT, ConversationRow, MessageRow
 from inbox.conversations.state import note_message, person_replied, switch_bot, window_expires_at
 from inbox.db import Database
+from inbox.db.queries import values_of
 from inbox.db.transactions import whole_transaction
 from inbox.errors import (
     ConversationNotFound,
@@ -36,7 +33,18 @@ from inbox.errors import (
     PermissionDenied,
     ReplyWindowClosed,
 )
-from inbox.models import Account, Author, Conversation, Direction, Message, MessageStatus, User
+from inbox.models import (
+    ACCOUNTS,
+    CONTACTS,
+    CONVERSATIONS,
+    Account,
+    Author,
+    Conversation,
+    Direction,
+    Message,
+    MessageStatus,
+    User,
+)
 from inbox.outbox import jobs, settle, store
 
 # --- one conversation --------------------------------------------------------------------------------------------

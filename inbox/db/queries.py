@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, any_, literal, literal_column
+from sqlalchemy import ColumnElement, Result, and_, any_, literal, literal_column
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -49,3 +49,12 @@ def insert(session: Session, table: type[DeclarativeBase]) -> postgresql.Insert 
     """INSERT with the ON CONFLICT clauses that both databases share."""
     dialect = session.get_bind().dialect.name
     return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)
+
+
+Values = dict[str, Any]  #: of one row, by name
+
+
+def values_of(result: Result[Any]) -> list[Values]:
+    """The rows of a result, each by the names of its columns."""
+    names = tuple(result.keys())
+    return [dict(zip(names, row, strict=True)) for row in result]

@@ -31,7 +31,7 @@ class Work(enum.StrEnum):
     INGEST = "ingest"
     DELIVER = "deliver"
     ANSWER = "answer"
-    REST = "rest"
+    HOUSEKEEPING = "housekeeping"
 
 
 class Wakeups:

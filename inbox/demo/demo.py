@@ -24,16 +24,18 @@ from types import FrameType
 from typing import Any
 
 import requests
+from flask import Flask
 
 from inbox.accounts.service import all_accounts
 from inbox.auth import keys
 from inbox.auth.access import OPERATOR, Access, Grant, Permission, Role
+from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.config import Config
 from inbox.demo import bakery
 from inbox.models import WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime, build
 from inbox.users.service import Newcomer, create_local
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.routes import new_event
@@ -60,7 +62,7 @@ class Place:
     environment: dict[str, str]
 
 
-def run(port: int, make_services: Callable[[Config], Services], *, seconds: float | None, pace: float) -> None:
+def run(port: int, *, seconds: float | None, pace: float) -> None:
     """Run until Ctrl-C, or for `seconds`. `pace` is the average pause between two customers' messages, in seconds.
 
     Raises DemoError when the port is taken or a process does not start.
@@ -74,7 +76,7 @@ def run(port: int, make_services: Callable[[Config], Services], *, seconds: floa
         app_url = f"http://127.0.0.1:{port}"
         sandbox_url = stack.enter_context(_sandbox(app_url, secret, folder))
         place = Place(folder, app_url, sandbox_url, secret, _environment(folder, port, sandbox_url, secret))
-        shop = _furnish(make_services(Config.from_env(place.environment)))
+        shop = _furnish(_runtime(Config.from_env(place.environment)))
         stack.enter_context(_app(place))
         _greet(place, shop)
         _customers_write(place, stop, time.monotonic() + seconds if seconds else None, pace)
@@ -214,23 +216,28 @@ class Shop:
     email: str = "baker@example.com"
 
 
-def _furnish(services: Services) -> Shop:
+def _runtime(config: Config) -> Runtime:
+    """What the app's process will hold, for arranging its data before it starts."""
+    return build(config, ProfileCache(Flask("demo"), config))
+
+
+def _furnish(runtime: Runtime) -> Shop:
     """A business with a profile, a history, somebody who may sign in, and a key."""
     try:
-        services.prepare_database()
-        key = keys.create(services.db, name="Demo", role=Role.ADMIN).secret
-        (account,) = all_accounts(services.db)
+        runtime.prepare_database()
+        key = keys.create(runtime.db, name="Demo", role=Role.ADMIN).secret
+        (account,) = all_accounts(runtime.db)
         shop = Shop(str(account.id), key, secrets.token_urlsafe(12))
         baker = Newcomer(shop.email, "The baker", [Grant(Role.ADMIN)], shop.password)
-        create_local(services.db, OPERATOR, baker)
+        create_local(runtime.db, OPERATOR, baker)
         me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
-        put_profile(services.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))
-        with services.db.writing() as session:
+        put_profile(runtime.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))
+        with runtime.db.writing() as session:
             session.add(WebhookEvent(**new_event(json.dumps(bakery.history(time.time())).encode())))
-        ingest_batch(services.db, settings=services.ingest_settings)
+        ingest_batch(runtime.db, settings=runtime.ingest_settings)
         return shop
     finally:
-        services.close(0)
+        runtime.close(0)
 
 
 def _greet(place: Place, shop: Shop) -> None:

@@ -12,12 +12,12 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import select
 
 from inbox.auth.access import Access
+from inbox.cipher import TokenCipher
 from inbox.db import Database
 from inbox.errors import (
     ConfigError,
@@ -27,12 +27,9 @@ from inbox.errors import (
     TemporarilyUnavailable,
     UpstreamError,
 )
-from inbox.gateways.whatsapp.media import Download, MediaGone, MediaTooLarge, Medium, RangeBeyond
+from inbox.gateways.whatsapp.media import Download, MediaGone, MediaTooLarge, Medium, RangeBeyond, WhatsAppMedia
 from inbox.media.headers import headers_for
 from inbox.models import Account, Message
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
 
 log = logging.getLogger(__name__)
 
@@ -95,17 +92,19 @@ class _Source:
     token_encrypted: str | None
 
 
-def get_media(services: Services, access: Access, message_id: UUID, asked: Asked) -> Found:
+def get_media(
+    db: Database, gateway: WhatsAppMedia, cipher: TokenCipher, access: Access, message_id: UUID, asked: Asked
+) -> Found:
     """The file of a message; a part of it where its host gives one, else the whole, as RFC 9110 allows.
 
     Raises MessageNotFound, MediaNotFound, MediaRefused, MediaUnavailable, RangeNotSatisfiable.
     """
-    source = _source(services.db, access, message_id)  # the database is done before WhatsApp is asked
+    source = _source(db, access, message_id)  # the database is done before WhatsApp is asked
     etag = hashlib.sha256(source.media_id.encode()).hexdigest()[:32]
     if asked.has(etag):
         return Found(304, {}, etag)
     try:
-        return _found(services, source, etag, asked)
+        return _found(gateway, source, _token(cipher, source), etag, asked)
     except MediaGone as error:
         raise MediaNotFound from error
     except RangeBeyond as error:
@@ -141,13 +140,13 @@ def _source(db: Database, access: Access, message_id: UUID) -> _Source:
         )
 
 
-def _found(services: Services, source: _Source, etag: str, asked: Asked) -> Found:
-    medium = Medium(source.media_id, source.phone_number_id, _token(services, source))
+def _found(gateway: WhatsAppMedia, source: _Source, token: str, etag: str, asked: Asked) -> Found:
+    medium = Medium(source.media_id, source.phone_number_id, token)
     if asked.head:
-        place = services.media.describe(medium)
+        place = gateway.describe(medium)
         length = {} if place.size is None else {"Content-Length": str(place.size)}
         return Found(200, _headers(source, place.mime_type) | length, etag)
-    file = services.media.fetch(medium, _byte_range(asked, etag))
+    file = gateway.fetch(medium, _byte_range(asked, etag))
     headers = _headers(source, file.mime_type) | {"Content-Length": str(file.size)}
     if file.part is None:
         return Found(200, headers, etag, file)
@@ -165,11 +164,11 @@ def _headers(source: _Source, mime_type: str | None) -> dict[str, str]:
     return headers_for(source.mime_type or mime_type, source.name, source.kind)
 
 
-def _token(services: Services, source: _Source) -> str:
+def _token(cipher: TokenCipher, source: _Source) -> str:
     """Raises MediaUnavailable when there is none, or none of our keys can read it."""
     try:
         if source.token_encrypted is not None:
-            return services.cipher.decrypt(source.token_encrypted)
+            return cipher.decrypt(source.token_encrypted)
     except ConfigError as error:
         log.error("an access token cannot be read", extra={"reason": str(error)})
     raise MediaUnavailable

@@ -15,7 +15,7 @@ from inbox.operations.dead_letters.routes import bp as dead_letters
 from inbox.operations.incidents import IncidentRow
 from inbox.users.keys.routes import bp as keys
 from inbox.users.routes import bp as users
-from inbox.web import access, answer, answer_page, raises, requires, services, spec
+from inbox.web import access, answer, answer_page, raises, requires, runtime, spec
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (users, keys, audit_log, dead_letters):
@@ -27,7 +27,7 @@ for part in (users, keys, audit_log, dead_letters):
 @spec.validate(resp=Answers(HTTP_200=list[CircuitRow]), tags=["admin"])
 def list_circuit_breakers() -> Response:
     """Every circuit breaker, with its state in each live process."""
-    return answer_page(CircuitRow, Page(service.circuit_breakers(services())))
+    return answer_page(CircuitRow, Page(service.circuit_breakers(runtime().reporter)))
 
 
 @bp.post("/circuit-breakers/<name>/reset")
@@ -36,7 +36,7 @@ def list_circuit_breakers() -> Response:
 @spec.validate(resp=Answers(HTTP_200=CircuitDone), tags=["admin"])
 def reset_circuit_breaker(name: str) -> Response:
     """Close a circuit: in this process at once, in the others within 5 s."""
-    service.reset_circuit_breaker(services(), access().principal, name)
+    service.reset_circuit_breaker(runtime().reporter, access().principal, name)
     return answer(CircuitDone(name=name))
 
 
@@ -45,7 +45,7 @@ def reset_circuit_breaker(name: str) -> Response:
 @spec.validate(resp=Answers(HTTP_200=CacheRow), tags=["admin"])
 def cache_stats() -> Response:
     """How the cache of bot profiles does, in all processes together and in each."""
-    return answer(service.cache_stats(services()))
+    return answer(service.cache_stats(runtime().reporter))
 
 
 @bp.post("/cache/clear")
@@ -53,7 +53,7 @@ def cache_stats() -> Response:
 @spec.validate(resp=Answers(HTTP_200=CacheDone), tags=["admin"])
 def clear_cache() -> Response:
     """Forget every cached profile: in this process at once, in the others within 5 s."""
-    return answer(CacheDone(complete=service.clear_cache(services(), access().principal)))
+    return answer(CacheDone(complete=service.clear_cache(runtime().reporter, access().principal)))
 
 
 @bp.get("/incidents")
@@ -61,4 +61,4 @@ def clear_cache() -> Response:
 @spec.validate(resp=Answers(HTTP_200=list[IncidentRow]), tags=["admin"])
 def list_incidents(query: IncidentQuery) -> Response:
     """Which upstream was ill, from when to when, and what it affected; newest first."""
-    return answer_page(IncidentRow, service.list_incidents(services(), query))
+    return answer_page(IncidentRow, service.list_incidents(runtime().db, query))

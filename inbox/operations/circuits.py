@@ -2,40 +2,36 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from inbox.auth.access import Principal
+from inbox.db import Database
 from inbox.db.paging import Cursor, Page
 from inbox.errors import CircuitBreakerNotFound, DatabaseUnavailable
 from inbox.operations import incidents, processes
 from inbox.operations.admin_schemas import CacheRow, CircuitRow, IncidentQuery, ProcessCache, ProcessCircuit, ProcessRow
 from inbox.operations.incidents import IncidentRow
 from inbox.operations.processes import Seen
-from inbox.operations.reporter import CACHE
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
+from inbox.operations.reporter import CACHE, Reporter
 
 
-def circuit_breakers(services: Services) -> list[CircuitRow]:
+def circuit_breakers(reporter: Reporter) -> list[CircuitRow]:
     """Every circuit breaker with its state in each live process."""
-    everybody = _everybody(services)
-    return [_circuit(name, everybody) for name in sorted(services.watch.breakers)]
+    everybody = _everybody(reporter)
+    return [_circuit(name, everybody) for name in sorted(reporter.watch.breakers)]
 
 
-def reset_circuit_breaker(services: Services, actor: Principal, name: str) -> None:
+def reset_circuit_breaker(reporter: Reporter, actor: Principal, name: str) -> None:
     """Close the circuit here at once, in the other processes with their next report.
 
     Raises CircuitBreakerNotFound, or DatabaseUnavailable when only this process could be told.
     """
-    if name not in services.watch.breakers:
+    if name not in reporter.watch.breakers:
         raise CircuitBreakerNotFound
-    services.reporter.reset(name, actor)
+    reporter.reset(name, actor)
 
 
-def cache_stats(services: Services) -> CacheRow:
+def cache_stats(reporter: Reporter) -> CacheRow:
     """The profile cache, summed over the live processes and for each of them."""
-    everybody = _everybody(services)
+    everybody = _everybody(reporter)
     counts = [each.report.cache for each in everybody]
     return CacheRow(
         hits=sum(count.hits for count in counts),
@@ -55,18 +51,18 @@ def cache_stats(services: Services) -> CacheRow:
     )
 
 
-def clear_cache(services: Services, actor: Principal) -> bool:
+def clear_cache(reporter: Reporter, actor: Principal) -> bool:
     """Forget every profile here at once, in the other processes with their next report.
 
     False when Redis is used and was not reached. Raises DatabaseUnavailable when only this process could be told.
     """
-    return services.reporter.reset(CACHE, actor)
+    return reporter.reset(CACHE, actor)
 
 
-def list_incidents(services: Services, query: IncidentQuery) -> Page[IncidentRow]:
+def list_incidents(db: Database, query: IncidentQuery) -> Page[IncidentRow]:
     """Incidents, newest first."""
     return incidents.list_incidents(
-        services.db,
+        db,
         limit=query.limit,
         cursor=Cursor.decode(query.cursor),
         upstream=query.upstream,
@@ -74,12 +70,12 @@ def list_incidents(services: Services, query: IncidentQuery) -> Page[IncidentRow
     )
 
 
-def _everybody(services: Services) -> list[Seen]:
+def _everybody(reporter: Reporter) -> list[Seen]:
     """The live processes, this one as of now. While the database is away, this one alone."""
-    me = services.reporter.myself()
+    me = reporter.myself()
     try:
-        with services.db.reading() as session:
-            known = processes.seen(session, services.db.now(session))
+        with reporter.db.reading() as session:
+            known = processes.seen(session, reporter.db.now(session))
     except DatabaseUnavailable:
         known = []
     return processes.everybody(me, known)

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import os
 import threading
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -19,18 +20,15 @@ from sqlalchemy.orm import Session
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Principal
 from inbox.clock import utc_now
-from inbox.db import insert
+from inbox.db import Database, insert
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DatabaseUnavailable
 from inbox.logs import set_request_id
 from inbox.models import Reset
 from inbox.operations import incidents, processes
 from inbox.operations.processes import CacheCounts, Circuit, Identity, Kind, Report, Seen
-from inbox.operations.watch import Sighting
+from inbox.operations.watch import Sighting, Watch
 from inbox.server.shedding import shed
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
 
 log = logging.getLogger(__name__)
 
@@ -39,12 +37,31 @@ CACHE = "cache"  #: the name under which clearing the cache is asked for
 _LEAVE = 2.0  # seconds a stopping process waits for its last report
 
 
+class Clearable(Protocol):
+    """A cache, as operators see it."""
+
+    def stats(self) -> object: ...
+
+    def clear(self) -> bool:
+        """False when a part of it could not be reached."""
+
+
 class Reporter:
     """Of one process. Start it after the fork; `tick` is one report."""
 
-    def __init__(self, services: Services, *, interval: float = INTERVAL) -> None:
-        self._services = services
-        self._watch = services.watch
+    def __init__(
+        self,
+        db: Database,
+        watch: Watch,
+        profiles: Clearable,
+        dispatching: Callable[[], bool],
+        *,
+        interval: float = INTERVAL,
+    ) -> None:
+        self.db = db
+        self.watch = watch
+        self._profiles = profiles
+        self._dispatching = dispatching
         self._interval = interval
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -66,7 +83,7 @@ class Reporter:
     def stop(self, seconds: float = _LEAVE) -> None:
         """Say goodbye, so that nobody waits for us, and end."""
         self._stopping.set()
-        self._watch.changed.set()
+        self.watch.changed.set()
         if self._mine() and self._thread is not None:
             self._thread.join(seconds)
 
@@ -75,11 +92,11 @@ class Reporter:
 
     def _run(self) -> None:
         while True:
-            self._watch.changed.clear()  # before we look: what happens from here on wakes us again
+            self.watch.changed.clear()  # before we look: what happens from here on wakes us again
             if self._stopping.is_set():
                 break
             self._try()
-            self._watch.changed.wait(self._interval)
+            self.watch.changed.wait(self._interval)
         self._try(leaving=True)
 
     def _try(self, *, leaving: bool = False) -> None:
@@ -93,15 +110,15 @@ class Reporter:
 
     def tick(self, *, leaving: bool = False) -> None:
         """Report once, and do what was asked of all processes. Raises DatabaseUnavailable."""
-        sighting = self._watch.look()
+        sighting = self.watch.look()
         asked = self._publish(sighting, None if leaving else self.report(sighting))
-        self._watch.recorded(sighting)
+        self.watch.recorded(sighting)
         self._obey(asked)
 
     @whole_transaction
     def _publish(self, sighting: Sighting, report: Report | None) -> dict[str, datetime]:
         """Write what there is to say, or take our row away; the resets that were asked for."""
-        db = self._services.db
+        db = self.db
         with db.writing() as session:
             now = db.now(session)
             if report is None:
@@ -114,20 +131,19 @@ class Reporter:
 
     def report(self, sighting: Sighting) -> Report:
         """How this process stands."""
-        services = self._services
         return Report(
             circuits={
                 name: Circuit(**asdict(state), closed_at=sighting.closed_at.get(name))
                 for name, state in sighting.states.items()
             },
-            cache=CacheCounts.model_validate(services.profiles.stats()),
-            dispatcher=services.dispatching,
+            cache=CacheCounts.model_validate(self._profiles.stats()),
+            dispatcher=self._dispatching(),
             shed=shed(),
         )
 
     def myself(self) -> Seen:
         """This process, as of now: shown even while the database is away."""
-        sighting = self._watch.look()
+        sighting = self.watch.look()
         return Seen(self.me, utc_now(), live=True, report=self.report(sighting))
 
     # --- what is asked of all ------------------------------------------------------------------------------------
@@ -139,7 +155,7 @@ class Reporter:
         told; here it is done.
         """
         complete = self._reset(name)
-        db = self._services.db
+        db = self.db
         with db.writing() as session:
             at = db.now(session)
             statement = insert(session, Reset).values(name=name, at=at)
@@ -160,10 +176,10 @@ class Reporter:
 
     def _reset(self, name: str) -> bool:
         if name == CACHE:
-            return self._services.profiles.clear()
-        if name in self._watch.breakers:
-            self._watch.breakers[name].reset()
-            self._watch.changed.set()
+            return self._profiles.clear()
+        if name in self.watch.breakers:
+            self.watch.breakers[name].reset()
+            self.watch.changed.set()
         return True
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from spectree import Response as Answers
 
-from inbox import __version__
 from inbox.clock import rfc3339
 from inbox.config import DatabaseLimits, Policy
 from inbox.errors import DatabaseUnavailable
@@ -18,7 +17,8 @@ from inbox.operations.probes import Outbox, Snapshot
 from inbox.operations.processes import Circuit
 from inbox.operations.schemas import Alive, HealthRow, NotReady, Ready
 from inbox.resilience import UPSTREAMS
-from inbox.web import public, services, spec
+from inbox.version import VERSION
+from inbox.web import public, runtime, spec
 
 bp = Blueprint("health", __name__)
 
@@ -39,7 +39,7 @@ def live() -> Response:
 def ready() -> tuple[Response, int] | Response:
     """200 when the database is there and migrated, else 503: send no traffic here."""
     try:
-        migrated = services().migrated()
+        migrated = runtime().migrated()
     except DatabaseUnavailable:
         return jsonify(status="not_ready", reason="database"), 503
     if not migrated:
@@ -52,7 +52,7 @@ def ready() -> tuple[Response, int] | Response:
 @spec.validate(resp=Answers(HTTP_200=HealthRow, HTTP_503=HealthRow), tags=["health"], operation_id="get_health")
 def health() -> tuple[Response, int]:
     """The state of everything we depend on; 503 only while the database is away."""
-    held = services()
+    held = runtime()
     snapshot = held.health.snapshot()
     everybody = processes.everybody(held.reporter.myself(), snapshot.processes)
     circuits = {name: processes.worst_circuit(name, everybody) for name in held.watch.breakers}
@@ -61,7 +61,7 @@ def health() -> tuple[Response, int]:
     body = {
         "status": status,
         "timestamp": rfc3339(snapshot.taken_at),
-        "version": __version__,
+        "version": VERSION,
         "dependencies": _dependencies(snapshot),
         "circuit_breakers": {name: _circuit(name, circuit) for name, circuit in circuits.items()},
         "outbox": _outbox(snapshot.outbox),

@@ -11,7 +11,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import fixed, insert
+from inbox.db import Database, fixed, insert
 from inbox.models import Account, Job, JobKind, JobState
 
 MAX_READ_ATTEMPTS = 3
@@ -95,6 +95,15 @@ def jobs_due(session: Session, kind: JobKind, now: datetime) -> bool:
     due = select(Job.id).where(Job.kind == kind, _NOT_A_SEND, Job.due_at <= now, _OF_A_NUMBER_IN_USE)
     # The order makes the planner use the index; without, it hopes that some job is due and reads until it meets one.
     return session.execute(due.order_by(Job.due_at).limit(1)).first() is not None
+
+
+def claim_due(db: Database, kind: JobKind, count: int) -> list[JobClaim]:
+    """Up to `count` due jobs of a kind, leased. A look without a lock comes first: mostly nothing is due."""
+    with db.reading() as session:
+        if not jobs_due(session, kind, db.now(session)):
+            return []
+    with db.writing() as session:
+        return claim_jobs(session, kind, db.now(session), count)
 
 
 def claim_jobs(session: Session, kind: JobKind, now: datetime, limit: int) -> list[JobClaim]:

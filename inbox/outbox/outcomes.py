@@ -6,14 +6,7 @@ import enum
 from dataclasses import dataclass
 from uuid import UUID
 
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Where a send goes: a phone, a business-scoped user id, or a group."""
-
-    phone: str | None
-    user_id: str | None
-    group_id: str | None
+from inbox.gateways.whatsapp.messages import Recipient
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import fixed, insert
+from inbox.gateways.whatsapp.messages import Recipient
 from inbox.models import (
     Account,
     Contact,
@@ -32,7 +33,6 @@ from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
     PauseNumber,
-    Recipient,
     Refused,
     RetryLater,
     Scope,

@@ -22,7 +22,7 @@ from inbox.users.schemas import (
     UserQuery,
     UserRow,
 )
-from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, services, spec
+from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, runtime, spec
 
 bp = Blueprint("users", __name__)
 
@@ -32,7 +32,7 @@ bp = Blueprint("users", __name__)
 @spec.validate(resp=Answers(HTTP_200=list[UserRow]), tags=["users"])
 def list_users(query: UserQuery) -> Response:
     """Users, newest first."""
-    return answer_page(UserRow, service.list_users(services().db, query))
+    return answer_page(UserRow, service.list_users(runtime().db, query))
 
 
 @bp.post("/users")
@@ -46,8 +46,8 @@ def invite_user(json: InviteBody) -> Response:
     """
     idempotency_key(None)  # the address is the key; one in the header has to be well-formed all the same
     newcomer = service.Newcomer(json.email, json.name, [each.grant for each in json.roles])
-    row, made = service.invite(services().db, access().principal, newcomer)
-    services().identities.forget()
+    row, made = service.invite(runtime().db, access().principal, newcomer)
+    runtime().identities.forget()
     return answer(row, 201 if made else 200)
 
 
@@ -56,7 +56,7 @@ def invite_user(json: InviteBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
 def get_user(user_id: UUID) -> Response:
     """One user."""
-    return answer(service.get_user(services().db, user_id))
+    return answer(service.get_user(runtime().db, user_id))
 
 
 @bp.patch("/users/<uuid:user_id>")
@@ -64,8 +64,8 @@ def get_user(user_id: UUID) -> Response:
 @spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
 def rename_user(user_id: UUID, json: NameBody) -> Response:
     """Name a user anew."""
-    row = service.rename(services().db, access().principal, user_id, json.name)
-    services().identities.forget()
+    row = service.rename(runtime().db, access().principal, user_id, json.name)
+    runtime().identities.forget()
     return answer(row)
 
 
@@ -75,8 +75,8 @@ def rename_user(user_id: UUID, json: NameBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
 def set_user_status(user_id: UUID, json: StatusBody) -> Response:
     """Switch a user off, at once and everywhere, or on again. The last administrator stays."""
-    row = service.set_status(services().db, access().principal, user_id, json.status)
-    services().identities.forget()
+    row = service.set_status(runtime().db, access().principal, user_id, json.status)
+    runtime().identities.forget()
     return answer(row)
 
 
@@ -86,8 +86,8 @@ def set_user_status(user_id: UUID, json: StatusBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
 def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
     """Replace the roles of a user. Nobody gives a permission that they do not hold everywhere themselves."""
-    row = grants.set_roles(services().db, access().principal, user_id, [each.grant for each in json.roles])
-    services().identities.forget()
+    row = grants.set_roles(runtime().db, access().principal, user_id, [each.grant for each in json.roles])
+    runtime().identities.forget()
     return answer(row)
 
 
@@ -98,8 +98,8 @@ def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
 def set_user_overrides(user_id: UUID, json: OverridesBody) -> Response:
     """Replace the single permissions that a user has beside their roles, or lacks in spite of them."""
     said = [each.override for each in json.overrides]
-    row = grants.set_overrides(services().db, access().principal, user_id, said)
-    services().identities.forget()
+    row = grants.set_overrides(runtime().db, access().principal, user_id, said)
+    runtime().identities.forget()
     return answer(row)
 
 

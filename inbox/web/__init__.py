@@ -6,15 +6,13 @@ call. Errors map themselves (`problems`).
 
 from inbox.web.callers import access, member, principal, public, requires
 from inbox.web.contract import described, raises, spec
-from inbox.web.files import answer_file
 from inbox.web.requests import idempotency_key
 from inbox.web.responses import answer, answer_page
-from inbox.web.wiring import services
+from inbox.web.wiring import runtime
 
 __all__ = [
     "access",
     "answer",
-    "answer_file",
     "answer_page",
     "described",
     "idempotency_key",
@@ -23,6 +21,6 @@ __all__ = [
     "public",
     "raises",
     "requires",
-    "services",
+    "runtime",
     "spec",
 ]

@@ -13,7 +13,7 @@ from inbox.auth.access import Access, Permission, Principal
 from inbox.errors import InvalidCredentials, MissingCredentials, PermissionDenied
 from inbox.web import cookies
 from inbox.web.limits import limits
-from inbox.web.wiring import services
+from inbox.web.wiring import runtime
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -95,7 +95,7 @@ def principal() -> Principal:
 
 def _identified(shown: Credential) -> Principal:
     try:
-        return services().identities.identify(shown.token)
+        return runtime().identities.identify(shown.token)
     except InvalidCredentials as error:
         if shown.in_cookie:  # or the browser would be refused with it until it is closed
             error.headers.update(cookies.ended())

@@ -11,7 +11,7 @@ from werkzeug.http import dump_cookie
 
 from inbox.auth.hashing import token_hash
 from inbox.errors import ForgedRequest
-from inbox.web.wiring import services
+from inbox.web.wiring import runtime
 
 _NAME = "inbox_session"
 CSRF_HEADER = "X-CSRF-Token"
@@ -34,7 +34,7 @@ def ended() -> dict[str, str]:
 
 def csrf_token(token: str) -> str:
     """What a page of ours can read and another site's cannot: bound to the session, and nothing to be kept."""
-    key = services().config.secret_key.encode()
+    key = runtime().config.secret_key.encode()
     return hmac.new(key, f"csrf {token_hash(token)}".encode(), hashlib.sha256).hexdigest()
 
 
@@ -52,4 +52,4 @@ def name() -> str:
 
 
 def _secure() -> bool:
-    return services().config.production or request.is_secure
+    return runtime().config.production or request.is_secure

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, cast
 from flask import current_app
 
 if TYPE_CHECKING:
-    from inbox.runtime import Services
+    from inbox.runtime import Runtime
 
 
-def services() -> Services:
+def runtime() -> Runtime:
     """What create_app wired together."""
-    return cast("Services", current_app.extensions["inbox"])
+    return cast("Runtime", current_app.extensions["inbox"])

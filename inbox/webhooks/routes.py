@@ -19,7 +19,7 @@ from inbox.config import Config
 from inbox.db.wake import Work
 from inbox.errors import DatabaseUnavailable, InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
 from inbox.schemas import Row
-from inbox.web import described, public, raises, services, spec
+from inbox.web import described, public, raises, runtime, spec
 from inbox.webhooks.journal.journal import store_event
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def verify() -> Response:
     """Meta's handshake when the address is saved: echo the challenge as plain text."""
     given = request.args.get("hub.verify_token", "")
     challenge = request.args.get("hub.challenge", "")
-    known = verify_token_matches(services().db, services().config, given)
+    known = verify_token_matches(runtime().db, runtime().config, given)
     if request.args.get("hub.mode") != "subscribe" or not known or not _CHALLENGE.match(challenge):
         raise PermissionDenied("The verify token, the mode or the challenge is not what we expect.")
     return Response(challenge, mimetype="text/plain")
@@ -74,10 +74,10 @@ def verify() -> Response:
 def receive() -> Response:
     """Store one event; 503 when only the journal could. Nothing is read out of it: that is the ingester's work."""
     body = _raw_body()
-    check_signature(body, request.headers.get("X-Hub-Signature-256", ""), services().config)
+    check_signature(body, request.headers.get("X-Hub-Signature-256", ""), runtime().config)
     _check_json(body)
-    store_event(services().db, services().journal, new_event(body))
-    services().wakeups.ring(Work.INGEST)
+    store_event(runtime().db, runtime().journal, new_event(body))
+    runtime().wakeups.ring(Work.INGEST)
     return Response(_RECEIVED, mimetype="application/json")
 
 

@@ -18,7 +18,7 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import Account, AuditEntry
 from inbox.outbox.deliver import Delivery
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import NUMBER_ID, the_account
 from tests.outbox.world import World
 
@@ -29,14 +29,14 @@ def actions(db: Database) -> list[tuple[str, str]]:
         return [(name, action) for name, action in rows]
 
 
-def test_resuming_by_command_stores_the_token_and_is_noted(app: Flask, services: Services, db: Database) -> None:
+def test_resuming_by_command_stores_the_token_and_is_noted(app: Flask, runtime: Runtime, db: Database) -> None:
     with db.writing() as session:
         account = session.execute(select(Account)).scalar_one()
         account.paused_reason, account.paused_at = "paused_by_a_person", utc_now()
     invoke = app.test_cli_runner().invoke
     assert invoke(args=["accounts", "resume", NUMBER_ID, "--new-token"], input="a-new-token\n").output == "Resumed.\n"
     account = the_account(db)
-    assert (account.paused_reason, services.cipher.decrypt(account.access_token_encrypted or "")) == (
+    assert (account.paused_reason, runtime.cipher.decrypt(account.access_token_encrypted or "")) == (
         None,
         "a-new-token",
     )
@@ -51,39 +51,39 @@ def test_a_token_that_cannot_be_one_is_refused_by_the_command(app: Flask, db: Da
     assert the_account(db).access_token_encrypted == before
 
 
-def test_the_environment_says_what_it_made_and_changed(services: Services, db: Database) -> None:
+def test_the_environment_says_what_it_made_and_changed(runtime: Runtime, db: Database) -> None:
     assert actions(db) == [("environment", "account.created")]
-    changed = dataclasses.replace(services.config, whatsapp_access_token="another", whatsapp_bot_auto_on=False)
-    assert ensure_default(db, changed, services.cipher)
+    changed = dataclasses.replace(runtime.config, whatsapp_access_token="another", whatsapp_bot_auto_on=False)
+    assert ensure_default(db, changed, runtime.cipher)
     with db.reading() as session:
         details = session.execute(select(AuditEntry.details).order_by(AuditEntry.id)).scalars().all()[-1]
     assert details["fields"] == ["access_token", "bot_auto_on"]
 
 
-def test_a_token_that_the_keys_cannot_read_does_not_stop_the_environment(services: Services, db: Database) -> None:
+def test_a_token_that_the_keys_cannot_read_does_not_stop_the_environment(runtime: Runtime, db: Database) -> None:
     new = TokenCipher([Fernet.generate_key().decode()])
-    assert ensure_default(db, services.config, new)
-    assert new.decrypt(the_account(db).access_token_encrypted or "") == services.config.whatsapp_access_token
-    assert not ensure_default(db, services.config, new)
+    assert ensure_default(db, runtime.config, new)
+    assert new.decrypt(the_account(db).access_token_encrypted or "") == runtime.config.whatsapp_access_token
+    assert not ensure_default(db, runtime.config, new)
 
 
-def test_the_environment_does_not_resume_what_a_person_paused(services: Services, db: Database) -> None:
+def test_the_environment_does_not_resume_what_a_person_paused(runtime: Runtime, db: Database) -> None:
     for reason, after in (("paused_by_a_person", "paused_by_a_person"), ("The access token has expired.", None)):
         with db.writing() as session:
             account = session.get_one(Account, the_account(db).id)
             account.paused_reason, account.paused_at = reason, utc_now()
-        changed = dataclasses.replace(services.config, whatsapp_access_token=f"token for {reason}")
-        assert ensure_default(db, changed, services.cipher)
+        changed = dataclasses.replace(runtime.config, whatsapp_access_token=f"token for {reason}")
+        assert ensure_default(db, changed, runtime.cipher)
         assert the_account(db).paused_reason == after
 
 
-def test_two_processes_that_start_at_once_make_one_number(services: Services, db: Database) -> None:
-    config = dataclasses.replace(services.config, whatsapp_phone_number_id="77")
+def test_two_processes_that_start_at_once_make_one_number(runtime: Runtime, db: Database) -> None:
+    config = dataclasses.replace(runtime.config, whatsapp_phone_number_id="77")
     ready, done = threading.Barrier(4), list[bool]()
 
     def start() -> None:
         ready.wait()
-        done.append(ensure_default(db, config, services.cipher))
+        done.append(ensure_default(db, config, runtime.cipher))
 
     threads = [threading.Thread(target=start) for _ in range(4)]
     for thread in threads:
@@ -93,23 +93,21 @@ def test_two_processes_that_start_at_once_make_one_number(services: Services, db
     assert sorted(done) == [False, False, False, True]
 
 
-def test_a_number_without_a_token_is_paused_and_its_messages_wait(services: Services, db: Database) -> None:
-    world = World(services)
+def test_a_number_without_a_token_is_paused_and_its_messages_wait(runtime: Runtime, db: Database) -> None:
+    world = World(runtime)
     world.queue("waits")
     with db.writing() as session:
         session.execute(select(Account)).scalar_one().access_token_encrypted = None
-    delivery = Delivery(
-        db, services.whatsapp, services.cipher, random.Random(0), services.stopping, services.watch.note
-    )
+    delivery = Delivery(db, runtime.whatsapp, runtime.cipher, random.Random(0), runtime.stopping, runtime.watch.note)
     for claim in world.claim():
         delivery.send(claim)
     assert the_account(db).paused_reason == MISSING
     assert world.message("waits").status == "queued"
 
 
-def test_no_token_reaches_the_log(services: Services, db: Database, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_token_reaches_the_log(runtime: Runtime, db: Database, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG):
         ensure_default(
-            db, dataclasses.replace(services.config, whatsapp_access_token="a-very-secret-token"), services.cipher
+            db, dataclasses.replace(runtime.config, whatsapp_access_token="a-very-secret-token"), runtime.cipher
         )
     assert "a-very-secret-token" not in caplog.text

@@ -37,8 +37,7 @@ from inbox.operations.doctor import examine
 from inbox.operations.incidents import _held_back
 from inbox.outbox import jobs, store
 from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
-from inbox.runtime import Services
-from inbox.worker.crews import build_dispatcher
+from inbox.runtime import Runtime, crews_of
 from tests.builders import NUMBER_ID, dead_letters, ingest, status, text_message, the_account, webhook
 from tests.outbox.world import World
 
@@ -52,8 +51,8 @@ KEPT = timedelta(days=30)
 
 
 @pytest.fixture
-def world(services: Services) -> World:
-    return World(services)
+def world(runtime: Runtime) -> World:
+    return World(runtime)
 
 
 @pytest.fixture
@@ -83,9 +82,9 @@ def actions(db: Database) -> list[str]:
 
 
 def test_a_removed_number_is_gone_for_everybody(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
-    ingest(services, webhook(messages=[text_message()], contacts=[]))
+    ingest(runtime, webhook(messages=[text_message()], contacts=[]))
     (talk,) = client.get(f"/conversations?account_id={url[10:]}").json
     answer = client.delete(url)
     assert answer.status_code == 200
@@ -104,20 +103,20 @@ def test_a_removed_number_is_gone_for_everybody(
     assert client.get(f"/messages/{talk['id']}").json["code"] == "conversation_not_found"
     for method in ("DELETE", "PATCH"):
         assert client.open(url, method=method, json={}).status_code == 404
-    assert not resume(db, services.cipher, NUMBER_ID, None)
+    assert not resume(db, runtime.cipher, NUMBER_ID, None)
 
 
-def test_its_verify_token_is_good_for_nothing(client: FlaskClient, services: Services, url: str) -> None:
+def test_its_verify_token_is_good_for_nothing(client: FlaskClient, runtime: Runtime, url: str) -> None:
     client.patch(url, json={"verify_token": "once-good"})
-    assert verify_token_matches(services.db, services.config, "once-good")
+    assert verify_token_matches(runtime.db, runtime.config, "once-good")
     client.delete(url)
-    assert not verify_token_matches(services.db, services.config, "once-good")
+    assert not verify_token_matches(runtime.db, runtime.config, "once-good")
 
 
 def test_what_waits_fails_in_plain_words_and_answers_and_receipts_are_dropped(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
-    ingest(services, webhook(messages=[text_message()], contacts=[]))
+    ingest(runtime, webhook(messages=[text_message()], contacts=[]))
     world.queue("one")
     world.queue("two")
     world.queue("elsewhere", to="other")
@@ -223,19 +222,19 @@ def test_an_unknown_send_stays_unconfirmed_and_a_person_may_send_it_again_after_
 
 
 def test_webhooks_for_it_are_those_of_an_unknown_number(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
     client.delete(url)
-    ingest(services, webhook(messages=[text_message("too late")], contacts=[], statuses=[status("read")]))
+    ingest(runtime, webhook(messages=[text_message("too late")], contacts=[], statuses=[status("read")]))
     assert [letter.reason for letter in dead_letters(db)] == ["unknown_phone_number_id"] * 2
     assert (count(db, Message), count(db, ParkedStatus), world.jobs()) == (0, 0, [])
 
 
-def test_a_notice_about_its_account_pauses_it_no_more(client: FlaskClient, services: Services, url: str) -> None:
+def test_a_notice_about_its_account_pauses_it_no_more(client: FlaskClient, runtime: Runtime, url: str) -> None:
     client.patch(url, json={"waba_id": "100000000000001"})
     client.delete(url)
-    ingest(services, webhook(field="account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": ["DISABLE"]}))
-    assert the_account(services.db).paused_reason is None
+    ingest(runtime, webhook(field="account_update", event="DISABLED_UPDATE", ban_info={"waba_ban_state": ["DISABLE"]}))
+    assert the_account(runtime.db).paused_reason is None
 
 
 # --- it counts nowhere -------------------------------------------------------------------------------------------
@@ -285,19 +284,19 @@ def test_evidence_moves_nothing_of_it(client: FlaskClient, world: World, db: Dat
     assert world.message("perhaps").status == "unconfirmed"
 
 
-def test_health_and_doctor_do_not_see_it(client: FlaskClient, services: Services, db: Database, url: str) -> None:
+def test_health_and_doctor_do_not_see_it(client: FlaskClient, runtime: Runtime, db: Database, url: str) -> None:
     with db.writing() as session:
         account = session.execute(select(Account)).scalar_one()
         account.paused_reason, account.paused_at = "The access token has expired.", db.now(session)
         content = {"model": "a-model-of-its-own"}
         session.add(BotProfile(account_id=account.id, content=content, updated_at=db.now(session)))
     client.delete(url)
-    services.health.refresh().join()
-    snapshot = services.health.snapshot()
+    runtime.health.refresh().join()
+    snapshot = runtime.health.snapshot()
     assert snapshot.outbox is not None
     assert snapshot.outbox.paused_numbers == 0
     assert snapshot.dependencies["whatsapp"].status == "not_configured"
-    findings = examine(services, limit=2.0)
+    findings = examine(runtime, limit=2.0)
     assert not [finding for finding in findings if "33700000000" in finding.what or "a-model" in finding.what]
     assert [finding.what for finding in findings if finding.what == "numbers"] == ["numbers"]
 
@@ -306,9 +305,9 @@ def test_health_and_doctor_do_not_see_it(client: FlaskClient, services: Services
 
 
 def test_adding_it_again_brings_everything_back(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
-    ingest(services, webhook(messages=[text_message()], contacts=[]))
+    ingest(runtime, webhook(messages=[text_message()], contacts=[]))
     client.put(f"/bot/profile/{url[10:]}", json={"business_name": "Bakery"})
     before = client.get(f"/conversations?account_id={url[10:]}").json
     client.patch(url, json={"paused": True})
@@ -329,29 +328,29 @@ def test_adding_it_again_brings_everything_back(
 
 
 def test_an_environment_that_names_it_brings_it_back(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str, caplog: pytest.LogCaptureFixture
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.queue("old")
     client.delete(url)
     with caplog.at_level(logging.INFO):
-        assert ensure_default(db, services.config, services.cipher)
+        assert ensure_default(db, runtime.config, runtime.cipher)
     assert "number restored" in caplog.text
     account = the_account(db)
     assert (str(account.id), account.deleted_at) == (url[10:], None)
-    assert services.cipher.decrypt(account.access_token_encrypted or "") == "test-access-token"
+    assert runtime.cipher.decrypt(account.access_token_encrypted or "") == "test-access-token"
     assert world.claim() == []
-    assert not ensure_default(db, services.config, services.cipher)
+    assert not ensure_default(db, runtime.config, runtime.cipher)
 
 
 # --- for good ----------------------------------------------------------------------------------------------------
 
 
-def furnish(world: World, services: Services, db: Database) -> None:
+def furnish(world: World, runtime: Runtime, db: Database) -> None:
     """One of everything that can belong to a number."""
     react = {"from": "33600000001", "id": "wamid.r", "timestamp": "1795165200", "type": "reaction"}
     react["reaction"] = {"message_id": "wamid.1", "emoji": "+"}  # type: ignore[assignment]
     orphan = react | {"id": "wamid.o", "reaction": {"message_id": "wamid.nobody", "emoji": "+"}}
-    ingest(services, webhook(messages=[text_message(), react, orphan], contacts=[], statuses=[status("sent")]))
+    ingest(runtime, webhook(messages=[text_message(), react, orphan], contacts=[], statuses=[status("sent")]))
     for number in range(7):
         world.queue(str(number), to=f"customer {number % 3}")
     with db.writing() as session:
@@ -367,11 +366,11 @@ TABLES = [Contact, ContactChange, Conversation, Message, Annotation, ParkedStatu
 
 
 def test_after_the_retention_nothing_is_left_but_an_empty_row(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "_ROWS", 3)
     monkeypatch.setattr(removal, "_CONVERSATIONS", 2)
-    furnish(world, services, db)
+    furnish(world, runtime, db)
     client.delete(url)
     letters = count(db, DeadLetter)
     world.advance(KEPT.total_seconds() - 1)
@@ -389,12 +388,12 @@ def test_after_the_retention_nothing_is_left_but_an_empty_row(
 
 
 def test_other_numbers_keep_everything(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
     world.now = utc_now()  # the first number is as old as the fixture
     gone = client.post("/accounts", json=BODY | {"phone_number_id": "5"}).json["id"]
-    furnish(world, services, db)
-    ingest(services, webhook(number_id="5", messages=[text_message(wa_id="wamid.1")], contacts=[]))
+    furnish(world, runtime, db)
+    ingest(runtime, webhook(number_id="5", messages=[text_message(wa_id="wamid.1")], contacts=[]))
     before = {table: count(db, table) for table in TABLES}
     client.delete(f"/accounts/{gone}")
     world.advance(KEPT.total_seconds())
@@ -406,11 +405,11 @@ def test_other_numbers_keep_everything(
 
 
 def test_once_forgetting_has_begun_the_same_id_makes_a_number_of_its_own(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "_ROWS", 1)
     monkeypatch.setattr(removal, "_ROUNDS", 1)
-    furnish(world, services, db)
+    furnish(world, runtime, db)
     client.delete(url)
     world.advance(KEPT.total_seconds())
     removal.continue_removals(db, KEPT)
@@ -424,9 +423,9 @@ def test_once_forgetting_has_begun_the_same_id_makes_a_number_of_its_own(
 
 
 def test_after_the_retention_the_same_id_is_free_although_nobody_purged_yet(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str
 ) -> None:
-    furnish(world, services, db)
+    furnish(world, runtime, db)
     client.delete(url)
     world.advance(KEPT.total_seconds())
     assert client.post("/accounts", json=BODY).json["restored"] is False
@@ -435,16 +434,16 @@ def test_after_the_retention_the_same_id_is_free_although_nobody_purged_yet(
 
 
 def test_a_longer_retention_later_does_not_bring_back_half_a_number(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(removal, "_ROWS", 1)
     monkeypatch.setattr(removal, "_ROUNDS", 1)
-    furnish(world, services, db)
+    furnish(world, runtime, db)
     client.delete(url)
     world.advance(KEPT.total_seconds())
     removal.continue_removals(db, KEPT)
-    longer = dataclasses.replace(services.config, account_retention_days=90)
-    assert ensure_default(db, longer, services.cipher)
+    longer = dataclasses.replace(runtime.config, account_retention_days=90)
+    assert ensure_default(db, longer, runtime.cipher)
     assert [str(row.id) != url[10:] for row in all_accounts(db)] == [True]
 
 
@@ -461,15 +460,15 @@ def test_a_record_that_comes_after_the_end_changes_nothing(
 
 @pytest.mark.parametrize("what", ["_withdraw", "_purge"])
 def test_the_crew_that_prunes_goes_on_removing(
-    client: FlaskClient, world: World, services: Services, db: Database, url: str, what: str
+    client: FlaskClient, world: World, runtime: Runtime, db: Database, url: str, what: str
 ) -> None:
-    furnish(world, services, db)
+    furnish(world, runtime, db)
     client.delete(url)
     slipped_in(world, db)
     if what == "_purge":
         world.advance(KEPT.total_seconds())
-    rest = next(crew for crew in build_dispatcher(services)._crews if crew.work == "rest")
-    claim: Callable[[int], Any] = rest._claim
+    rest = crews_of(runtime).housekeeping
+    claim: Callable[[int], Any] = rest.receipts
     assert claim(1) == []
     assert world.jobs() == []
     assert count(db, Conversation) == (0 if what == "_purge" else 5)

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import Rotation, rotate_keys
 from inbox.cipher import TokenCipher
@@ -20,7 +20,7 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import ConfigError
 from inbox.models import Account, AuditEntry
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from tests.builders import the_account
 
 OTHER = {"name": "Other", "phone_number_id": "3", "access_token": "another-token"}
@@ -38,14 +38,14 @@ def key() -> str:
 
 
 @pytest.fixture
-def both(config: Config, app: Flask, key: str) -> Iterator[Services]:
+def both(config: Config, app: Flask, key: str) -> Iterator[Runtime]:
     """A process that has the new key in front of the old one."""
     made = create_app(dataclasses.replace(config, encryption_keys=(key, *config.encryption_keys)))
-    yield services_of(made)
-    services_of(made).close(1)
+    yield runtime_of(made)
+    runtime_of(made).close(1)
 
 
-def test_the_documented_way_loses_nothing_at_any_step(client: FlaskClient, both: Services, key: str) -> None:
+def test_the_documented_way_loses_nothing_at_any_step(client: FlaskClient, both: Runtime, key: str) -> None:
     client.post("/accounts", json=OTHER)
     client.post("/accounts", json={"name": "Without", "phone_number_id": "4"})
     db, cipher = both.db, both.cipher
@@ -60,7 +60,7 @@ def test_the_documented_way_loses_nothing_at_any_step(client: FlaskClient, both:
         assert session.execute(query).scalars().all() == [{"rotated": 2, "unreadable": []}]
 
 
-def test_a_token_that_no_key_can_read_is_named_and_left_alone(client: FlaskClient, both: Services) -> None:
+def test_a_token_that_no_key_can_read_is_named_and_left_alone(client: FlaskClient, both: Runtime) -> None:
     foreign = TokenCipher([Fernet.generate_key().decode()]).encrypt("lost")
     client.post("/accounts", json=OTHER)
     with both.db.writing() as session:
@@ -77,16 +77,16 @@ def test_the_command_says_what_it_did_and_ends_with_1_where_something_is_lost(
     invoke = made.test_cli_runner().invoke
     done = invoke(args=["accounts", "rotate-keys"])
     assert (done.exit_code, done.output.splitlines()[-1]) == (0, "1 encrypted anew, 0 were already, 0 cannot be read.")
-    with services_of(made).db.writing() as session:
+    with runtime_of(made).db.writing() as session:
         session.execute(select(Account)).scalar_one().access_token_encrypted = "gibberish"
     done = invoke(args=["accounts", "rotate-keys"])
     assert done.exit_code == 1
     assert "read the token of 200000000000001" in done.output
     assert "gibberish" not in done.output
-    services_of(made).close(1)
+    runtime_of(made).close(1)
 
 
-def test_a_token_stored_at_the_same_time_is_never_lost(services: Services, both: Services, db: Database) -> None:
+def test_a_token_stored_at_the_same_time_is_never_lost(runtime: Runtime, both: Runtime, db: Database) -> None:
     ready, ended = threading.Barrier(2), threading.Event()
 
     def rotate() -> None:
@@ -99,7 +99,7 @@ def test_a_token_stored_at_the_same_time_is_never_lost(services: Services, both:
     ready.wait()
     try:
         for number in range(20):
-            resume(db, services.cipher, "200000000000001", f"token-{number}")  # by a process with the old key
+            resume(db, runtime.cipher, "200000000000001", f"token-{number}")  # by a process with the old key
             assert both.cipher.decrypt(the_account(db).access_token_encrypted or "") == f"token-{number}"
     finally:
         ended.set()

@@ -17,7 +17,7 @@ from inbox.auth.access import Role
 from inbox.db import Database
 from inbox.models import Account, AuditEntry
 from inbox.outbox.outcomes import PauseNumber
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import the_account
 from tests.outbox.world import World
 
@@ -60,17 +60,17 @@ def other(client: FlaskClient) -> str:
 # --- adding ------------------------------------------------------------------------------------------------------
 
 
-def test_a_number_is_added_and_its_tokens_are_never_shown(client: FlaskClient, services: Services) -> None:
+def test_a_number_is_added_and_its_tokens_are_never_shown(client: FlaskClient, runtime: Runtime) -> None:
     answer = client.post("/accounts", json=NEW)
     assert answer.status_code == 201
     row = answer.json
     assert row == row | {"name": "Shop", "phone_number": "33711111111", "has_access_token": True, "restored": False}
     for text in (answer.text, client.get("/accounts").text, client.get(f"/accounts/{row['id']}").text):
         assert "secret" not in text
-    stored = row_of(services.db, row["id"])
-    assert services.cipher.decrypt(stored.access_token_encrypted or "") == "a-secret-token"
+    stored = row_of(runtime.db, row["id"])
+    assert runtime.cipher.decrypt(stored.access_token_encrypted or "") == "a-secret-token"
     assert "secret" not in repr((stored.access_token_encrypted, stored.verify_token_hash))
-    (entry,) = entries(services.db, "account.created")[1:]  # the first one is the environment's
+    (entry,) = entries(runtime.db, "account.created")[1:]  # the first one is the environment's
     assert (entry.actor_kind, entry.account_id, "secret" in json.dumps(entry.details)) == ("key", stored.id, False)
 
 
@@ -217,10 +217,10 @@ def test_a_change_that_changes_nothing_is_not_noted(client: FlaskClient, db: Dat
     assert entries(db, "account.updated") == []
 
 
-def test_a_person_pauses_a_number_and_only_a_person_resumes_it(client: FlaskClient, services: Services) -> None:
-    db = services.db
+def test_a_person_pauses_a_number_and_only_a_person_resumes_it(client: FlaskClient, runtime: Runtime) -> None:
+    db = runtime.db
     url = f"/accounts/{the_account(db).id}"
-    world = World(services)
+    world = World(runtime)
     world.queue("waits")
     assert client.patch(url, json={"paused": True}).json["paused_reason"] == "paused_by_a_person"
     assert world.claim() == []
@@ -242,24 +242,24 @@ def test_a_person_pauses_a_number_and_only_a_person_resumes_it(client: FlaskClie
     ],
 )
 def test_a_new_token_resumes_what_was_paused_because_of_the_token(
-    client: FlaskClient, services: Services, reason: str, resumes: bool
+    client: FlaskClient, runtime: Runtime, reason: str, resumes: bool
 ) -> None:
-    world = World(services)
+    world = World(runtime)
     world.queue("waits")
     (claim,) = world.claim()
     world.record(claim, PauseNumber(reason))
-    url = f"/accounts/{the_account(services.db).id}"
+    url = f"/accounts/{the_account(runtime.db).id}"
     assert client.get(url).json["paused_reason"] == reason
     after = client.patch(url, json={"access_token": "a-new-one"}).json
     assert after["paused_reason"] == (None if resumes else reason)
 
 
 def test_a_resumed_number_wakes_whoever_delivers(
-    client: FlaskClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(services.wakeups, "ring", rung.append)
-    client.patch(f"/accounts/{the_account(services.db).id}", json={"paused": False})
+    monkeypatch.setattr(runtime.wakeups, "ring", rung.append)
+    client.patch(f"/accounts/{the_account(runtime.db).id}", json={"paused": False})
     assert rung == ["deliver"]
 
 

@@ -19,7 +19,7 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
 from inbox.models import ApiKey
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import the_account
 
 #: The only routes anybody may call.
@@ -63,30 +63,30 @@ def test_bad_credentials_are_401(stranger: FlaskClient, header: str) -> None:
     assert (response.status_code, response.json["detail"]) == (401, "invalid_token")
 
 
-def test_a_key_is_stored_as_a_hash_and_identifies_its_holder(services: Services) -> None:
-    made = keys.create(services.db, name="Till", role=Role.MANAGER)
-    with services.db.reading() as session:
+def test_a_key_is_stored_as_a_hash_and_identifies_its_holder(runtime: Runtime) -> None:
+    made = keys.create(runtime.db, name="Till", role=Role.MANAGER)
+    with runtime.db.reading() as session:
         (row,) = session.execute(select(ApiKey)).scalars()
     assert made.secret.startswith("inbox_")
     assert row.hash == hashlib.sha256(made.secret.encode()).hexdigest()
     assert made.secret not in (row.prefix, row.name)
-    principal = services.identities.identify(made.secret)
+    principal = runtime.identities.identify(made.secret)
     assert (principal.name, principal.everywhere, principal.kind) == ("Till", PERMISSIONS[Role.MANAGER], "key")
 
 
-def test_a_revoked_key_is_refused(services: Services) -> None:
-    made = keys.create(services.db, name="Till", role=Role.ADMIN)
-    (row,) = keys.listed(services.db)
-    assert keys.revoke(services.db, row.prefix) == 1
-    assert keys.revoke(services.db, row.prefix) == 0
+def test_a_revoked_key_is_refused(runtime: Runtime) -> None:
+    made = keys.create(runtime.db, name="Till", role=Role.ADMIN)
+    (row,) = keys.listed(runtime.db)
+    assert keys.revoke(runtime.db, row.prefix) == 1
+    assert keys.revoke(runtime.db, row.prefix) == 0
     with pytest.raises(InvalidCredentials):
-        services.identities.identify(made.secret)
+        runtime.identities.identify(made.secret)
 
 
-def test_a_key_for_some_accounts_touches_those_only(services: Services) -> None:
-    here, elsewhere = the_account(services.db).id, UUID(int=7)
-    made = keys.create(services.db, name="Till", role=Role.VIEWER, accounts=[here])
-    principal = services.identities.identify(made.secret)
+def test_a_key_for_some_accounts_touches_those_only(runtime: Runtime) -> None:
+    here, elsewhere = the_account(runtime.db).id, UUID(int=7)
+    made = keys.create(runtime.db, name="Till", role=Role.VIEWER, accounts=[here])
+    principal = runtime.identities.identify(made.secret)
     assert principal.may(Permission.MESSAGES_VIEW, here)
     assert not principal.may(Permission.MESSAGES_SEND, here)
     assert not principal.may(Permission.MESSAGES_VIEW, elsewhere)
@@ -94,10 +94,10 @@ def test_a_key_for_some_accounts_touches_those_only(services: Services) -> None:
     assert not principal.may_everywhere(Permission.MESSAGES_VIEW)
 
 
-def test_a_key_ends_when_it_expires(services: Services) -> None:
-    made = keys.create(services.db, name="Till", role=Role.ADMIN, expires_at=utc_now() - timedelta(seconds=1))
+def test_a_key_ends_when_it_expires(runtime: Runtime) -> None:
+    made = keys.create(runtime.db, name="Till", role=Role.ADMIN, expires_at=utc_now() - timedelta(seconds=1))
     with pytest.raises(InvalidCredentials):
-        services.identities.identify(made.secret)
+        runtime.identities.identify(made.secret)
 
 
 def test_rows_of_an_account_outside_the_grants_are_as_good_as_missing(app: Flask, db: Database) -> None:

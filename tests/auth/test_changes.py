@@ -8,13 +8,14 @@ import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.auth.generation import Changes
 from inbox.config import Config
 from inbox.errors import InvalidCredentials, UserDisabled
 from inbox.models import ApiKey
+from inbox.runtime import runtime_of
 from tests.auth.people import local_user, session_of
 
 
@@ -36,7 +37,7 @@ def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path, caplog: p
 
 
 def test_who_is_switched_off_in_one_process_is_refused_by_the_others_at_once(app: Flask, config: Config) -> None:
-    here, there = services_of(app), services_of(create_app(config))
+    here, there = runtime_of(app), runtime_of(create_app(config))
     local_user(here.db, "admin@example.com", [Grant(Role.ADMIN)])
     anna = local_user(here.db, "anna@example.com", [Grant(Role.VIEWER)], password=None)
     token = session_of(here.db, anna.id)
@@ -55,7 +56,7 @@ def test_who_is_switched_off_in_one_process_is_refused_by_the_others_at_once(app
 
 
 def test_so_is_a_key_that_a_command_revokes(app: Flask, config: Config) -> None:
-    serving = services_of(app)
+    serving = runtime_of(app)
     key = keys.create(serving.db, name="Till", role=Role.VIEWER)
     assert serving.identities.identify(key.secret).name == "Till"
     with serving.db.reading() as session:
@@ -67,4 +68,4 @@ def test_so_is_a_key_that_a_command_revokes(app: Flask, config: Config) -> None:
         with pytest.raises(InvalidCredentials):
             serving.identities.identify(key.secret)
     finally:
-        services_of(command).close(5)
+        runtime_of(command).close(5)

@@ -11,7 +11,7 @@ import pytest
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import members
 from inbox.auth.access import Role
 from inbox.auth.identities import principal_of
@@ -25,7 +25,7 @@ from inbox.db import Database
 from inbox.errors import InvalidCredentials, NotAMember
 from inbox.models import AuditEntry, RoleGrant, User
 from inbox.resilience import SUPABASE
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.auth.supabase_stage import KEY, QUICK
 from tests.auth.test_supabase_keys import at_once
@@ -45,10 +45,10 @@ def supabase_config(live_config: Config) -> Config:
 
 def opened(config: Config) -> Iterator[Flask]:
     app = create_app(config)
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     yield app
-    assert services.close(5)
+    assert runtime.close(5)
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_the_first_who_was_invited_is_administrator_and_later_ones_are_viewers(
 
 
 def test_with_open_signup_the_first_to_come_is_administrator(open_app: Flask, sandbox: Sandbox) -> None:
-    db = services_of(open_app).db
+    db = runtime_of(open_app).db
     for name in ("anna", "ben"):
         assert call(open_app, somebody(sandbox, f"{name}@example.com")) == (200, None)
     assert roles(db) == {"anna@example.com": "admin", "ben@example.com": "viewer"}
@@ -127,7 +127,7 @@ def test_an_invitation_in_the_part_that_users_write_is_none(app: Flask, sandbox:
 
 
 def test_whoever_may_not_come_in_takes_no_lock(
-    app: Flask, services: Services, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    app: Flask, runtime: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     token = somebody(sandbox, "zoe@example.com")
     monkeypatch.setattr(members, "lock_users", None)
@@ -174,7 +174,7 @@ def test_a_disabled_member_is_told_so_at_once(app: Flask, db: Database, sandbox:
     assert call(app, token) == (200, None)
     with db.writing() as session:
         session.execute(update(User).values(disabled_at=utc_now()))
-    services_of(app).identities.forget()
+    runtime_of(app).identities.forget()
     assert call(app, token) == (403, "user_disabled")
 
 

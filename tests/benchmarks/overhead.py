@@ -37,6 +37,7 @@ from inbox.bot.profile_cache import ProfileCache
 from inbox.config import GEMINI as POLICY
 from inbox.config import Config
 from inbox.gateways import http
+from inbox.gateways.http import sessions
 from inbox.resilience import GEMINI, Breaker
 
 BODY = {"contents": [{"role": "user", "parts": [{"text": "Do you have gluten-free bread? " * 8}]}]}
@@ -156,7 +157,7 @@ def many_at_once(threads: int, calls: int) -> tuple[int, int]:
             before = opened.value
             in_threads(threads, lambda: seconds(lambda: guarded(url), calls))
             counts.append(opened.value - before)
-        http.session.close()
+        sessions.session.close()
         GEMINI.configure(POLICY, retries=True, breaker=True)
         return counts[0], counts[1]
 

@@ -21,7 +21,7 @@ from inbox.models import Contact, Conversation, CoolDown, Job, JobKind, Message
 from inbox.outbox import jobs, store
 from inbox.outbox.outcomes import Accepted
 from inbox.resilience import GEMINI
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from sandbox import Sandbox
 from tests.builders import all_conversations, all_messages, ingest, text_message, the_account, the_conversation, webhook
 
@@ -31,36 +31,36 @@ SETTINGS = Access(ADMIN, Permission.SETTINGS_MANAGE)
 BACKUP = "33611111111"
 
 
-def customer_writes(services: Services, *texts: str, ago: int = 0, **message: Any) -> None:
+def customer_writes(runtime: Runtime, *texts: str, ago: int = 0, **message: Any) -> None:
     """One webhook with these texts, or with one message of another shape."""
     at = int(utc_now().timestamp()) - ago
-    count = len(all_messages(services.db))
+    count = len(all_messages(runtime.db))
     batch = [text_message(text, wa_id=f"wamid.c{count + n}", at=at) | message for n, text in enumerate(texts)]
-    ingest(services, webhook(messages=batch))
+    ingest(runtime, webhook(messages=batch))
 
 
-def claims(services: Services, kind: JobKind = JobKind.ANSWER) -> list[jobs.JobClaim]:
-    with services.db.writing() as session:
-        return jobs.claim_jobs(session, kind, services.db.now(session) + timedelta(hours=1), 10)
+def claims(runtime: Runtime, kind: JobKind = JobKind.ANSWER) -> list[jobs.JobClaim]:
+    with runtime.db.writing() as session:
+        return jobs.claim_jobs(session, kind, runtime.db.now(session) + timedelta(hours=1), 10)
 
 
-def think(services: Services) -> None:
+def think(runtime: Runtime) -> None:
     """Let the bot work on everything that is due or will be within the hour."""
-    for claim in claims(services):
-        services.answering.run(claim)
+    for claim in claims(runtime):
+        runtime.answering.run(claim)
 
 
-def bot_messages(services: Services) -> list[str]:
-    return [message.content_text for message in all_messages(services.db) if message.author_kind == "bot"]
+def bot_messages(runtime: Runtime) -> list[str]:
+    return [message.content_text for message in all_messages(runtime.db) if message.author_kind == "bot"]
 
 
-def said_for_us(services: Services) -> list[str]:
+def said_for_us(runtime: Runtime) -> list[str]:
     """Everything the customer was sent, the fallback included."""
-    return [message.content_text for message in all_messages(services.db) if message.direction == "outbound"]
+    return [message.content_text for message in all_messages(runtime.db) if message.direction == "outbound"]
 
 
-def answer_jobs(services: Services) -> list[Job]:
-    with services.db.reading() as session:
+def answer_jobs(runtime: Runtime) -> list[Job]:
+    with runtime.db.reading() as session:
         return list(session.execute(select(Job).where(Job.kind == JobKind.ANSWER)).scalars())
 
 
@@ -80,15 +80,15 @@ def outage_ends(sandbox: Sandbox) -> None:
     GEMINI.breaker.reset()
 
 
-def set_profile(services: Services, **content: Any) -> None:
+def set_profile(runtime: Runtime, **content: Any) -> None:
     profile = ProfileContent.model_validate(content)
-    profiles.put_profile(services.db, SETTINGS, the_account(services.db).id, profile)
+    profiles.put_profile(runtime.db, SETTINGS, the_account(runtime.db).id, profile)
 
 
 # --- answering ---------------------------------------------------------------------------------------------------
 
 
-def test_a_customer_is_answered_from_the_profile(live: Services, sandbox: Sandbox) -> None:
+def test_a_customer_is_answered_from_the_profile(live: Runtime, sandbox: Sandbox) -> None:
     set_profile(live, business_name="Chez Test", hours="9h-18h")
     customer_writes(live, "Quels sont vos horaires ?")
     sandbox.gemini_responder = lambda _request: "Nous ouvrons de 9h à 18h."
@@ -104,14 +104,14 @@ def test_a_customer_is_answered_from_the_profile(live: Services, sandbox: Sandbo
     assert "Quels sont vos horaires ?" in body["contents"][-1]["parts"][0]["text"]
 
 
-def test_the_customer_sees_that_somebody_is_typing(live: Services) -> None:
+def test_the_customer_sees_that_somebody_is_typing(live: Runtime) -> None:
     customer_writes(live, "Bonjour")
     think(live)
     (receipt,) = claims(live, JobKind.READ)
     assert receipt.payload == {"wa_message_id": "wamid.c0", "typing": "yes"}
 
 
-def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(live: Services, sandbox: Sandbox) -> None:
+def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "one")
     once = iter([lambda: customer_writes(live, "two")])
     while_thinking(sandbox, lambda: next(once, lambda: None)())
@@ -126,7 +126,7 @@ def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(liv
     assert answer_jobs(live) == []
 
 
-def test_a_customer_who_never_pauses_is_answered_all_the_same(live: Services, sandbox: Sandbox) -> None:
+def test_a_customer_who_never_pauses_is_answered_all_the_same(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "first")
     while_thinking(sandbox, lambda: customer_writes(live, "and another thing"))
     for _ in range(6):
@@ -137,7 +137,7 @@ def test_a_customer_who_never_pauses_is_answered_all_the_same(live: Services, sa
 # --- a person always wins ----------------------------------------------------------------------------------------
 
 
-def test_a_reply_by_a_person_discards_the_answer_being_written(live: Services, sandbox: Sandbox) -> None:
+def test_a_reply_by_a_person_discards_the_answer_being_written(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "Bonjour")
     draft = service.Draft(the_conversation(live.db).id, "I take this one")
     while_thinking(sandbox, lambda: service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(0)) and None)
@@ -146,7 +146,7 @@ def test_a_reply_by_a_person_discards_the_answer_being_written(live: Services, s
     assert answer_jobs(live) == []
 
 
-def test_switching_the_bot_off_discards_the_answer_being_written(live: Services, sandbox: Sandbox) -> None:
+def test_switching_the_bot_off_discards_the_answer_being_written(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "Bonjour")
     conversation_id = the_conversation(live.db).id
     while_thinking(sandbox, lambda: service.set_bot(live.db, SEND, conversation_id, enabled=False) and None)
@@ -155,7 +155,7 @@ def test_switching_the_bot_off_discards_the_answer_being_written(live: Services,
     assert answer_jobs(live) == []
 
 
-def test_the_bot_stays_out_after_a_person_replied_and_returns_later(live: Services) -> None:
+def test_the_bot_stays_out_after_a_person_replied_and_returns_later(live: Runtime) -> None:
     customer_writes(live, "Bonjour")
     draft = service.Draft(the_conversation(live.db).id, "hello")
     service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(minutes=30))
@@ -169,7 +169,7 @@ def test_the_bot_stays_out_after_a_person_replied_and_returns_later(live: Servic
     assert len(bot_messages(live)) == 1
 
 
-def test_a_conversation_with_the_bot_off_is_not_answered(live: Services, sandbox: Sandbox) -> None:
+def test_a_conversation_with_the_bot_off_is_not_answered(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "Bonjour")
     service.set_bot(live.db, SEND, the_conversation(live.db).id, enabled=False)
     think(live)
@@ -179,8 +179,8 @@ def test_a_conversation_with_the_bot_off_is_not_answered(live: Services, sandbox
 # --- the bot stops itself ----------------------------------------------------------------------------------------
 
 
-def handed_over(services: Services) -> str | None:
-    conversation = next(c for c in all_conversations(services.db) if c.last_inbound_at is not None)
+def handed_over(runtime: Runtime) -> str | None:
+    conversation = next(c for c in all_conversations(runtime.db) if c.last_inbound_at is not None)
     return conversation.needs_human_reason if conversation.needs_human else None
 
 
@@ -195,7 +195,7 @@ def handed_over(services: Services) -> str | None:
     ],
 )
 def test_what_the_bot_cannot_read_goes_to_a_person(
-    live: Services, sandbox: Sandbox, message: dict[str, Any], reason: str | None
+    live: Runtime, sandbox: Sandbox, message: dict[str, Any], reason: str | None
 ) -> None:
     customer_writes(live, "", **message)
     think(live)
@@ -209,7 +209,7 @@ def test_what_the_bot_cannot_read_goes_to_a_person(
     [("prompt_blocked", "ai_refused"), ("safety_partial", "ai_refused"), ("stop_empty", "ai_empty_answer")],
 )
 def test_a_refusal_or_an_empty_answer_goes_to_a_person(
-    live: Services, sandbox: Sandbox, shape: str, reason: str
+    live: Runtime, sandbox: Sandbox, shape: str, reason: str
 ) -> None:
     sandbox.fault("gemini", "shape", name=shape)
     customer_writes(live, "Bonjour")
@@ -220,7 +220,7 @@ def test_a_refusal_or_an_empty_answer_goes_to_a_person(
     assert bot_messages(live) == []  # it asked for a person, and waits for one
 
 
-def test_the_bot_answers_so_often_an_hour_and_then_asks_for_a_person(live: Services) -> None:
+def test_the_bot_answers_so_often_an_hour_and_then_asks_for_a_person(live: Runtime) -> None:
     set_profile(live, max_answers_per_hour=2)
     for n in range(3):
         customer_writes(live, f"question {n}")
@@ -229,7 +229,7 @@ def test_the_bot_answers_so_often_an_hour_and_then_asks_for_a_person(live: Servi
     assert handed_over(live) == "answer_limit"
 
 
-def test_an_old_question_outside_the_window_is_not_answered(live: Services, sandbox: Sandbox) -> None:
+def test_an_old_question_outside_the_window_is_not_answered(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "Bonjour", ago=25 * 3600)
     think(live)
     assert sandbox.requests("gemini") == []
@@ -237,12 +237,12 @@ def test_an_old_question_outside_the_window_is_not_answered(live: Services, sand
 
 
 @pytest.fixture
-def with_backup(live: Services) -> Services:
+def with_backup(live: Runtime) -> Runtime:
     handover = dataclasses.replace(live.answering.handover, backup_number=BACKUP)
     return dataclasses.replace(live, answering=dataclasses.replace(live.answering, handover=handover))
 
 
-def test_the_backup_number_is_told_about_a_hand_over(with_backup: Services, sandbox: Sandbox) -> None:
+def test_the_backup_number_is_told_about_a_hand_over(with_backup: Runtime, sandbox: Sandbox) -> None:
     customer_writes(with_backup, "", type="audio", audio={"id": "1"})
     think(with_backup)
     with with_backup.db.writing() as session:
@@ -256,7 +256,7 @@ def test_the_backup_number_is_told_about_a_hand_over(with_backup: Services, sand
     assert not backup.bot_enabled
 
 
-def test_the_backup_persons_own_questions_are_not_reported_to_them(with_backup: Services) -> None:
+def test_the_backup_persons_own_questions_are_not_reported_to_them(with_backup: Runtime) -> None:
     at = int(utc_now().timestamp())
     audio = {"from": BACKUP, "id": "wamid.b", "timestamp": str(at), "type": "audio", "audio": {"id": "1"}}
     ingest(with_backup, webhook(messages=[audio]))
@@ -267,14 +267,14 @@ def test_the_backup_persons_own_questions_are_not_reported_to_them(with_backup: 
 # --- the AI is away ----------------------------------------------------------------------------------------------
 
 
-def pass_time(services: Services, seconds: float) -> None:
+def pass_time(runtime: Runtime, seconds: float) -> None:
     """The pending answers were asked for that much earlier."""
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         for job in session.execute(select(Job).where(Job.kind == JobKind.ANSWER)).scalars():
             job.created_at -= timedelta(seconds=seconds)
 
 
-def test_an_outage_keeps_the_question_and_answers_when_it_is_over(live: Services, sandbox: Sandbox) -> None:
+def test_an_outage_keeps_the_question_and_answers_when_it_is_over(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("gemini", "shape", name="unavailable")
     customer_writes(live, "Bonjour")
     for _ in range(3):
@@ -287,7 +287,7 @@ def test_an_outage_keeps_the_question_and_answers_when_it_is_over(live: Services
 
 
 def test_after_the_deadline_the_customer_gets_the_fallback_once_and_the_bot_returns_by_itself(
-    live: Services, sandbox: Sandbox
+    live: Runtime, sandbox: Sandbox
 ) -> None:
     set_profile(live, fallback_message="Un instant svp.")
     sandbox.fault("gemini", "shape", name="unavailable")
@@ -308,7 +308,7 @@ def test_after_the_deadline_the_customer_gets_the_fallback_once_and_the_bot_retu
     assert handed_over(live) is None
 
 
-def test_a_person_who_takes_over_during_an_outage_ends_it_for_the_bot(live: Services, sandbox: Sandbox) -> None:
+def test_a_person_who_takes_over_during_an_outage_ends_it_for_the_bot(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("gemini", "shape", name="unavailable")
     customer_writes(live, "Bonjour")
     think(live)
@@ -324,7 +324,7 @@ def test_a_person_who_takes_over_during_an_outage_ends_it_for_the_bot(live: Serv
 
 @pytest.mark.parametrize(("language", "begins"), [("fr", "Merci"), ("Español", "Gracias"), (None, "Thank you")])
 def test_the_fallback_speaks_the_profiles_language(
-    live: Services, sandbox: Sandbox, language: str | None, begins: str
+    live: Runtime, sandbox: Sandbox, language: str | None, begins: str
 ) -> None:
     set_profile(live, language=language)
     sandbox.fault("gemini", "shape", name="unavailable")
@@ -336,18 +336,18 @@ def test_the_fallback_speaks_the_profiles_language(
 
 
 @pytest.mark.parametrize("shape", ["retired", "rate_limit_day"])
-def test_another_model_answers_when_the_first_is_gone(live: Services, sandbox: Sandbox, shape: str) -> None:
+def test_another_model_answers_when_the_first_is_gone(live: Runtime, sandbox: Sandbox, shape: str) -> None:
     sandbox.fault("gemini", "shape", name=shape, match={"path": "gemini-3.5-flash-lite"})
     models = dataclasses.replace(live.models, fallback="gemini-3.8-flash")
-    services = dataclasses.replace(live, answering=dataclasses.replace(live.answering, models=models))
-    customer_writes(services, "Bonjour")
-    think(services)
-    assert len(bot_messages(services)) == 1
+    runtime = dataclasses.replace(live, answering=dataclasses.replace(live.answering, models=models))
+    customer_writes(runtime, "Bonjour")
+    think(runtime)
+    assert len(bot_messages(runtime)) == 1
     assert "gemini-3.8-flash" in sandbox.requests("gemini")[-1].path
 
 
 def test_over_its_daily_quota_the_bot_asks_for_a_person_once_and_returns_when_the_quota_does(
-    with_backup: Services, sandbox: Sandbox
+    with_backup: Runtime, sandbox: Sandbox
 ) -> None:
     sandbox.fault("gemini", "shape", name="rate_limit_day")
     for text in ("Bonjour", "Allô ?"):
@@ -365,7 +365,7 @@ def test_over_its_daily_quota_the_bot_asks_for_a_person_once_and_returns_when_th
 
 
 def test_while_the_circuit_is_open_questions_wait_without_a_call_until_it_may_close(
-    live: Services, sandbox: Sandbox
+    live: Runtime, sandbox: Sandbox
 ) -> None:
     for _ in range(5):
         with pytest.raises(UpstreamUnavailable):
@@ -387,7 +387,7 @@ def _refused() -> None:
 # --- all the way out ---------------------------------------------------------------------------------------------
 
 
-def test_an_answer_is_delivered_to_the_customer(live: Services, sandbox: Sandbox) -> None:
+def test_an_answer_is_delivered_to_the_customer(live: Runtime, sandbox: Sandbox) -> None:
     customer_writes(live, "Bonjour")
     sandbox.gemini_responder = lambda _request: "Bonjour à vous."
     think(live)
@@ -401,7 +401,7 @@ def test_an_answer_is_delivered_to_the_customer(live: Services, sandbox: Sandbox
     assert (delivery.wamid, delivery.text) == (outcome.wa_message_id, "Bonjour à vous.")
 
 
-def test_contacts_of_the_backup_are_made_once(with_backup: Services) -> None:
+def test_contacts_of_the_backup_are_made_once(with_backup: Runtime) -> None:
     for n in range(2):
         phone = f"3360000009{n}"
         at = int(utc_now().timestamp())

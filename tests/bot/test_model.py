@@ -13,7 +13,7 @@ from inbox.bot.model import Models, next_reset
 from inbox.errors import UpstreamMisconfigured, UpstreamRejected, UpstreamThrottled
 from inbox.gateways.gemini import ModelGone, Turn
 from inbox.models import CoolDown
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from sandbox import Sandbox
 from tests.outbox.world import World
 
@@ -22,12 +22,12 @@ MAIN, SPARE = "gemini-3.5-flash-lite", "gemini-3.1-flash-lite"
 
 
 @pytest.fixture
-def world(live: Services) -> World:
+def world(live: Runtime) -> World:
     return World(live)
 
 
 @pytest.fixture
-def models(live: Services, world: World) -> Models:
+def models(live: Runtime, world: World) -> Models:
     return Models(live.db, live.models.gemini, MAIN, SPARE)
 
 
@@ -36,8 +36,8 @@ def asked(sandbox: Sandbox) -> list[str]:
     return [request.path.split("/models/")[1].split(":")[0] for request in sandbox.requests("gemini")]
 
 
-def cool_downs(services: Services) -> dict[str, CoolDown]:
-    with services.db.reading() as session:
+def cool_downs(runtime: Runtime) -> dict[str, CoolDown]:
+    with runtime.db.reading() as session:
         return {row.key: row for row in session.execute(select(CoolDown)).scalars()}
 
 
@@ -51,7 +51,7 @@ def test_the_profiles_own_model_comes_first(models: Models, sandbox: Sandbox) ->
 
 
 def test_over_its_daily_quota_a_model_rests_until_midnight_in_california(
-    models: Models, sandbox: Sandbox, live: Services, world: World
+    models: Models, sandbox: Sandbox, live: Runtime, world: World
 ) -> None:
     quota_of_the_day(sandbox)
     for _ in range(3):
@@ -71,7 +71,7 @@ def test_after_the_reset_it_is_asked_again(models: Models, sandbox: Sandbox, wor
 
 
 def test_without_a_fallback_the_daily_quota_is_the_answer_and_is_not_asked_for_again(
-    live: Services, sandbox: Sandbox, world: World
+    live: Runtime, sandbox: Sandbox, world: World
 ) -> None:
     models = Models(live.db, live.models.gemini, MAIN, None)
     quota_of_the_day(sandbox)
@@ -98,7 +98,7 @@ def test_no_model_at_all_is_a_matter_of_set_up_and_not_of_the_question(models: M
 
 
 def test_a_minutes_quota_is_waited_for_by_every_process_and_no_call_is_made_meanwhile(
-    models: Models, sandbox: Sandbox, live: Services, world: World
+    models: Models, sandbox: Sandbox, live: Runtime, world: World
 ) -> None:
     sandbox.fault("gemini", "shape", name="rate_limit_minute", seconds=45.8)
     with pytest.raises(UpstreamThrottled):

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth.access import OPERATOR, Access, Permission
 from inbox.bot import profiles
 from inbox.bot.schemas import ProfileContent
@@ -20,7 +20,7 @@ from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.models import BotProfile, JobKind
 from inbox.outbox import jobs
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import ingest, text_message, the_account, webhook
 from tests.waiting import free_port
@@ -28,17 +28,17 @@ from tests.waiting import free_port
 SETTINGS = Access(OPERATOR, Permission.SETTINGS_MANAGE)
 
 
-def save(services: Services, **content: Any) -> None:
-    account_id = the_account(services.db).id
-    profiles.put_profile(services.db, SETTINGS, account_id, ProfileContent.model_validate(content))
+def save(runtime: Runtime, **content: Any) -> None:
+    account_id = the_account(runtime.db).id
+    profiles.put_profile(runtime.db, SETTINGS, account_id, ProfileContent.model_validate(content))
 
 
-def name_seen_by(services: Services, db: Database | None = None) -> str | None:
+def name_seen_by(runtime: Runtime, db: Database | None = None) -> str | None:
     """The business's name as the bot of this process reads it for a message; `db` is where profiles are loaded from."""
-    account_id = the_account(services.db).id
-    with services.db.reading() as session:
+    account_id = the_account(runtime.db).id
+    with runtime.db.reading() as session:
         version = profiles.current_version(session, account_id)
-    return profiles.cached_profile(db or services.db, services.profiles, account_id, version).business_name
+    return profiles.cached_profile(db or runtime.db, runtime.profiles, account_id, version).business_name
 
 
 @pytest.fixture(params=["simple", "redis"])
@@ -47,37 +47,37 @@ def redis_url(request: pytest.FixtureRequest) -> str | None:
 
 
 @pytest.fixture
-def two_processes(live_config: Config, redis_url: str | None) -> Iterator[list[Services]]:
+def two_processes(live_config: Config, redis_url: str | None) -> Iterator[list[Runtime]]:
     """Two apps over one database, and over one Redis or none."""
     apps = [create_app(dataclasses.replace(live_config, redis_url=redis_url)) for _ in range(2)]
-    made = [services_of(app) for app in apps]
+    made = [runtime_of(app) for app in apps]
     made[0].prepare_database()
     yield made
     made[0].profiles.clear()
-    for services in made:
-        assert services.close(5)
+    for runtime in made:
+        assert runtime.close(5)
 
 
-def test_an_edit_is_seen_by_the_next_message_in_every_process(two_processes: list[Services], sandbox: Sandbox) -> None:
+def test_an_edit_is_seen_by_the_next_message_in_every_process(two_processes: list[Runtime], sandbox: Sandbox) -> None:
     customers = iter(range(100))
     for number in range(1, 4):
         save(two_processes[number % 2], business_name=f"Bakery {number}")
-        for services in two_processes:
+        for runtime in two_processes:
             customer = next(customers)
             message = text_message(
                 "Hello", wa_id=f"wamid.{customer}", phone=f"3360000{customer:04}", at=int(time.time())
             )
-            ingest(services, webhook(messages=[message]))
-            answer_everything(services)
+            ingest(runtime, webhook(messages=[message]))
+            answer_everything(runtime)
             assert f"Bakery {number}" in system_text_of(sandbox)
 
 
-def answer_everything(services: Services) -> None:
-    with services.db.writing() as session:
-        claims = jobs.claim_jobs(session, JobKind.ANSWER, services.db.now(session), 10)
+def answer_everything(runtime: Runtime) -> None:
+    with runtime.db.writing() as session:
+        claims = jobs.claim_jobs(session, JobKind.ANSWER, runtime.db.now(session), 10)
     assert claims
     for claim in claims:
-        services.answering.run(claim)
+        runtime.answering.run(claim)
 
 
 def system_text_of(sandbox: Sandbox) -> str:
@@ -87,37 +87,37 @@ def system_text_of(sandbox: Sandbox) -> str:
     return text
 
 
-def test_an_account_without_a_profile_is_known_to_have_none(services: Services) -> None:
-    assert [name_seen_by(services) for _ in range(2)] == [None, None]
-    assert services.profiles.stats().loads == 1
-    save(services, business_name="Bakery")
-    assert name_seen_by(services) == "Bakery"
+def test_an_account_without_a_profile_is_known_to_have_none(runtime: Runtime) -> None:
+    assert [name_seen_by(runtime) for _ in range(2)] == [None, None]
+    assert runtime.profiles.stats().loads == 1
+    save(runtime, business_name="Bakery")
+    assert name_seen_by(runtime) == "Bakery"
 
 
-def test_a_database_that_goes_away_between_the_version_and_the_profile_leaves_the_older_one(services: Services) -> None:
+def test_a_database_that_goes_away_between_the_version_and_the_profile_leaves_the_older_one(runtime: Runtime) -> None:
     away = Database(f"postgresql://nobody@127.0.0.1:{free_port()}/none")
     with pytest.raises(DatabaseUnavailable):
-        name_seen_by(services, away)
-    save(services, business_name="Old")
-    name_seen_by(services)
-    save(services, business_name="New")
-    assert name_seen_by(services, away) == "Old"
-    assert services.profiles.stats().stale == 1
+        name_seen_by(runtime, away)
+    save(runtime, business_name="Old")
+    name_seen_by(runtime)
+    save(runtime, business_name="New")
+    assert name_seen_by(runtime, away) == "Old"
+    assert runtime.profiles.stats().stale == 1
     away.close()
 
 
-def test_a_row_changed_by_hand_is_seen_after_a_clear(services: Services) -> None:
-    save(services, business_name="Before")
-    assert name_seen_by(services) == "Before"
-    with services.db.writing() as session:
+def test_a_row_changed_by_hand_is_seen_after_a_clear(runtime: Runtime) -> None:
+    save(runtime, business_name="Before")
+    assert name_seen_by(runtime) == "Before"
+    with runtime.db.writing() as session:
         session.query(BotProfile).update({"content": {"business_name": "After"}})
-    assert name_seen_by(services) == "Before"
-    services.profiles.clear()
-    assert name_seen_by(services) == "After"
+    assert name_seen_by(runtime) == "Before"
+    runtime.profiles.clear()
+    assert name_seen_by(runtime) == "After"
 
 
-def test_a_profile_is_kept_for_its_account_only(services: Services) -> None:
-    save(services, business_name="Bakery")
-    name_seen_by(services)
+def test_a_profile_is_kept_for_its_account_only(runtime: Runtime) -> None:
+    save(runtime, business_name="Bakery")
+    name_seen_by(runtime)
     stranger = uuid.uuid4()
-    assert profiles.cached_profile(services.db, services.profiles, stranger, 0).business_name is None
+    assert profiles.cached_profile(runtime.db, runtime.profiles, stranger, 0).business_name is None

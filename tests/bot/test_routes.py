@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database
+from inbox.runtime import runtime_of
 from sandbox import Sandbox
 from tests.builders import the_account
 
@@ -122,13 +123,13 @@ def test_a_profile_of_no_account_is_404(client: FlaskClient) -> None:
 @pytest.fixture
 def live_client(live_config: Config) -> Iterator[FlaskClient]:
     app = create_app(live_config)
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     made = app.test_client()
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(services.db, name='a', role=Role.ADMIN).secret}"
-    made.environ_base["inbox.account"] = str(the_account(services.db).id)
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(runtime.db, name='a', role=Role.ADMIN).secret}"
+    made.environ_base["inbox.account"] = str(the_account(runtime.db).id)
     yield made
-    services.close(5)
+    runtime.close(5)
 
 
 def test_a_preview_shows_an_answer_and_sends_nothing(live_client: FlaskClient, sandbox: Sandbox) -> None:

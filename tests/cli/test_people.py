@@ -17,7 +17,7 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import ApiKey, User, UserSession
 from inbox.resilience import Verdict
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import NUMBER_ID, the_account
 from tests.users.people import ADMIN, as_user, entries, member
 
@@ -135,11 +135,11 @@ def test_a_user_of_the_identity_provider_gets_no_password(flask: Command, db: Da
     assert (done.exit_code, "signs in with Supabase" in done.stderr) == (1, True)
 
 
-def test_a_user_is_switched_off_and_on(flask: Command, app: Flask, db: Database, services: Services) -> None:
+def test_a_user_is_switched_off_and_on(flask: Command, app: Flask, db: Database, runtime: Runtime) -> None:
     browser = as_user(app, member(db, EMAIL, [Grant(Role.VIEWER)]))
     assert browser.get("/accounts").status_code == 200
     assert flask("users", "disable", EMAIL).stdout == f"{EMAIL} is disabled.\n"
-    services.identities.forget()  # another process feels it within a second
+    runtime.identities.forget()  # another process feels it within a second
     assert browser.get("/accounts").status_code == 401
     assert flask("users", "enable", EMAIL).stdout == f"{EMAIL} is active.\n"
     assert [entry.action for entry in entries(db)][-2:] == ["user.disabled", "user.enabled"]
@@ -203,8 +203,8 @@ def test_keys_that_work_no_longer_are_listed_as_such(flask: Command, db: Databas
     assert flask("keys", "create", "--name", "k", "--expires-days", "0").exit_code == 2
 
 
-def test_a_database_that_is_away_is_said_in_one_line(flask: Command, services: Services) -> None:
-    for _ in range(services.config.database.breaker_failures):
-        services.db.breaker.leave(services.db.breaker.enter(), Verdict.FAILURE, error=None)
+def test_a_database_that_is_away_is_said_in_one_line(flask: Command, runtime: Runtime) -> None:
+    for _ in range(runtime.config.database.breaker_failures):
+        runtime.db.breaker.leave(runtime.db.breaker.enter(), Verdict.FAILURE, error=None)
     done = flask("users", "list")
     assert (done.exit_code, "The database cannot be used" in done.stderr) == (1, True)

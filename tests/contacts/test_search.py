@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from inbox.contacts import search
 from inbox.db import Database
 from inbox.models import Account, Contact, Conversation
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import T0, ingest, text_message, the_account, webhook
 
 NAMES = {
@@ -47,10 +47,10 @@ def _few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.fixture
-def _customers(services: Services) -> None:
+def _customers(runtime: Runtime) -> None:
     contacts = [{"wa_id": phone, "profile": {"name": name}} for phone, name in NAMES.items() if name]
     messages = [text_message(wa_id=f"wamid.{n}", phone=phone, at=T0 + n) for n, phone in enumerate(NAMES)]
-    ingest(services, webhook(contacts=contacts, messages=messages))
+    ingest(runtime, webhook(contacts=contacts, messages=messages))
 
 
 def numbers(client: FlaskClient, path: str, field: str, **query: Any) -> list[str]:

@@ -16,11 +16,12 @@ import schemathesis
 from hypothesis import strategies as st
 from werkzeug.serving import make_server
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db.paging import Cursor
+from inbox.runtime import runtime_of
 from inbox.web.openapi.document import document
 from tests.builders import NUMBER_ID, all_messages, ingest, text_message, the_conversation, webhook
 
@@ -114,13 +115,13 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     folder = tmp_path_factory.mktemp("generated")
     shutil.copy(sqlite_template, folder / "inbox.db")
     app = create_app(dataclasses.replace(_CONFIG, instance_path=folder, database_url=f"sqlite:///{folder}/inbox.db"))
-    services = services_of(app)
-    services.prepare_database()
-    ingest(services, webhook(messages=[text_message()]))
-    conversation, message = the_conversation(services.db), all_messages(services.db)[0]
+    runtime = runtime_of(app)
+    runtime.prepare_database()
+    ingest(runtime, webhook(messages=[text_message()]))
+    conversation, message = the_conversation(runtime.db), all_messages(runtime.db)[0]
     _real.update(conversation_id=str(conversation.id), account_id=str(conversation.account_id))
     _real.update(message_id=str(message.id), accounts=str(conversation.account_id), expires_at="2999-01-01T00:00:00Z")
-    Administrator.secret = keys.create(services.db, name="Schemathesis", role=Role.ADMIN).secret
+    Administrator.secret = keys.create(runtime.db, name="Schemathesis", role=Role.ADMIN).secret
     served = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=served.serve_forever)
     thread.start()
@@ -128,7 +129,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     served.shutdown()
     thread.join()
     served.server_close()
-    assert services.close(5)
+    assert runtime.close(5)
 
 
 @schema.parametrize()

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from inbox.clock import rfc3339, utc_now
 from inbox.db import Database
 from inbox.models import Conversation
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import all_messages, ingest, signed, text_message, the_account, the_conversation, webhook
 from tests.conftest import APP_SECRET
 
@@ -47,11 +47,11 @@ PERMISSIONS = {
 
 
 @pytest.fixture
-def talk(services: Services, db: Database) -> Conversation:
+def talk(runtime: Runtime, db: Database) -> Conversation:
     """A conversation whose customer has just written."""
     now = int(utc_now().timestamp())
     ingest(
-        services,
+        runtime,
         webhook(
             contacts=[{"wa_id": "33600000001", "profile": {"name": "Camille"}}],
             messages=[text_message("Bonjour", wa_id="wamid.in", at=now)],

@@ -8,20 +8,20 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox import services_of
 from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import User
+from inbox.runtime import runtime_of
 from tests.auth.people import local_user, session_of
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 
 
 @pytest.fixture
 def conversation(app: Flask) -> str:
-    services = services_of(app)
-    ingest(services, webhook(messages=[text_message()]))
-    return str(the_conversation(services.db).id)
+    runtime = runtime_of(app)
+    ingest(runtime, webhook(messages=[text_message()]))
+    return str(the_conversation(runtime.db).id)
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def ben(db: Database) -> User:
 def of(app: Flask, user: User) -> FlaskClient:
     """A client that calls as this user."""
     made = app.test_client()
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {session_of(services_of(app).db, user.id)}"
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {session_of(runtime_of(app).db, user.id)}"
     return made
 
 

@@ -19,7 +19,7 @@ from inbox.clock import parse_rfc3339, rfc3339, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.models import Conversation, Job, JobKind, Message
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_account, the_conversation, webhook
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -30,13 +30,13 @@ def now_seconds() -> int:
 
 
 @pytest.fixture
-def talk(services: Services, db: Database) -> Conversation:
+def talk(runtime: Runtime, db: Database) -> Conversation:
     """A conversation whose customer has just written."""
     body = webhook(
         contacts=[{"wa_id": "33600000001", "profile": {"name": "Camille"}}],
         messages=[text_message("Bonjour", wa_id="wamid.in", at=now_seconds())],
     )
-    ingest(services, body)
+    ingest(runtime, body)
     return the_conversation(db)
 
 
@@ -86,10 +86,10 @@ def test_unknown_query_names_are_refused_by_name(client: FlaskClient, db: Databa
     assert response.json["errors"] == [{"pointer": "?limt", "problem": "is not a field of this request"}]
 
 
-def many(services: Services, count: int, at: int) -> None:
+def many(runtime: Runtime, count: int, at: int) -> None:
     """`count` conversations whose newest messages share one second."""
     phones = [f"3371{n:07d}" for n in range(count)]
-    ingest(services, webhook(messages=[text_message(p, wa_id=f"wamid.{p}", phone=p, at=at) for p in phones]))
+    ingest(runtime, webhook(messages=[text_message(p, wa_id=f"wamid.{p}", phone=p, at=at) for p in phones]))
 
 
 def walk(client: FlaskClient, path: str) -> list[Any]:
@@ -109,20 +109,20 @@ def walk(client: FlaskClient, path: str) -> list[Any]:
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 20])
 def test_paging_skips_and_repeats_nothing_when_times_are_equal(
-    client: FlaskClient, services: Services, db: Database, limit: int
+    client: FlaskClient, runtime: Runtime, db: Database, limit: int
 ) -> None:
-    many(services, 20, now_seconds())
+    many(runtime, 20, now_seconds())
     rows = walk(client, f"/conversations?account_id={the_account(db).id}&limit={limit}")
     assert len(rows) == len({row["id"] for row in rows}) == 20
     assert rows == sorted(rows, key=lambda row: (row["updated_at"], row["id"]), reverse=True)
 
 
-def test_paging_is_not_disturbed_by_new_conversations(client: FlaskClient, services: Services, db: Database) -> None:
+def test_paging_is_not_disturbed_by_new_conversations(client: FlaskClient, runtime: Runtime, db: Database) -> None:
     at = now_seconds()
-    many(services, 10, at)
+    many(runtime, 10, at)
     path = f"/conversations?account_id={the_account(db).id}&limit=4"
     first = client.get(path)
-    ingest(services, webhook(messages=[text_message("new", wa_id="wamid.n", phone="33799999999", at=at + 5)]))
+    ingest(runtime, webhook(messages=[text_message("new", wa_id="wamid.n", phone="33799999999", at=at + 5)]))
     link = first.headers["Link"]
     rest = walk(client, link[1 : link.index(">")])
     ids = [row["id"] for row in first.json] + [row["id"] for row in rest]
@@ -130,12 +130,12 @@ def test_paging_is_not_disturbed_by_new_conversations(client: FlaskClient, servi
 
 
 def test_updated_since_compares_our_write_time_so_a_late_message_shows(
-    client: FlaskClient, services: Services, db: Database, talk: Conversation
+    client: FlaskClient, runtime: Runtime, db: Database, talk: Conversation
 ) -> None:
     since = rfc3339(talk.changed_at + timedelta(milliseconds=1))
     assert conversations(client, db, updated_since=since).json == []
     old = now_seconds() - 3600
-    ingest(services, webhook(messages=[text_message("late", wa_id="wamid.late", at=old)]))
+    ingest(runtime, webhook(messages=[text_message("late", wa_id="wamid.late", at=old)]))
     (row,) = conversations(client, db, updated_since=since).json
     assert row["updated_at"] == rfc3339(talk.updated_at)
     assert row["unread_count"] == 2
@@ -148,8 +148,8 @@ def test_updated_since_takes_an_offset_and_refuses_a_time_without_one(client: Fl
     assert conversations(client, db, updated_since="2026-11-20T10:00:00").status_code == 400
 
 
-def test_filters_narrow_the_list(client: FlaskClient, services: Services, db: Database, talk: Conversation) -> None:
-    many(services, 2, now_seconds())
+def test_filters_narrow_the_list(client: FlaskClient, runtime: Runtime, db: Database, talk: Conversation) -> None:
+    many(runtime, 2, now_seconds())
     client.post(f"/conversations/{talk.id}/read")
     assert [row["id"] for row in conversations(client, db, unread="false").json] == [str(talk.id)]
     assert len(conversations(client, db, unread="true").json) == 2
@@ -224,11 +224,11 @@ def test_what_does_not_exist_is_404_in_problem_json(client: FlaskClient, method:
 
 
 def test_messages_come_oldest_first_and_page_backwards(
-    client: FlaskClient, services: Services, talk: Conversation
+    client: FlaskClient, runtime: Runtime, talk: Conversation
 ) -> None:
     at = now_seconds()
     batch = [text_message(f"m{n}", wa_id=f"wamid.m{n}", at=at + n // 3) for n in range(9)]
-    ingest(services, webhook(messages=batch))
+    ingest(runtime, webhook(messages=batch))
     page = client.get(f"/messages/{talk.id}?limit=4")
     assert [row["content_text"] for row in page.json] == ["m5", "m6", "m7", "m8"]
     rows = walk(client, f"/messages/{talk.id}?limit=4")
@@ -238,11 +238,11 @@ def test_messages_come_oldest_first_and_page_backwards(
 
 
 def test_reactions_stand_with_their_message_and_can_be_taken_back(
-    client: FlaskClient, services: Services, talk: Conversation
+    client: FlaskClient, runtime: Runtime, talk: Conversation
 ) -> None:
     def react(wa_id: str, at: int, **reaction: str) -> None:
         note = {"from": "33600000001", "id": wa_id, "timestamp": str(at), "type": "reaction"}
-        ingest(services, webhook(messages=[{**note, "reaction": {"message_id": "wamid.in", **reaction}}]))
+        ingest(runtime, webhook(messages=[{**note, "reaction": {"message_id": "wamid.in", **reaction}}]))
 
     at = now_seconds()
     react("wamid.r1", at - 3, emoji="👍")
@@ -322,9 +322,9 @@ def test_a_body_over_the_limit_is_refused(client: FlaskClient) -> None:
 
 
 def test_outside_the_24_hour_window_a_send_is_refused_with_what_is_possible(
-    client: FlaskClient, services: Services, db: Database
+    client: FlaskClient, runtime: Runtime, db: Database
 ) -> None:
-    ingest(services, webhook(messages=[text_message("old", at=now_seconds() - 24 * 3600 - 1)]))
+    ingest(runtime, webhook(messages=[text_message("old", at=now_seconds() - 24 * 3600 - 1)]))
     response = send(client, the_conversation(db))
     assert (response.status_code, response.json["detail"]) == (409, "reply_window_closed")
     assert "template" in response.json["title"]
@@ -356,7 +356,7 @@ def test_two_different_keys_in_one_request_are_refused(client: FlaskClient, talk
 
 
 def test_a_reply_quotes_a_message_of_the_same_conversation_only(
-    client: FlaskClient, services: Services, db: Database, talk: Conversation
+    client: FlaskClient, runtime: Runtime, db: Database, talk: Conversation
 ) -> None:
     (inbound,) = client.get(f"/messages/{talk.id}").json
     response = send(client, talk, "quoting", reply_to=inbound["id"])
@@ -368,15 +368,15 @@ def test_a_reply_quotes_a_message_of_the_same_conversation_only(
 
 
 def test_only_failed_and_unconfirmed_messages_can_be_sent_again(
-    client: FlaskClient, services: Services, talk: Conversation
+    client: FlaskClient, runtime: Runtime, talk: Conversation
 ) -> None:
     message = send(client, talk).json["message_id"]
     refused = client.post(f"/messages/{message}/resend")
     assert (refused.status_code, refused.json["code"]) == (409, "not_resendable")
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         row = session.get_one(Message, uuid.UUID(message))
         row.wa_message_id = "wamid.sent"
-    ingest(services, webhook(statuses=[status("failed", wa_id="wamid.sent", at=now_seconds())]))
+    ingest(runtime, webhook(statuses=[status("failed", wa_id="wamid.sent", at=now_seconds())]))
     (row,) = [row for row in client.get(f"/messages/{talk.id}").json if row["id"] == message]
     assert row["error"]["code"] == "131026"
     assert row["error"]["can_retry"] is False
@@ -387,8 +387,8 @@ def test_only_failed_and_unconfirmed_messages_can_be_sent_again(
 # --- contacts and accounts ---------------------------------------------------------------------------------------
 
 
-def test_contacts_are_paged_and_searched(client: FlaskClient, services: Services, db: Database) -> None:
-    many(services, 5, now_seconds())
+def test_contacts_are_paged_and_searched(client: FlaskClient, runtime: Runtime, db: Database) -> None:
+    many(runtime, 5, now_seconds())
     account = the_account(db).id
     rows = walk(client, f"/contacts?account_id={account}&limit=2")
     assert len({row["id"] for row in rows}) == 5

@@ -24,7 +24,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth.access import Access, Permission, Principal
 from inbox.bot.profiles import get_profile, put_profile
 from inbox.bot.schemas import ProfileContent
@@ -37,7 +37,7 @@ from inbox.db.transactions import database_breaker, whole_transaction
 from inbox.db.wake import Wakeups, Work
 from inbox.errors import DatabaseUnavailable
 from inbox.models import Account, Job, JobKind, Message, WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.journal.segments import Segments
 from inbox.webhooks.routes import new_event
@@ -316,11 +316,11 @@ def test_a_migration_may_take_longer_than_the_watchdog(db: Database) -> None:
 
 
 def test_a_frozen_server_holds_no_call_longer_than_the_watchdog_and_opens_the_circuit(
-    app: Flask, services: Services, server: servers.OwnPostgres
+    app: Flask, runtime: Runtime, server: servers.OwnPostgres
 ) -> None:
     """Scenario 36 with the real numbers: 12 s, then refusals at once; afterwards everything is stored once."""
     bodies = [inbound(f"frozen {number}") for number in range(8)]
-    warm_up(services, 6)
+    warm_up(runtime, 6)
     answers: list[Any] = []
 
     def post(body: bytes) -> None:
@@ -333,7 +333,7 @@ def test_a_frozen_server_holds_no_call_longer_than_the_watchdog_and_opens_the_ci
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert services.db.breaker.state == "open"
+        assert runtime.db.breaker.state == "open"
         for body in bodies[6:]:
             with ends_within(0):
                 post(body)
@@ -342,18 +342,18 @@ def test_a_frozen_server_holds_no_call_longer_than_the_watchdog_and_opens_the_ci
         assert_told_to_repeat(response)
         assert seconds < 12 + SLACK
     assert max(seconds for _, seconds in answers) > 11
-    assert_ingested_once(services, [f"frozen {number}" for number in range(8)])
+    assert_ingested_once(runtime, [f"frozen {number}" for number in range(8)])
 
 
 # --- restarts (scenario 34) --------------------------------------------------------------------------------------
 
 
 def test_after_an_immediate_restart_in_the_middle_of_a_batch_nothing_is_lost_or_doubled(
-    app: Flask, services: Services, server: servers.OwnPostgres
+    app: Flask, runtime: Runtime, server: servers.OwnPostgres
 ) -> None:
     for number in range(5):
         assert post_webhook(app.test_client(), inbound(f"claimed {number}")).status_code == 200
-    with pytest.raises(DatabaseUnavailable), services.db.writing() as session:
+    with pytest.raises(DatabaseUnavailable), runtime.db.writing() as session:
         session.execute(text("UPDATE webhook_events SET state = 'done'"))
         session.execute(text("SELECT id FROM webhook_events FOR UPDATE"))
         server.kill()
@@ -361,9 +361,9 @@ def test_after_an_immediate_restart_in_the_middle_of_a_batch_nothing_is_lost_or_
     assert_told_to_repeat(post_webhook(app.test_client(), inbound("while it was down")))
     server.start()
     began = time.monotonic()
-    wait_until(lambda: answers_again(services.db), "the database to be used again", 20)
+    wait_until(lambda: answers_again(runtime.db), "the database to be used again", 20)
     assert time.monotonic() - began < 5 + SLACK
-    assert_ingested_once(services, [f"claimed {number}" for number in range(5)] + ["while it was down"])
+    assert_ingested_once(runtime, [f"claimed {number}" for number in range(5)] + ["while it was down"])
 
 
 def answers_again(db: Database) -> bool:
@@ -415,26 +415,26 @@ def test_without_repeats_a_broken_connection_is_an_error(url: str) -> None:
 
 
 @pytest.fixture
-def broken_line(config: Config, url: str) -> Iterator[tuple[Services, Proxy]]:
+def broken_line(config: Config, url: str) -> Iterator[tuple[Runtime, Proxy]]:
     """The app behind a proxy, with one conversation whose customer has just written."""
     with proxied(url) as (proxy, through):
         app = create_app(dataclasses.replace(config, database_url=through))
-        services = services_of(app)
-        services.prepare_database()
-        services.db.insert_alone(WebhookEvent, new_event(inbound("Bonjour")))
-        ingest_batch(services.db, settings=services.ingest_settings)
-        yield services, proxy
+        runtime = runtime_of(app)
+        runtime.prepare_database()
+        runtime.db.insert_alone(WebhookEvent, new_event(inbound("Bonjour")))
+        ingest_batch(runtime.db, settings=runtime.ingest_settings)
+        yield runtime, proxy
         proxy.thaw()
-        assert services.close(5)
+        assert runtime.close(5)
 
 
 AGENT = Access(Principal(id="agent", name="Agent", everywhere=frozenset(Permission)), Permission.MESSAGES_SEND)
 OUT = timedelta(minutes=30)
 
 
-def send(services: Services, client_key: str | None = None) -> Any:
-    draft = Draft(the_conversation(services.db).id, "the reply", client_key)
-    return service.send_message(services.db, AGENT, draft, bot_stays_out=OUT)
+def send(runtime: Runtime, client_key: str | None = None) -> Any:
+    draft = Draft(the_conversation(runtime.db).id, "the reply", client_key)
+    return service.send_message(runtime.db, AGENT, draft, bot_stays_out=OUT)
 
 
 def queued(db: Database) -> tuple[list[str], int]:
@@ -448,37 +448,37 @@ def queued(db: Database) -> tuple[list[str], int]:
 @pytest.mark.parametrize("client_key", [None, "key-1"])
 @pytest.mark.parametrize("where", Where)
 def test_a_reply_whose_commit_breaks_is_queued_exactly_once(
-    broken_line: tuple[Services, Proxy], where: Where, client_key: str | None
+    broken_line: tuple[Runtime, Proxy], where: Where, client_key: str | None
 ) -> None:
-    services, proxy = broken_line
-    conversation = the_conversation(services.db)
+    runtime, proxy = broken_line
+    conversation = the_conversation(runtime.db)
     proxy.trap(b"COMMIT", where)
-    row = service.send_message(services.db, AGENT, Draft(conversation.id, "the reply", client_key), bot_stays_out=OUT)
+    row = service.send_message(runtime.db, AGENT, Draft(conversation.id, "the reply", client_key), bot_stays_out=OUT)
     assert proxy.sprung == 1
-    assert queued(services.db) == (["the reply"], 1)
-    assert [message.id for message in all_messages(services.db) if message.direction == "outbound"] == [row.id]
+    assert queued(runtime.db) == (["the reply"], 1)
+    assert [message.id for message in all_messages(runtime.db) if message.direction == "outbound"] == [row.id]
 
 
-def test_a_reply_that_breaks_before_its_commit_is_queued_exactly_once(broken_line: tuple[Services, Proxy]) -> None:
-    services, proxy = broken_line
-    conversation = the_conversation(services.db)
+def test_a_reply_that_breaks_before_its_commit_is_queued_exactly_once(broken_line: tuple[Runtime, Proxy]) -> None:
+    runtime, proxy = broken_line
+    conversation = the_conversation(runtime.db)
     proxy.trap(b"INSERT INTO messages", Where.AFTER)
-    service.send_message(services.db, AGENT, Draft(conversation.id, "the reply"), bot_stays_out=OUT)
+    service.send_message(runtime.db, AGENT, Draft(conversation.id, "the reply"), bot_stays_out=OUT)
     assert proxy.sprung == 1
-    assert queued(services.db) == (["the reply"], 1)
+    assert queued(runtime.db) == (["the reply"], 1)
 
 
 def test_a_reply_that_may_be_stored_after_all_attempts_does_not_claim_that_nothing_was_changed(
-    broken_line: tuple[Services, Proxy],
+    broken_line: tuple[Runtime, Proxy],
 ) -> None:
-    services, proxy = broken_line
-    conversation = the_conversation(services.db)
+    runtime, proxy = broken_line
+    conversation = the_conversation(runtime.db)
     proxy.trap(b"COMMIT", Where.AFTER, then=lambda: proxy.trap(b"BEGIN", Where.BEFORE, times=2))
     with pytest.raises(DatabaseUnavailable) as caught:
-        service.send_message(services.db, AGENT, Draft(conversation.id, "the reply"), bot_stays_out=OUT)
+        service.send_message(runtime.db, AGENT, Draft(conversation.id, "the reply"), bot_stays_out=OUT)
     assert proxy.sprung == 3
     assert caught.value.in_doubt
-    assert queued(services.db) == (["the reply"], 1)
+    assert queued(runtime.db) == (["the reply"], 1)
 
 
 def test_a_commit_that_freezes_is_not_repeated(config: Config, url: str) -> None:
@@ -504,46 +504,46 @@ def make_account(db: Database, number: str = "1") -> uuid.UUID:
     return account.id
 
 
-def test_a_profile_whose_commit_breaks_is_saved(broken_line: tuple[Services, Proxy]) -> None:
-    services, proxy = broken_line
-    account = the_account(services.db).id
+def test_a_profile_whose_commit_breaks_is_saved(broken_line: tuple[Runtime, Proxy]) -> None:
+    runtime, proxy = broken_line
+    account = the_account(runtime.db).id
     access = Access(AGENT.principal, Permission.SETTINGS_MANAGE)
     proxy.trap(b"COMMIT", Where.AFTER)
-    put_profile(services.db, access, account, ProfileContent(business_name="Bakery"))
+    put_profile(runtime.db, access, account, ProfileContent(business_name="Bakery"))
     assert proxy.sprung == 1
-    assert get_profile(services.db, access, account).business_name == "Bakery"
+    assert get_profile(runtime.db, access, account).business_name == "Bakery"
 
 
-def test_flags_of_a_conversation_are_set_although_the_commit_breaks(broken_line: tuple[Services, Proxy]) -> None:
-    services, proxy = broken_line
-    talk = the_conversation(services.db).id
+def test_flags_of_a_conversation_are_set_although_the_commit_breaks(broken_line: tuple[Runtime, Proxy]) -> None:
+    runtime, proxy = broken_line
+    talk = the_conversation(runtime.db).id
     for where in Where:
         proxy.trap(b"COMMIT", where)
-        service.set_favorite(services.db, AGENT, talk, favorite=True)
+        service.set_favorite(runtime.db, AGENT, talk, favorite=True)
         proxy.trap(b"COMMIT", where)
-        service.set_bot(services.db, AGENT, talk, enabled=False)
+        service.set_bot(runtime.db, AGENT, talk, enabled=False)
         proxy.trap(b"COMMIT", where)
-        service.mark_read(services.db, AGENT, talk)
+        service.mark_read(runtime.db, AGENT, talk)
     assert proxy.sprung == 6
-    conversation = the_conversation(services.db)
+    conversation = the_conversation(runtime.db)
     assert (conversation.is_favorite, conversation.bot_enabled, conversation.unread_count) == (True, False, 0)
 
 
 def test_a_manual_resend_is_repeated_before_its_commit_and_left_in_doubt_during_it(
-    broken_line: tuple[Services, Proxy],
+    broken_line: tuple[Runtime, Proxy],
 ) -> None:
-    services, proxy = broken_line
-    message = send(services)
-    with services.db.writing() as session:
+    runtime, proxy = broken_line
+    message = send(runtime)
+    with runtime.db.writing() as session:
         session.get_one(Message, message.id).status = "failed"
         session.execute(delete(Job))
     proxy.trap(b"UPDATE conversations", Where.BEFORE)
     proxy.trap(b"COMMIT", Where.AFTER)
     with pytest.raises(DatabaseUnavailable) as caught:
-        service.resend(services.db, AGENT, message.id, bot_stays_out=OUT)
+        service.resend(runtime.db, AGENT, message.id, bot_stays_out=OUT)
     assert proxy.sprung == 2
     assert caught.value.in_doubt
-    assert queued(services.db) == (["the reply"], 1)
+    assert queued(runtime.db) == (["the reply"], 1)
 
 
 def test_transactions_that_collide_are_run_again(url: str) -> None:
@@ -716,35 +716,35 @@ def assert_told_to_repeat(response: Any) -> None:
     assert int(response.headers["Retry-After"]) >= 1
 
 
-def warm_up(services: Services, connections: int) -> None:
+def warm_up(runtime: Runtime, connections: int) -> None:
     """Open some connections, so that the pool holds them when the server freezes."""
     with contextlib.ExitStack() as stack:
         for _ in range(connections):
-            backend(stack.enter_context(services.db.reading()))
+            backend(stack.enter_context(runtime.db.reading()))
 
 
-def assert_ingested_once(services: Services, words: list[str]) -> None:
+def assert_ingested_once(runtime: Runtime, words: list[str]) -> None:
     """The journal empties itself, and every text is there exactly once."""
-    wait_until(lambda: services.journal.depth().events == 0, "the journal to be drained", 60)
-    wait_until(lambda: answers_again(services.db), "the circuit to close", 20)
-    while ingest_batch(services.db, settings=services.ingest_settings).events:
+    wait_until(lambda: runtime.journal.depth().events == 0, "the journal to be drained", 60)
+    wait_until(lambda: answers_again(runtime.db), "the circuit to close", 20)
+    while ingest_batch(runtime.db, settings=runtime.ingest_settings).events:
         pass
-    assert Counter(message.content_text for message in all_messages(services.db)) == Counter(words)
+    assert Counter(message.content_text for message in all_messages(runtime.db)) == Counter(words)
 
 
-def test_a_webhook_that_meets_a_full_pool_is_journaled_and_told_to_come_again(app: Flask, services: Services) -> None:
-    size = services.db.engine.pool.size()  # type: ignore[attr-defined]
+def test_a_webhook_that_meets_a_full_pool_is_journaled_and_told_to_come_again(app: Flask, runtime: Runtime) -> None:
+    size = runtime.db.engine.pool.size()  # type: ignore[attr-defined]
     with contextlib.ExitStack() as stack:
         for _ in range(size):
-            backend(stack.enter_context(services.db.reading()))
+            backend(stack.enter_context(runtime.db.reading()))
         began = time.monotonic()
         assert_told_to_repeat(post_webhook(app.test_client(), inbound("no room")))
         assert 1.9 < time.monotonic() - began < 2 + SLACK
-    assert_ingested_once(services, ["no room"])
+    assert_ingested_once(runtime, ["no room"])
 
 
-def test_a_full_disk_on_the_server_is_503_and_the_journal_keeps_what_comes(app: Flask, services: Services) -> None:
-    with services.db.writing() as session:
+def test_a_full_disk_on_the_server_is_503_and_the_journal_keeps_what_comes(app: Flask, runtime: Runtime) -> None:
+    with runtime.db.writing() as session:
         session.execute(
             text(
                 "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
@@ -754,34 +754,34 @@ def test_a_full_disk_on_the_server_is_503_and_the_journal_keeps_what_comes(app: 
         session.execute(text("CREATE TRIGGER full_disk BEFORE INSERT ON webhook_events EXECUTE FUNCTION full_disk()"))
     for number in range(12):
         assert_told_to_repeat(post_webhook(app.test_client(), inbound(f"full {number}")))
-    assert services.db.breaker.state == "closed"
-    assert services.journal.depth().events == 12
-    with services.db.writing() as session:
+    assert runtime.db.breaker.state == "closed"
+    assert runtime.journal.depth().events == 12
+    with runtime.db.writing() as session:
         session.execute(text("DROP TRIGGER full_disk ON webhook_events"))
-    assert_ingested_once(services, [f"full {number}" for number in range(12)])
+    assert_ingested_once(runtime, [f"full {number}" for number in range(12)])
 
 
 def test_metas_repeat_and_the_journals_copy_make_one_message(
-    app: Flask, services: Services, server: servers.OwnPostgres
+    app: Flask, runtime: Runtime, server: servers.OwnPostgres
 ) -> None:
     body = inbound("twice")
     server.kill()
     assert_told_to_repeat(post_webhook(app.test_client(), body))
     server.start()
-    wait_until(lambda: answers_again(services.db), "the database to be used again", 20)
+    wait_until(lambda: answers_again(runtime.db), "the database to be used again", 20)
     assert post_webhook(app.test_client(), body).status_code == 200
-    assert_ingested_once(services, ["twice"])
+    assert_ingested_once(runtime, ["twice"])
 
 
-def test_whatever_the_driver_says_about_a_webhook_is_503(app: Flask, services: Services) -> None:
-    with services.db.writing() as session:
+def test_whatever_the_driver_says_about_a_webhook_is_503(app: Flask, runtime: Runtime) -> None:
+    with runtime.db.writing() as session:
         session.execute(text("ALTER TABLE webhook_events ADD CONSTRAINT nothing CHECK (false)"))
     assert_told_to_repeat(post_webhook(app.test_client(), inbound("refused")))
-    assert services.journal.depth().events == 1
-    with services.db.writing() as session:
+    assert runtime.journal.depth().events == 1
+    with runtime.db.writing() as session:
         session.execute(text("ALTER TABLE webhook_events DROP CONSTRAINT nothing"))
-    services.journal.drain()
-    assert_ingested_once(services, ["refused"])
+    runtime.journal.drain()
+    assert_ingested_once(runtime, ["refused"])
 
 
 # --- real processes ----------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from inbox.clock import new_id, parse_rfc3339
 from inbox.db import Database
 from inbox.db.paging import Cursor, after
 from inbox.models import Account, AuditEntry, Contact, Conversation, Message
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 
 #: Lists that hold one entry per part of this program, so they need no pages.
@@ -40,9 +40,9 @@ def lists_of(client: FlaskClient) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def addresses(client: FlaskClient, services: Services, db: Database) -> dict[str, tuple[str, dict[str, Any]]]:
+def addresses(client: FlaskClient, runtime: Runtime, db: Database) -> dict[str, tuple[str, dict[str, Any]]]:
     """Of every list that is paged: how to ask for it, and its parameters."""
-    ingest(services, webhook(messages=[text_message()]))
+    ingest(runtime, webhook(messages=[text_message()]))
     found = {}
     for path, parameters in lists_of(client).items():
         if path not in WHOLE:

@@ -22,16 +22,15 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, func, select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import rfc3339, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.db.paging import Cursor
-from inbox.models import Conversation, Job, JobKind, Message, MessageStatus
-from inbox.runtime import Services
-from inbox.worker.crews import _Hands
+from inbox.models import Conversation, Job, Message, MessageStatus
+from inbox.runtime import Runtime, crews_of, runtime_of
 from tests import plenty, servers
 from tests.builders import NUMBER_ID, ingest, status, text_message, webhook
 from tests.conftest import BACKENDS
@@ -61,10 +60,10 @@ def full(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         )
         app = create_app(config)
         app.testing = True
-        services_of(app).prepare_database()
-        plenty.fill(services_of(app).db)
+        runtime_of(app).prepare_database()
+        plenty.fill(runtime_of(app).db)
         yield app
-        services_of(app).close(5)
+        runtime_of(app).close(5)
 
 
 @contextmanager
@@ -79,15 +78,15 @@ def _address(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def services(full: Flask) -> Services:
-    return services_of(full)
+def runtime(full: Flask) -> Runtime:
+    return runtime_of(full)
 
 
 @pytest.fixture
 def client(full: Flask) -> FlaskClient:
     """A client that calls as an administrator."""
     made = full.test_client()
-    key = keys.create(services_of(full).db, name="Test admin", role=Role.ADMIN)
+    key = keys.create(runtime_of(full).db, name="Test admin", role=Role.ADMIN)
     made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key.secret}"
     return made
 
@@ -182,26 +181,26 @@ INDEXES = {
 }
 
 
-def test_every_filter_uses_the_index_that_was_made_for_it(services: Services, client: FlaskClient) -> None:
-    some = known(services.db)
+def test_every_filter_uses_the_index_that_was_made_for_it(runtime: Runtime, client: FlaskClient) -> None:
+    some = known(runtime.db)
     for variant, index in INDEXES.items():
-        with caught(services.db) as ran:
+        with caught(runtime.db) as ran:
             client.get(address_of("/conversations", some, variant))
         (listed,) = (each for each in ran if "ORDER BY" in each.text)
-        for plan in plans(services.db, listed):
+        for plan in plans(runtime.db, listed):
             assert re.search(rf"\b{index}\b", plan), f"{variant}: {plan}"
 
 
-def test_no_list_reads_a_table_or_sorts_more_than_a_page(full: Flask, services: Services, client: FlaskClient) -> None:
+def test_no_list_reads_a_table_or_sorts_more_than_a_page(full: Flask, runtime: Runtime, client: FlaskClient) -> None:
     assert set(FILTERS) | set(NEEDED) <= set(lists_of(client))
-    some = known(services.db)
+    some = known(runtime.db)
     wrong = []
     for address in requests_of(client, some):
-        services.identities.forget()
-        with caught(services.db) as ran:
+        runtime.identities.forget()
+        with caught(runtime.db) as ran:
             response = client.get(address)
         assert response.status_code == 200, f"{address}: {response.data!r}; does it need something? See NEEDED."
-        found = problems(services.db, ran)
+        found = problems(runtime.db, ran)
         if "q=" in address:
             found = [each for each in found if not SEARCHED.search(each)]
         wrong += [f"GET {address}: {each}" for each in found]
@@ -218,23 +217,23 @@ ALLOWED = {
 }
 
 
-def test_nothing_that_is_done_reads_a_table(services: Services, client: FlaskClient) -> None:
-    some = known(services.db)
-    ingest(services, _inbound("wamid.now", at=int(utc_now().timestamp())))
-    with services.db.reading() as session:
+def test_nothing_that_is_done_reads_a_table(runtime: Runtime, client: FlaskClient) -> None:
+    some = known(runtime.db)
+    ingest(runtime, _inbound("wamid.now", at=int(utc_now().timestamp())))
+    with runtime.db.reading() as session:
         newest = select(Message.conversation_id).where(Message.wa_message_id == "wamid.now")
         fresh = session.execute(newest).scalar_one()
-    with caught(services.db) as ran:
-        _people_act(services, client, some, fresh)
-        _webhooks_come(services)
-        _crews_look(services, client)
+    with caught(runtime.db) as ran:
+        _people_act(runtime, client, some, fresh)
+        _webhooks_come(runtime)
+        _crews_look(runtime, client)
     assert len(ran) > 30
     checked = [each for each in ran if not any(re.match(allowed, each.text, re.S) for allowed in ALLOWED)]
-    wrong = problems(services.db, checked)
+    wrong = problems(runtime.db, checked)
     assert not wrong, "\n".join(wrong)
 
 
-def _people_act(services: Services, client: FlaskClient, some: Known, fresh: uuid.UUID) -> None:
+def _people_act(runtime: Runtime, client: FlaskClient, some: Known, fresh: uuid.UUID) -> None:
     """Open a conversation, reply twice with one key, send a failed one again, and look at single rows."""
     talk = f"/conversations/{some.conversation}"
     for path, body in (("read", None), ("favorite", {"favorite": True}), ("bot", {"enabled": True})):
@@ -244,7 +243,7 @@ def _people_act(services: Services, client: FlaskClient, some: Known, fresh: uui
     draft = {"conversation_id": str(fresh), "content": "hello", "client_key": uuid.uuid4().hex}
     first, second = (client.post("/messages/send", json=draft) for _ in range(2))
     assert first.status_code == second.status_code == 202
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         message = session.get_one(Message, uuid.UUID(first.json["message_id"]))
         message.status = MessageStatus.FAILED
         session.execute(delete(Job).where(Job.message_id == message.id))
@@ -255,24 +254,23 @@ def _inbound(wa_id: str, **more: Any) -> bytes:
     return webhook(messages=[text_message("hello", wa_id=wa_id, **more)])
 
 
-def _webhooks_come(services: Services) -> None:
+def _webhooks_come(runtime: Runtime) -> None:
     """Messages of known and unknown people, one twice; a reply, a reaction, statuses for known and unknown ids."""
     reaction = {"from": "33600000001", "id": "wamid.react", "timestamp": "1795165200", "type": "reaction"}
     quoting = text_message("and this", wa_id="wamid.quoting") | {"context": {"from": "x", "id": "wamid.now"}}
-    ingest(services, _inbound("wamid.a"), _inbound("wamid.a"), _inbound("wamid.b", phone="33700000009"))
-    ingest(services, webhook(messages=[quoting, reaction | {"reaction": {"message_id": "wamid.a", "emoji": "x"}}]))
-    ingest(services, webhook(statuses=[status("read", wa_id="wamid.a"), status("failed", wa_id="wamid.nowhere")]))
+    ingest(runtime, _inbound("wamid.a"), _inbound("wamid.a"), _inbound("wamid.b", phone="33700000009"))
+    ingest(runtime, webhook(messages=[quoting, reaction | {"reaction": {"message_id": "wamid.a", "emoji": "x"}}]))
+    ingest(runtime, webhook(statuses=[status("read", wa_id="wamid.a"), status("failed", wa_id="wamid.nowhere")]))
 
 
-def _crews_look(services: Services, client: FlaskClient) -> None:
+def _crews_look(runtime: Runtime, client: FlaskClient) -> None:
     """Everything a dispatcher looks for, and claims."""
-    hands = _Hands(services)
-    hands.ingest_claim(1)
-    hands.ingest("")
-    claims = hands.sends(4)
+    crews = crews_of(runtime)
+    crews.events(1)
+    crews.ingest("")
+    claims = crews.sends(4)
     assert claims
-    hands.deliver(claims[0])
-    hands.rest_claim(4)
-    for kind in (JobKind.ANSWER, JobKind.READ):
-        hands._claim_jobs(kind, 4)
+    crews.deliver(claims[0])
+    crews.housekeeping.receipts(4)
+    crews.answers(4)
     assert client.get("/health/ready").status_code == 200

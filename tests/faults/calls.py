@@ -18,9 +18,8 @@ from inbox.clock import new_id
 from inbox.config import Policy
 from inbox.errors import UpstreamError
 from inbox.gateways.gemini import Gemini, Turn
-from inbox.gateways.whatsapp.messages import WhatsApp
+from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
 from inbox.logs import set_request_id
-from inbox.outbox.outcomes import Recipient
 from inbox.resilience import GEMINI, WHATSAPP, Upstream, classify, remaining
 
 SHORT: Mapping[str, Policy] = {

@@ -17,6 +17,7 @@ import pytest
 
 from inbox.config import Config
 from inbox.gateways import http
+from inbox.gateways.http import sessions
 from inbox.resilience import UPSTREAMS, Upstream, remaining
 from sandbox import Sandbox
 from tests.faults.calls import SHORT, check_counts, told
@@ -35,7 +36,7 @@ def leaves_nothing() -> Iterator[None]:
     """No thread and no socket outlives a test. The pool's idle connections are closed, as at the end of a process."""
     before = _threads_and_sockets()
     yield
-    http.session.close()
+    sessions.session.close()
 
     def is_clean() -> bool:
         if _threads_and_sockets() <= before:
@@ -136,7 +137,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def trusting(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The session of a process that was started with SSL_CERT_FILE."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-    made = http._make_session()
+    made = sessions.make_session()
     monkeypatch.setattr(http, "session", made)
     yield
     made.close()

@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from inbox.config import Policy
-from inbox.gateways import http
+from inbox.gateways.http import sessions
 from inbox.resilience import UPSTREAMS
 from tests.faults.calls import SHORT, Outcome, ask, both, send
 from tests.faults.server import FaultServer, answers, black_hole
@@ -153,7 +153,7 @@ def silence() -> dict[str, Any]:
         waiting = len(_resolving())
         began = time.monotonic()
         wait_until(lambda: not _resolving(), "the last lookups to end", RESOLVER_SECONDS + 3)
-        http.session.close()
+        sessions.session.close()
         return {
             "gemini": [_shown(each) for each in outcomes],
             "whatsapp": [_shown(each) for each in sent],
@@ -178,7 +178,7 @@ def black_holes() -> dict[str, Any]:
         mixed = [*hosts[1:], "127.0.0.5"]
         stack.enter_context(NameServer({"dead.test": hosts, "gemini.test": mixed, "graph.test": mixed}))
         alive = ask(f"http://gemini.test:{server.port}"), send(f"http://graph.test:{server.port}")
-        http.session.close()
+        sessions.session.close()
         # Long enough to tell one connect timeout from four.
         patient = {name: replace(policy, total=9.0, connect=1.0, attempts=1) for name, policy in SHORT.items()}
         _configure(patient)

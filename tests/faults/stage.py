@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from inbox import config as defaults
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import new_id
@@ -28,7 +28,7 @@ from inbox.gateways.gemini import Gemini, Turn
 from inbox.logs import set_request_id
 from inbox.models import Account, Author, Contact, Conversation, Job, Message
 from inbox.resilience import Upstream
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from inbox.webhooks.ingest import events_pending
 from sandbox import Sandbox
 from tests.waiting import wait_until
@@ -80,14 +80,14 @@ def hits(sandbox: Sandbox, upstream: str) -> int:
 class Stage:
     """The application as it runs: a web server, a dispatcher, and webhooks from the sandbox."""
 
-    services: Services
+    runtime: Runtime
     sandbox: Sandbox
     url: str
     key: str
 
     @property
     def db(self) -> Database:
-        return self.services.db
+        return self.runtime.db
 
     def post(self, path: str, body: Any = None) -> requests.Response:
         headers = {"Authorization": f"Bearer {self.key}"}
@@ -95,8 +95,8 @@ class Stage:
 
     def queue(self, text: str, to: str) -> Message:
         """An agent's message to the customer with this number, on its way."""
-        message = queue_to(self.services, to, text)
-        self.services.wakeups.ring(Work.DELIVER)
+        message = queue_to(self.runtime, to, text)
+        self.runtime.wakeups.ring(Work.DELIVER)
         return message
 
     def message(self, text: str) -> Message:
@@ -107,9 +107,9 @@ class Stage:
 def serving(config: Config, sandbox: Sandbox, *, dispatcher: bool = True) -> Iterator[Stage]:
     """The application in this process: all its threads end with the block."""
     app = create_app(dataclasses.replace(config, dispatcher=dispatcher))
-    services = services_of(app)
-    services.prepare_database()
-    key = keys.create(services.db, name="Scenario", role=Role.ADMIN)
+    runtime = runtime_of(app)
+    runtime.prepare_database()
+    key = keys.create(runtime.db, name="Scenario", role=Role.ADMIN)
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = False  # type: ignore[attr-defined]  # then server_close() waits for requests under way
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
@@ -117,22 +117,22 @@ def serving(config: Config, sandbox: Sandbox, *, dispatcher: bool = True) -> Ite
     url = f"http://127.0.0.1:{server.server_port}"
     sandbox.webhook_url = f"{url}/webhook/whatsapp"
     if dispatcher:
-        services.start_dispatcher()
+        runtime.start_dispatcher()
     try:
-        yield Stage(services, sandbox, url, key.secret)
+        yield Stage(runtime, sandbox, url, key.secret)
     finally:
         sandbox.webhook_url = None
         server.shutdown()
         thread.join()
         server.server_close()
-        drained = services.close(15)
+        drained = runtime.close(15)
     assert drained
 
 
-def queue_to(services: Services, phone: str, *texts: str) -> Message:
+def queue_to(runtime: Runtime, phone: str, *texts: str) -> Message:
     """Store an agent's messages to the customer with this number, who wrote a minute ago; the last one."""
-    with services.db.writing() as session:
-        now = services.db.now(session)
+    with runtime.db.writing() as session:
+        now = runtime.db.now(session)
         conversation = _conversation(session, phone, now)
         for content in texts:
             message = outbound_message(conversation, content, now, author=Author.AGENT, author_id="a", name="Agent")

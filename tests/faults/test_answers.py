@@ -18,7 +18,7 @@ import pytest
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox.deliver import attempt
 from inbox.resilience import GEMINI, UPSTREAMS, WHATSAPP, Upstream
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from sandbox import Sandbox
 from sandbox.protocol import Request, chunk, head_of
 from tests.faults.calls import SHORT, WORDS, Outcome, ask, both, send
@@ -76,7 +76,7 @@ def test_headers_that_never_come_are_not_waited_for_beyond_the_deadline(sandbox:
 
 
 @pytest.mark.parametrize("fault", ["hang", "cut_headers"])
-def test_a_send_that_may_have_arrived_is_unknown_in_the_outbox(live: Services, sandbox: Sandbox, fault: str) -> None:
+def test_a_send_that_may_have_arrived_is_unknown_in_the_outbox(live: Runtime, sandbox: Sandbox, fault: str) -> None:
     world = World(live)
     world.queue("hello")
     (claim,) = world.claim()

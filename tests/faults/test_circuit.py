@@ -86,9 +86,9 @@ def test_sends_wait_in_the_outbox_while_the_circuit_is_open_and_each_leaves_once
     with serving(dataclasses.replace(whole, whatsapp=policy), sandbox, dispatcher=False) as stage:
         changes: list[tuple[str, str]] = []
         for number in range(20):
-            queue_to(stage.services, f"336000001{number:02d}", f"message {number}")
+            queue_to(stage.runtime, f"336000001{number:02d}", f"message {number}")
         WHATSAPP.breaker.listeners.append(lambda _name, old, new: changes.append((old, new)))
-        stage.services.start_dispatcher()
+        stage.runtime.start_dispatcher()
         wait_until(lambda: set(statuses(stage.db)) == {"read"}, "every message to be read", 40)
     assert sorted(d.text or "" for d in sandbox.deliveries()) == sorted(f"message {n}" for n in range(20))
     assert hits(sandbox, "whatsapp") == 20 + 6

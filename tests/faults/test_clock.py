@@ -169,7 +169,7 @@ def test_two_workers_an_hour_behind_and_ahead_send_everything_once(
 ) -> None:
     settings = environment(whole)
     for lane in range(20):
-        queue_to(idle_stage.services, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(5)])
+        queue_to(idle_stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(5)])
     sandbox.fault("whatsapp", "slow", seconds=0.1)
     with (
         working(tmp_path / "behind.log", settings, shifted(-HOUR)) as behind,
@@ -199,12 +199,12 @@ def test_a_dead_workers_lease_ends_by_the_databases_clock_whoever_looks(
 ) -> None:
     settings = environment(whole)
     sandbox.fault("whatsapp", "hang", seconds=60, times=1)
-    queue_to(idle_stage.services, ANN, "hello")
+    queue_to(idle_stage.runtime, ANN, "hello")
     with working(tmp_path / "1.log", settings, shifted(-jump)) as worker:
         wait_until(lambda: hits(sandbox, "whatsapp"), "the send to be under way")
         worker.kill()
     with working(tmp_path / "2.log", settings, shifted(jump)):
-        queue_to(idle_stage.services, BOB, "other")
+        queue_to(idle_stage.runtime, BOB, "other")
         reach(idle_stage, "other", "sent")  # it works, and has looked at every lane that is due
         assert idle_stage.message("hello").status == "sending"
         let_pass(idle_stage.db, LEASE.total_seconds())

@@ -11,12 +11,12 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inbox.errors import UpstreamOpen, UpstreamUntrusted
-from inbox.gateways import http
+from inbox.gateways.http import sockets
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox.deliver import attempt
 from inbox.outbox.outcomes import RetryLater
 from inbox.resilience import GEMINI, WHATSAPP, Upstream
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.faults.calls import SHORT, SLACK, Outcome, ask, send
 from tests.faults.certificates import Authority
 from tests.faults.conftest import Journal
@@ -35,11 +35,11 @@ def connects(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """The addresses that connections were really attempted to."""
     made: list[object] = []
 
-    def connect(sock: http._DeadlineSocket, address: object) -> None:
+    def connect(sock: sockets.DeadlineSocket, address: object) -> None:
         made.append(address)
-        super(http._DeadlineSocket, sock).connect(address)
+        super(sockets.DeadlineSocket, sock).connect(address)
 
-    monkeypatch.setattr(http._DeadlineSocket, "connect", connect)
+    monkeypatch.setattr(sockets.DeadlineSocket, "connect", connect)
     return made
 
 
@@ -68,7 +68,7 @@ def test_refused_often_enough_in_a_row_the_breaker_opens_and_nobody_connects(
     assert connects == []
 
 
-def test_a_refused_send_stays_in_the_queue(live: Services) -> None:
+def test_a_refused_send_stays_in_the_queue(live: Runtime) -> None:
     world = World(live)
     world.queue("hello")
     (claim,) = world.claim()

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from inbox.gateways import http
+from inbox.gateways.http import sessions
 from inbox.resilience import WHATSAPP
 from sandbox import Sandbox
 from tests.faults import forked
@@ -47,8 +48,10 @@ def test_no_request_meets_a_connection_that_its_peer_closes_when_idle(monkeypatc
             return found
 
     pauses = [0.02 * number for number in range(1, 22)]  # up to just above what the peer allows
-    with ThreadPoolExecutor(http.HOSTS - 1) as pool:
-        series = list(pool.map(calls_after, [pauses[number :: http.HOSTS - 1] for number in range(http.HOSTS - 1)]))
+    with ThreadPoolExecutor(sessions.HOSTS - 1) as pool:
+        series = list(
+            pool.map(calls_after, [pauses[number :: sessions.HOSTS - 1] for number in range(sessions.HOSTS - 1)])
+        )
     for found in series:
         long_pauses = 0
         for pause, text, connections in found:

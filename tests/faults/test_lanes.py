@@ -63,7 +63,7 @@ def test_a_thousand_messages_through_two_workers_never_overlap_and_never_overtak
     settings = environment(whole, WHATSAPP_BREAKER_OPEN_SECONDS="0.5")
     with serving(whole, sandbox, dispatcher=False) as stage:
         for lane in range(LANES):
-            queue_to(stage.services, phone(lane), *[f"{lane}/{number}" for number in range(EACH)])
+            queue_to(stage.runtime, phone(lane), *[f"{lane}/{number}" for number in range(EACH)])
         with working(tmp_path / "1.log", settings) as one, working(tmp_path / "2.log", settings) as two:
             wait_until(lambda: all_sent(stage), "every message to be sent", SECONDS)
             assert (one.stop(), two.stop()) == (0, 0)

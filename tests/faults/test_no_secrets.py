@@ -22,18 +22,17 @@ from hypothesis import strategies as st
 from sqlalchemy import make_url, text
 from sqlalchemy.exc import DBAPIError
 
-from inbox import create_app, logs, services_of
+from inbox import create_app, logs
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import UpstreamError
 from inbox.gateways.gemini import Gemini
-from inbox.gateways.whatsapp.messages import WhatsApp
+from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
 from inbox.logs import redact, set_request_id
-from inbox.outbox.outcomes import Recipient
 from inbox.resilience import GEMINI, UPSTREAMS, WHATSAPP
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from sandbox.fault_kinds import GEMINI_SHAPES, KINDS
 from tests.builders import signed, text_message, webhook
@@ -163,7 +162,7 @@ def test_a_bad_day_of_real_processes_leaves_no_secret_in_any_log_line_or_answer(
     settings = environment(config, DISPATCHER="off", WEB_CONCURRENCY="1", **short)
     answers: list[str] = []
     with (
-        office(config) as (services, key),
+        office(config) as (runtime, key),
         gunicorn(tmp_path / "web.log", settings) as (web, url),
         working(tmp_path / "worker.log", settings) as worker,
     ):
@@ -172,11 +171,11 @@ def test_a_bad_day_of_real_processes_leaves_no_secret_in_any_log_line_or_answer(
         sandbox.webhook_url = f"{url}/webhook/whatsapp"
         for number in range(30):
             sandbox.customer_writes(f"336000001{number:02d}", QUESTION, name="Ann")
-            queue_to(services, f"336000002{number:02d}", REPLY)
+            queue_to(runtime, f"336000002{number:02d}", REPLY)
         answers += strange_requests(url, config, key)
         wait_until(lambda: hits(sandbox, "gemini") >= 30 and hits(sandbox, "whatsapp") >= 20, "the day to pass", 60)
         sandbox.fault("whatsapp", "graph_error", code=190)
-        queue_to(services, "33600000300", REPLY)
+        queue_to(runtime, "33600000300", REPLY)
         wait_until(lambda: "number paused" in worker.output(), "the token to be refused", 40)
         answers += [requests.get(f"{url}{path}", timeout=10).text for path in ("/health", "/health/ready")]
         assert (worker.stop(), web.stop()) == (0, 0)
@@ -194,14 +193,14 @@ def test_a_bad_day_of_real_processes_leaves_no_secret_in_any_log_line_or_answer(
 
 
 @contextlib.contextmanager
-def office(config: Config) -> Iterator[tuple[Services, str]]:
+def office(config: Config) -> Iterator[tuple[Runtime, str]]:
     """Where agents write: services over the same database, and an administrator's key."""
-    services = services_of(create_app(dataclasses.replace(config, dispatcher=False)))
-    services.prepare_database()
+    runtime = runtime_of(create_app(dataclasses.replace(config, dispatcher=False)))
+    runtime.prepare_database()
     try:
-        yield services, keys.create(services.db, name="Agents", role=Role.ADMIN).secret
+        yield runtime, keys.create(runtime.db, name="Agents", role=Role.ADMIN).secret
     finally:
-        services.close(5)
+        runtime.close(5)
 
 
 @contextlib.contextmanager

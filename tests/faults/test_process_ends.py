@@ -96,7 +96,7 @@ def test_sends_under_way_are_recorded_and_no_other_one_is_claimed(
 ) -> None:
     fault = sandbox.fault("whatsapp", "slow", seconds=2)
     for number in range(20):
-        queue_to(stage.services, f"336000001{number:02d}", f"message {number}")
+        queue_to(stage.runtime, f"336000001{number:02d}", f"message {number}")
     with working(tmp_path / "1.log", settings | {"DELIVER_THREADS": "4"}) as worker:
         wait_until(lambda: hits(sandbox, "whatsapp") == 4, "four sends to be under way")
         assert worker.stop(PATIENCE) == 0
@@ -133,7 +133,7 @@ def sent_after_all(stage: Stage) -> Message:
     """What becomes of ANN's message: time passes, and other messages prove that statuses do come back."""
     let_pass(stage.db, LEASE.total_seconds())
     reach(stage, "hello", "unconfirmed")
-    queue_to(stage.services, BOB, "other")
+    queue_to(stage.runtime, BOB, "other")
     reach(stage, "other", "sent")
     wait_until(lambda: all_is_in(stage), "the evidence to be ingested")
     let_pass(stage.db, WINDOW)
@@ -143,7 +143,7 @@ def sent_after_all(stage: Stage) -> Message:
 def test_killed_before_the_request_left_it_is_unknown_and_then_sent_once(
     stage: Stage, sandbox: Sandbox, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    queue_to(stage.services, ANN, "hello")
+    queue_to(stage.runtime, ANN, "hello")
     with black_hole() as nowhere, working(tmp_path / "1.log", settings | {"WHATSAPP_API_URL": nowhere}) as worker:
         reach(stage, "hello", "sending")
         worker.kill()
@@ -159,17 +159,17 @@ def test_killed_while_it_waits_for_the_answer_the_echo_settles_it_and_nothing_is
     stage: Stage, sandbox: Sandbox, settings: dict[str, str], tmp_path: Path
 ) -> None:
     sandbox.fault("whatsapp", "late", seconds=60, times=1)  # processed, the answer is on its way
-    queue_to(stage.services, ANN, "hello")
+    queue_to(stage.runtime, ANN, "hello")
     with working(tmp_path / "1.log", settings) as worker:
         wait_until(lambda: received(sandbox) == ["hello"], "WhatsApp to have it")
         worker.kill()
     with working(tmp_path / "2.log", settings):
         assert reach(stage, "hello", "sent").attempts == 1
-        queue_to(stage.services, ANN, "next")
+        queue_to(stage.runtime, ANN, "next")
         let_pass(stage.db, LEASE.total_seconds())  # the dead worker's hold on the lane
         reach(stage, "next", "sent")
         let_pass(stage.db, WINDOW)
-        queue_to(stage.services, BOB, "other")
+        queue_to(stage.runtime, BOB, "other")
         reach(stage, "other", "sent")
     assert received(sandbox) == ["hello", "next"]
 
@@ -177,7 +177,7 @@ def test_killed_while_it_waits_for_the_answer_the_echo_settles_it_and_nothing_is
 def test_killed_between_the_answer_and_its_commit_the_echo_settles_it(
     stage: Stage, sandbox: Sandbox, settings: dict[str, str], tmp_path: Path
 ) -> None:
-    queue_to(stage.services, ANN, "hello")
+    queue_to(stage.runtime, ANN, "hello")
     sandbox.fault("whatsapp", "late", seconds=1, times=1)
     sandbox.fault("webhook", "delay", seconds=4)  # else its echo would wait for the row as well
     with working(tmp_path / "1.log", settings) as worker:
@@ -220,7 +220,7 @@ def test_six_kills_at_random_moments_lose_nothing_and_double_nothing(
     rng = random.Random(41)
     wanted = Counter(f"{lane}/{number}" for lane in range(20) for number in range(10))
     for lane in range(20):
-        queue_to(stage.services, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(10)])
+        queue_to(stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(10)])
     sandbox.fault("whatsapp", "close_after", probability=0.03)
     for kill in range(6):
         enough = len(sandbox.deliveries()) + rng.randint(5, 25)
@@ -231,7 +231,7 @@ def test_six_kills_at_random_moments_lose_nothing_and_double_nothing(
         let_pass(stage.db, LEASE.total_seconds() + WINDOW)
     with working(tmp_path / "last.log", settings):
         wait_until(lambda: emptied(stage), "the queue to be empty", 40)
-        queue_to(stage.services, BOB, "evidence")
+        queue_to(stage.runtime, BOB, "evidence")
         reach(stage, "evidence", "sent")
         wait_until(lambda: all_is_in(stage), "the evidence to be ingested")
         let_pass(stage.db, WINDOW)
@@ -247,5 +247,5 @@ def emptied(stage: Stage) -> bool:
 
 def ingested(stage: Stage) -> bool:
     """Take in what has come, as no worker is there to do it. True when that was all."""
-    ingest_batch(stage.db, settings=stage.services.ingest_settings)
+    ingest_batch(stage.db, settings=stage.runtime.ingest_settings)
     return all_is_in(stage)

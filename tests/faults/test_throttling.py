@@ -22,7 +22,7 @@ from inbox.models import Account, Contact, Conversation, CoolDown, Lane
 from inbox.outbox.deliver import Delivery
 from inbox.outbox.outcomes import Accepted, Outcome, RetryLater, Scope, SendClaim
 from inbox.resilience import GEMINI, WHATSAPP
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from sandbox import Sandbox
 from tests.builders import text_message, webhook
 from tests.faults.stage import MODEL, QUICK, Stage, ask, hits, let_pass, numbers
@@ -144,10 +144,10 @@ def test_whatever_it_says_a_429_that_stays_ends_as_our_own_error_within_the_dead
 class Post:
     """The outbox over the simulated WhatsApp; the database's clock is the test's."""
 
-    def __init__(self, services: Services) -> None:
-        self.world = World(services)
+    def __init__(self, runtime: Runtime) -> None:
+        self.world = World(runtime)
         self._delivery = Delivery(
-            services.db, services.whatsapp, services.cipher, random.Random(0), threading.Event(), services.watch.note
+            runtime.db, runtime.whatsapp, runtime.cipher, random.Random(0), threading.Event(), runtime.watch.note
         )
 
     def deliver_due(self) -> dict[str, Outcome]:
@@ -173,7 +173,7 @@ class Post:
 
 @pytest.fixture
 def post(idle_stage: Stage) -> Post:
-    return Post(idle_stage.services)
+    return Post(idle_stage.runtime)
 
 
 def texts(outcomes: dict[str, Outcome], kind: type[Outcome]) -> list[str]:

@@ -16,8 +16,7 @@ from inbox.errors import (
     UpstreamUnavailable,
 )
 from inbox.gateways.whatsapp.errors import Meaning, may_succeed_later, meaning_of, plain_words
-from inbox.gateways.whatsapp.messages import WhatsApp
-from inbox.outbox.outcomes import Recipient
+from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
 from sandbox import Sandbox
 from tests.waiting import free_port
 

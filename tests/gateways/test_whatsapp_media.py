@@ -16,6 +16,7 @@ import pytest
 from inbox.config import WHATSAPP_MEDIA
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUnavailable, UpstreamUntrusted
 from inbox.gateways import http
+from inbox.gateways.http import sessions
 from inbox.gateways.whatsapp.media import (
     HOST,
     MediaGone,
@@ -57,7 +58,7 @@ class Meta:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        http.session.close()
+        sessions.session.close()
         self.server.__exit__(*exception)
 
     def _serve(self, peer: Peer) -> None:
@@ -293,7 +294,7 @@ def nothing_left() -> Iterator[None]:
     """No socket outlives the test but those that were there before."""
     before = sockets()
     yield
-    http.session.close()
+    sessions.session.close()
     wait_until(lambda: sockets() <= before, "the sockets to be closed")
 
 

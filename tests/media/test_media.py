@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from werkzeug.http import parse_options_header
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import new_id, utc_now
@@ -23,7 +23,7 @@ from inbox.config import Config
 from inbox.media.headers import MAX_NAME, headers_for, safe_name
 from inbox.models import Account, Message
 from inbox.resilience import WHATSAPP
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, all_messages, ingest, webhook
 from tests.conftest import APP_SECRET
@@ -48,25 +48,25 @@ def web(live_config: Config) -> Iterator[Flask]:
     files = dataclasses.replace(live_config.whatsapp_media, total=10.0, **short)
     made = create_app(dataclasses.replace(live_config, whatsapp=quick, whatsapp_media=files))
     made.testing = True
-    services_of(made).prepare_database()
+    runtime_of(made).prepare_database()
     yield made
-    assert services_of(made).close(5)
+    assert runtime_of(made).close(5)
 
 
 @pytest.fixture
-def services(web: Flask) -> Services:
-    return services_of(web)
+def runtime(web: Flask) -> Runtime:
+    return runtime_of(web)
 
 
 @pytest.fixture
-def client(web: Flask, services: Services) -> FlaskClient:
+def client(web: Flask, runtime: Runtime) -> FlaskClient:
     made = web.test_client()
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(services.db, name='Admin', role=Role.ADMIN).secret}"
+    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(runtime.db, name='Admin', role=Role.ADMIN).secret}"
     return made
 
 
 def file_message(
-    services: Services,
+    runtime: Runtime,
     sandbox: Sandbox,
     data: bytes = PNG,
     mime_type: str = "image/png",
@@ -78,8 +78,8 @@ def file_message(
     content = {"id": medium.id, "mime_type": mime_type} | ({} if name is None else {"filename": name})
     wa_id = f"wamid.{uuid.uuid4().hex}"
     message = {"from": "33600000001", "id": wa_id, "timestamp": str(int(utc_now().timestamp())), "type": kind}
-    ingest(services, webhook(messages=[message | {kind: content}]))
-    return next(message for message in all_messages(services.db) if message.wa_message_id == wa_id)
+    ingest(runtime, webhook(messages=[message | {kind: content}]))
+    return next(message for message in all_messages(runtime.db) if message.wa_message_id == wa_id)
 
 
 def get(client: FlaskClient, message: Message, method: str = "GET", **more: Any) -> Any:
@@ -90,9 +90,9 @@ def get(client: FlaskClient, message: Message, method: str = "GET", **more: Any)
 
 
 def test_a_file_comes_byte_for_byte_with_its_type_its_name_and_nothing_that_could_run(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    response = get(client, file_message(services, sandbox, PNG, "image/png", "Mon chat.png"))
+    response = get(client, file_message(runtime, sandbox, PNG, "image/png", "Mon chat.png"))
     assert (response.status_code, response.data) == (200, PNG)
     headers = response.headers
     assert headers["Content-Type"] == "image/png"
@@ -109,17 +109,17 @@ def test_a_file_comes_byte_for_byte_with_its_type_its_name_and_nothing_that_coul
         assert request.headers["user-agent"]
 
 
-def test_a_file_without_a_byte_is_a_file(client: FlaskClient, services: Services, sandbox: Sandbox) -> None:
-    response = get(client, file_message(services, sandbox, b"", "text/plain", "empty.txt"))
+def test_a_file_without_a_byte_is_a_file(client: FlaskClient, runtime: Runtime, sandbox: Sandbox) -> None:
+    response = get(client, file_message(runtime, sandbox, b"", "text/plain", "empty.txt"))
     assert (response.status_code, response.data, response.headers["Content-Length"]) == (200, b"", "0")
 
 
 @pytest.mark.parametrize("framing", ["chunked", "no_length"])
 def test_a_file_whose_host_does_not_say_how_long_it_is_has_the_length_graph_tells(
-    client: FlaskClient, services: Services, sandbox: Sandbox, framing: str
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox, framing: str
 ) -> None:
     sandbox.fault("whatsapp", "drip_body", interval=0.0, framing=framing, match={"path": MEDIA})
-    response = get(client, file_message(services, sandbox, PNG[:300]))
+    response = get(client, file_message(runtime, sandbox, PNG[:300]))
     assert (response.data, response.headers["Content-Length"]) == (PNG[:300], "300")
 
 
@@ -129,8 +129,8 @@ def described(response: Any) -> dict[str, str]:
     return {name: value for name, value in response.headers if not name.lower().startswith(passing)}
 
 
-def test_head_tells_the_same_and_fetches_nothing(client: FlaskClient, services: Services, sandbox: Sandbox) -> None:
-    message = file_message(services, sandbox)
+def test_head_tells_the_same_and_fetches_nothing(client: FlaskClient, runtime: Runtime, sandbox: Sandbox) -> None:
+    message = file_message(runtime, sandbox)
     head = get(client, message, "HEAD")
     assert (head.status_code, head.data, len(sandbox.requests())) == (200, b"", 1)
     whole = get(client, message)
@@ -139,9 +139,9 @@ def test_head_tells_the_same_and_fetches_nothing(client: FlaskClient, services: 
 
 
 def test_whoever_has_the_file_is_told_so_without_asking_whatsapp(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     etag = get(client, message).headers["ETag"]
     asked = len(sandbox.requests())
     for method in ("GET", "HEAD"):
@@ -153,17 +153,17 @@ def test_whoever_has_the_file_is_told_so_without_asking_whatsapp(
 
 
 def test_a_range_that_the_host_of_files_does_not_know_gives_the_whole(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    response = get(client, file_message(services, sandbox), headers={"Range": "bytes=0-1"})
+    response = get(client, file_message(runtime, sandbox), headers={"Range": "bytes=0-1"})
     assert (response.status_code, response.data) == (200, PNG)
     assert sandbox.requests()[-1].headers["range"] == "bytes=0-1"
 
 
 def test_a_range_of_another_file_and_one_that_is_none_are_not_passed_on(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     for headers in (
         {"Range": "bytes=0-1", "If-Range": '"of another"'},
         {"Range": "bytes=0-1,4-5"},
@@ -181,16 +181,16 @@ def refused(response: Any) -> tuple[int, str]:
     return response.status_code, response.json["code"]
 
 
-def test_strangers_get_nothing(web: Flask, services: Services, sandbox: Sandbox) -> None:
-    assert refused(get(web.test_client(), file_message(services, sandbox))) == (401, "missing_token")
+def test_strangers_get_nothing(web: Flask, runtime: Runtime, sandbox: Sandbox) -> None:
+    assert refused(get(web.test_client(), file_message(runtime, sandbox))) == (401, "missing_token")
 
 
 def test_a_file_of_a_number_one_may_not_see_is_as_good_as_missing(
-    web: Flask, client: FlaskClient, services: Services, sandbox: Sandbox
+    web: Flask, client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     assert refused(client.get(f"/messages/media/{uuid.uuid4()}")) == (404, "message_not_found")
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         session.execute(update(Account).values(deleted_at=utc_now()))
     assert refused(get(client, message)) == (404, "message_not_found")
     assert refused(get(client, message, headers={"If-None-Match": "*"})) == (404, "message_not_found")
@@ -198,25 +198,25 @@ def test_a_file_of_a_number_one_may_not_see_is_as_good_as_missing(
 
 
 def test_whoever_may_see_another_number_only_gets_nothing(
-    web: Flask, client: FlaskClient, services: Services, sandbox: Sandbox
+    web: Flask, client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     now, other = utc_now(), new_id()
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         session.add(Account(id=other, name="Other", phone_number_id="2", created_at=now, updated_at=now))
     etag = get(client, message).headers["ETag"]
     asked = len(sandbox.requests())
     for accounts, allowed in (([other], False), ([other, message.account_id], True)):
-        key = keys.create(services.db, name="Some", role=Role.VIEWER, accounts=accounts).secret
+        key = keys.create(runtime.db, name="Some", role=Role.VIEWER, accounts=accounts).secret
         answer = get(web.test_client(), message, headers={"Authorization": f"Bearer {key}", "If-None-Match": etag})
         assert answer.status_code == (304 if allowed else 404)
         assert allowed or refused(answer) == (404, "message_not_found")
     assert len(sandbox.requests()) == asked
 
 
-def test_a_message_without_a_file_has_none(client: FlaskClient, services: Services, sandbox: Sandbox) -> None:
-    message = file_message(services, sandbox)
-    with services.db.writing() as session:
+def test_a_message_without_a_file_has_none(client: FlaskClient, runtime: Runtime, sandbox: Sandbox) -> None:
+    message = file_message(runtime, sandbox)
+    with runtime.db.writing() as session:
         session.execute(update(Message).values(media_id=None))
     assert refused(get(client, message)) == (404, "media_not_found")
 
@@ -268,14 +268,14 @@ GONE, AWAY = (404, "media_not_found"), (503, "media_unavailable")
 )
 def test_every_failure_before_the_first_byte_is_told_as_a_problem(
     client: FlaskClient,
-    services: Services,
+    runtime: Runtime,
     sandbox: Sandbox,
     path: str,
     fault: str,
     settings: dict[str, Any],
     expected: tuple[int, str],
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", fault, match={"path": path}, **settings)
     response = get(client, message)
     assert refused(response) == expected
@@ -286,8 +286,8 @@ def test_every_failure_before_the_first_byte_is_told_as_a_problem(
     assert all("elsewhere" not in request.path for request in sandbox.requests())
 
 
-def test_a_file_that_is_gone_is_not_found(client: FlaskClient, services: Services, sandbox: Sandbox) -> None:
-    message = file_message(services, sandbox)
+def test_a_file_that_is_gone_is_not_found(client: FlaskClient, runtime: Runtime, sandbox: Sandbox) -> None:
+    message = file_message(runtime, sandbox)
     sandbox.graph._media.clear()
     assert refused(get(client, message)) == GONE
 
@@ -295,9 +295,9 @@ def test_a_file_that_is_gone_is_not_found(client: FlaskClient, services: Service
 @on_sqlite
 @pytest.mark.parametrize("code", [401, 403, 404, 410])
 def test_an_address_whose_time_is_over_is_asked_for_once_more(
-    client: FlaskClient, services: Services, sandbox: Sandbox, code: int
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox, code: int
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", "status", code=code, body="empty", times=1, match={"path": MEDIA})
     assert get(client, message).data == PNG
     assert ["attachments" in request.path for request in sandbox.requests()] == [False, True, False, True]
@@ -305,9 +305,9 @@ def test_an_address_whose_time_is_over_is_asked_for_once_more(
 
 @on_sqlite
 def test_what_whatsapp_names_as_the_time_to_wait_is_handed_on(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     for value, expected in (("17", "17"), ("1e300", "3600"), ("0", "5"), ("0.2", "1"), ("soon", "5")):
         fault = sandbox.fault("whatsapp", "retry_after", value=value, code=429, match={"path": MEDIA})
         assert get(client, message).headers["Retry-After"] == expected
@@ -315,31 +315,31 @@ def test_what_whatsapp_names_as_the_time_to_wait_is_handed_on(
 
 
 def test_a_number_without_a_token_that_can_be_read_gives_no_files(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     for stored in (None, "of another key"):
-        with services.db.writing() as session:
+        with runtime.db.writing() as session:
             session.execute(update(Account).values(access_token_encrypted=stored))
         assert refused(get(client, message)) == AWAY
 
 
 def test_failures_of_the_host_of_files_leave_the_circuit_of_sends_alone(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", "reset_before", match={"path": MEDIA})
-    for _ in range(2 * services.config.whatsapp.breaker_failures):
+    for _ in range(2 * runtime.config.whatsapp.breaker_failures):
         assert refused(get(client, message)) == AWAY
     assert (WHATSAPP.breaker.state, WHATSAPP.breaker.snapshot().failure_count) == ("closed", 0)
 
 
 def test_an_open_circuit_of_sends_is_not_asked_for_files(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox)
+    message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", "reset_before", match={"path": GRAPH})
-    for _ in range(services.config.whatsapp.breaker_failures):
+    for _ in range(runtime.config.whatsapp.breaker_failures):
         assert refused(get(client, message)) == AWAY
     asked = len(sandbox.requests())
     response = get(client, message)
@@ -349,10 +349,10 @@ def test_an_open_circuit_of_sends_is_not_asked_for_files(
 
 
 def test_only_so_many_files_are_under_way_at_once_and_each_place_is_given_back(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox, b"x" * 500_000)
-    most = services.config.whatsapp_media.bulkhead
+    message = file_message(runtime, sandbox, b"x" * 500_000)
+    most = runtime.config.whatsapp_media.bulkhead
     under_way = [get(client, message) for _ in range(most)]
     assert refused(get(client, message)) == AWAY
     assert get(client, message, "HEAD").status_code == 503
@@ -362,16 +362,16 @@ def test_only_so_many_files_are_under_way_at_once_and_each_place_is_given_back(
 
 
 def test_the_database_is_not_held_while_whatsapp_is_asked(
-    client: FlaskClient, services: Services, sandbox: Sandbox
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
-    message = file_message(services, sandbox, b"x" * 500_000)
+    message = file_message(runtime, sandbox, b"x" * 500_000)
     response = get(client, message)
-    assert services.db.engine.pool.checkedout() == 0
+    assert runtime.db.engine.pool.checkedout() == 0
     response.close()
 
 
-def test_a_file_that_breaks_off_does_not_look_whole(client: FlaskClient, services: Services, sandbox: Sandbox) -> None:
-    message = file_message(services, sandbox, b"x" * 1_000_000)
+def test_a_file_that_breaks_off_does_not_look_whole(client: FlaskClient, runtime: Runtime, sandbox: Sandbox) -> None:
+    message = file_message(runtime, sandbox, b"x" * 1_000_000)
     sandbox.fault("whatsapp", "cut_body", match={"path": MEDIA})
     response = get(client, message)
     assert (response.status_code, response.headers["Content-Length"]) == (200, "1000000")

@@ -78,9 +78,7 @@ class Profiles:
 
 
 class Member:
-    """One process of the fleet; stands in for Services where Reporter wants one."""
-
-    dispatching = True
+    """One process of the fleet."""
 
     def __init__(self, fleet: Fleet) -> None:
         self.fleet = fleet
@@ -92,7 +90,10 @@ class Member:
         self.watch = Watch(
             breakers | {DATABASE: self.db.breaker}, journaled=lambda: self.journaled, now=lambda: fleet.now
         )
-        self.reporter = Reporter(self)  # type: ignore[arg-type]
+        self.reporter = self.reporting()
+
+    def reporting(self, **options: float) -> Reporter:
+        return Reporter(self.db, self.watch, self.profiles, lambda: True, **options)
 
     def tick(self) -> None:
         self.reporter.tick()

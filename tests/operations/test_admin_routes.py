@@ -17,16 +17,16 @@ from inbox.errors import UpstreamUnavailable
 from inbox.models import Incident, Process, Reset
 from inbox.operations import processes
 from inbox.operations.processes import CacheCounts, Circuit, Identity, Report
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 
 NAMES = ["database", "gemini", "supabase", "whatsapp"]
 
 
 @pytest.fixture(autouse=True)
-def closed_circuits(services: Services) -> Iterator[None]:
+def closed_circuits(runtime: Runtime) -> Iterator[None]:
     """Breakers belong to the test process: they are left as they were found."""
     yield
-    for breaker in services.watch.breakers.values():
+    for breaker in runtime.watch.breakers.values():
         breaker.reset()
 
 
@@ -38,13 +38,13 @@ def another_process(db: Database, *, age: float = 0.0, **report: object) -> Iden
     return who
 
 
-def open_circuit(services: Services, name: str) -> None:
+def open_circuit(runtime: Runtime, name: str) -> None:
     def refuse() -> None:
         raise UpstreamUnavailable(name, "refused", phase="connect")
 
-    while services.watch.breakers[name].state == "closed":
+    while runtime.watch.breakers[name].state == "closed":
         with pytest.raises(UpstreamUnavailable):
-            services.watch.breakers[name].call(refuse)
+            runtime.watch.breakers[name].call(refuse)
 
 
 def an_incident(db: Database, upstream: str, minutes_ago: float, lasted: float | None = None) -> None:
@@ -65,7 +65,7 @@ def an_incident(db: Database, upstream: str, minutes_ago: float, lasted: float |
 # --- circuit breakers --------------------------------------------------------------------------------------------
 
 
-def test_every_circuit_of_every_live_process_is_shown(client: FlaskClient, services: Services, db: Database) -> None:
+def test_every_circuit_of_every_live_process_is_shown(client: FlaskClient, runtime: Runtime, db: Database) -> None:
     other = another_process(
         db, circuits={"gemini": Circuit(state="half_open", last_error="UpstreamUnavailable connect")}
     )
@@ -74,14 +74,14 @@ def test_every_circuit_of_every_live_process_is_shown(client: FlaskClient, servi
     assert [row["name"] for row in rows] == NAMES
     gemini = next(row for row in rows if row["name"] == "gemini")
     assert gemini["state"] == "half_open"
-    assert [each["process"]["id"] for each in gemini["processes"]] == [str(services.reporter.me.id), str(other.id)]
+    assert [each["process"]["id"] for each in gemini["processes"]] == [str(runtime.reporter.me.id), str(other.id)]
     assert gemini["processes"][1]["last_error"] == "UpstreamUnavailable connect"
     assert next(row for row in rows if row["name"] == "whatsapp")["state"] == "closed"
 
 
-def test_this_process_is_shown_as_it_stands_now(client: FlaskClient, services: Services) -> None:
-    services.reporter.tick()
-    open_circuit(services, "gemini")
+def test_this_process_is_shown_as_it_stands_now(client: FlaskClient, runtime: Runtime) -> None:
+    runtime.reporter.tick()
+    open_circuit(runtime, "gemini")
     rows = {row["name"]: row for row in client.get("/admin/circuit-breakers").json}
     assert rows["gemini"]["state"] == "open"
     (mine,) = rows["gemini"]["processes"]
@@ -89,11 +89,11 @@ def test_this_process_is_shown_as_it_stands_now(client: FlaskClient, services: S
     assert mine["opened_at"].endswith("Z")
 
 
-def test_a_reset_closes_the_circuit_and_tells_the_others(client: FlaskClient, services: Services, db: Database) -> None:
-    open_circuit(services, "whatsapp")
+def test_a_reset_closes_the_circuit_and_tells_the_others(client: FlaskClient, runtime: Runtime, db: Database) -> None:
+    open_circuit(runtime, "whatsapp")
     response = client.post("/admin/circuit-breakers/whatsapp/reset")
     assert (response.status_code, response.json) == (200, {"status": "ok", "name": "whatsapp"})
-    assert services.watch.breakers["whatsapp"].state == "closed"
+    assert runtime.watch.breakers["whatsapp"].state == "closed"
     with db.reading() as session:
         assert session.get(Reset, "whatsapp") is not None
 
@@ -112,10 +112,10 @@ def test_an_unknown_circuit_is_404(client: FlaskClient) -> None:
 # --- the cache ---------------------------------------------------------------------------------------------------
 
 
-def test_cache_counts_are_summed_over_live_processes(client: FlaskClient, services: Services, db: Database) -> None:
+def test_cache_counts_are_summed_over_live_processes(client: FlaskClient, runtime: Runtime, db: Database) -> None:
     account = uuid.uuid4()
     for _ in range(2):
-        services.profiles.get(account, 1, lambda: (1, {"business_name": "x"}))
+        runtime.profiles.get(account, 1, lambda: (1, {"business_name": "x"}))
     another_process(db, cache=CacheCounts(hits=8, misses=1, loads=1, stale=2, size=1, backend="simple"))
     another_process(db, age=45, cache=CacheCounts(hits=1000))
     body = client.get("/admin/cache/stats").json
@@ -129,7 +129,7 @@ def test_before_the_first_lookup_there_is_no_ratio(client: FlaskClient) -> None:
     assert client.get("/admin/cache/stats").json["ratio"] is None
 
 
-def test_clearing_the_cache_makes_the_next_lookup_load(client: FlaskClient, services: Services, db: Database) -> None:
+def test_clearing_the_cache_makes_the_next_lookup_load(client: FlaskClient, runtime: Runtime, db: Database) -> None:
     account = uuid.uuid4()
     loads: list[int] = []
 
@@ -137,9 +137,9 @@ def test_clearing_the_cache_makes_the_next_lookup_load(client: FlaskClient, serv
         loads.append(1)
         return 1, {"business_name": "x"}
 
-    services.profiles.get(account, 1, load)
+    runtime.profiles.get(account, 1, load)
     assert client.post("/admin/cache/clear").json == {"status": "ok", "complete": True}
-    services.profiles.get(account, 1, load)
+    runtime.profiles.get(account, 1, load)
     assert len(loads) == 2
     with db.reading() as session:
         assert session.get(Reset, "cache") is not None
@@ -212,8 +212,8 @@ def test_only_administrators_may(stranger: FlaskClient, db: Database, method: st
     assert (response.status_code, response.json["code"]) == (403, "permission_denied")
 
 
-def test_times_on_the_wire_are_rfc_3339(client: FlaskClient, services: Services, db: Database) -> None:
-    services.reporter.tick()
+def test_times_on_the_wire_are_rfc_3339(client: FlaskClient, runtime: Runtime, db: Database) -> None:
+    runtime.reporter.tick()
     with db.reading() as session:
         (row,) = session.query(Process).all()
     (mine,) = client.get("/admin/circuit-breakers").json[0]["processes"]

@@ -19,7 +19,7 @@ from inbox.auth.access import Override, Permission
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, DeadLetter, EventState, WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.webhooks.replay import event_id
 from tests.builders import (
     all_messages,
@@ -43,10 +43,10 @@ def add_number(db: Database) -> None:
         session.execute(update(Account).where(Account.id == account_id).values(phone_number_id=STRANGE))
 
 
-def a_letter(services: Services, *, wa_id: str = "wamid.1") -> DeadLetter:
+def a_letter(runtime: Runtime, *, wa_id: str = "wamid.1") -> DeadLetter:
     """A message to a number nobody has added."""
-    ingest(services, webhook(number_id=STRANGE, messages=[text_message("hello", wa_id=wa_id)]))
-    return dead_letters(services.db)[-1]
+    ingest(runtime, webhook(number_id=STRANGE, messages=[text_message("hello", wa_id=wa_id)]))
+    return dead_letters(runtime.db)[-1]
 
 
 def terms(db: Database) -> tuple[int, ...]:
@@ -66,8 +66,8 @@ def terms(db: Database) -> tuple[int, ...]:
 # --- seeing ------------------------------------------------------------------------------------------------------
 
 
-def test_a_dead_letter_is_listed_without_what_it_holds(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
+def test_a_dead_letter_is_listed_without_what_it_holds(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
     response = client.get("/admin/dead-letters")
     (row,) = response.json
     assert row == {
@@ -82,8 +82,8 @@ def test_a_dead_letter_is_listed_without_what_it_holds(client: FlaskClient, serv
     assert "hello" not in response.text
 
 
-def test_one_dead_letter_is_shown_with_what_it_holds(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
+def test_one_dead_letter_is_shown_with_what_it_holds(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
     row = client.get(f"/admin/dead-letters/{letter.id}").json
     message = row["content"]["entry"][0]["changes"][0]["value"]["messages"][0]
     assert (message["text"]["body"], row["content_base64"], row["size"]) == ("hello", None, len(letter.raw))
@@ -117,19 +117,19 @@ def test_whatever_it_holds_can_be_shown(client: FlaskClient, db: Database, raw: 
         assert encoded is None
 
 
-def test_customers_words_are_for_those_who_may_read_messages(app: Flask, services: Services) -> None:
-    letter = a_letter(services)
-    operator = member(services.db, "op@example.com", overrides=[Override(Permission.ROLES_MANAGE, True)])
+def test_customers_words_are_for_those_who_may_read_messages(app: Flask, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    operator = member(runtime.db, "op@example.com", overrides=[Override(Permission.ROLES_MANAGE, True)])
     browser = as_user(app, operator)
     assert browser.get("/admin/dead-letters").status_code == 200
     assert refusal(browser.get(f"/admin/dead-letters/{letter.id}")) == (403, "permission_denied")
     assert browser.post(f"/admin/dead-letters/{letter.id}/replay").status_code == 200
 
 
-def test_dead_letters_can_be_narrowed_and_paged(client: FlaskClient, services: Services, db: Database) -> None:
+def test_dead_letters_can_be_narrowed_and_paged(client: FlaskClient, runtime: Runtime, db: Database) -> None:
     for number in range(3):
-        a_letter(services, wa_id=f"wamid.{number}")
-    ingest(services, webhook(messages=[{"type": "text"}]))
+        a_letter(runtime, wa_id=f"wamid.{number}")
+    ingest(runtime, webhook(messages=[{"type": "text"}]))
     with db.writing() as session:
         session.execute(update(DeadLetter).values(at=utc_now()))
     newest = [str(letter.id) for letter in dead_letters(db)][::-1]
@@ -150,73 +150,73 @@ def test_dead_letters_can_be_narrowed_and_paged(client: FlaskClient, services: S
 # --- replaying ---------------------------------------------------------------------------------------------------
 
 
-def test_a_replayed_message_is_stored_as_if_it_had_just_come(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
-    assert terms(services.db) == (1, 0, 0, 1)
-    add_number(services.db)
+def test_a_replayed_message_is_stored_as_if_it_had_just_come(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    assert terms(runtime.db) == (1, 0, 0, 1)
+    add_number(runtime.db)
     done = client.post(f"/admin/dead-letters/{letter.id}/replay")
     assert (done.status_code, done.json["status"], done.json["dead_letter_id"]) == (200, "ok", None)
-    ingest(services)
-    assert [message.content_text for message in all_messages(services.db)] == ["hello"]
-    assert the_conversation(services.db).unread_count == 1
-    assert terms(services.db) == (2, 1, 0, 1)
+    ingest(runtime)
+    assert [message.content_text for message in all_messages(runtime.db)] == ["hello"]
+    assert the_conversation(runtime.db).unread_count == 1
+    assert terms(runtime.db) == (2, 1, 0, 1)
     (row,) = client.get("/admin/dead-letters?replayed=true").json
     assert row["replayed_at"] == done.json["replayed_at"]
 
 
-def test_a_message_without_a_time_takes_its_place_by_when_it_came(client: FlaskClient, services: Services) -> None:
+def test_a_message_without_a_time_takes_its_place_by_when_it_came(client: FlaskClient, runtime: Runtime) -> None:
     message = text_message("hello")
     del message["timestamp"]
-    ingest(services, webhook(number_id=STRANGE, messages=[message]))
-    (letter,) = dead_letters(services.db)
-    add_number(services.db)
+    ingest(runtime, webhook(number_id=STRANGE, messages=[message]))
+    (letter,) = dead_letters(runtime.db)
+    add_number(runtime.db)
     client.post(f"/admin/dead-letters/{letter.id}/replay")
-    ingest(services)
-    assert [each.timestamp for each in all_messages(services.db)] == [letter.at]
+    ingest(runtime)
+    assert [each.timestamp for each in all_messages(runtime.db)] == [letter.at]
 
 
-def test_replaying_again_changes_nothing_and_answers_the_same(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
-    add_number(services.db)
+def test_replaying_again_changes_nothing_and_answers_the_same(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    add_number(runtime.db)
     url = f"/admin/dead-letters/{letter.id}/replay"
     first = client.post(url).json
     assert client.post(url).json == first
-    ingest(services)
+    ingest(runtime)
     assert client.post(url).json == first
-    ingest(services)
-    assert terms(services.db) == (2, 1, 0, 1)
-    assert [entry.action for entry in entries(services.db)].count("dead_letter.replayed") == 1
+    ingest(runtime)
+    assert terms(runtime.db) == (2, 1, 0, 1)
+    assert [entry.action for entry in entries(runtime.db)].count("dead_letter.replayed") == 1
 
 
-def test_a_message_that_was_stored_meanwhile_stays_one(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
-    add_number(services.db)
-    ingest(services, webhook(number_id=STRANGE, messages=[text_message("hello")]))  # WhatsApp's repeat
+def test_a_message_that_was_stored_meanwhile_stays_one(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    add_number(runtime.db)
+    ingest(runtime, webhook(number_id=STRANGE, messages=[text_message("hello")]))  # WhatsApp's repeat
     client.post(f"/admin/dead-letters/{letter.id}/replay")
-    ingest(services)
-    assert len(all_messages(services.db)) == 1
-    assert the_conversation(services.db).unread_count == 1
-    assert terms(services.db) == (3, 1, 1, 1)
+    ingest(runtime)
+    assert len(all_messages(runtime.db)) == 1
+    assert the_conversation(runtime.db).unread_count == 1
+    assert terms(runtime.db) == (3, 1, 1, 1)
 
 
-def test_what_fails_again_is_a_new_dead_letter_that_can_be_replayed(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
+def test_what_fails_again_is_a_new_dead_letter_that_can_be_replayed(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
     url = f"/admin/dead-letters/{letter.id}/replay"
     first = client.post(url).json
-    ingest(services)
-    newer = dead_letters(services.db)[-1]
+    ingest(runtime)
+    newer = dead_letters(runtime.db)[-1]
     assert str(newer.event_id) == first["event_id"]
     assert client.post(url).json == {**first, "dead_letter_id": str(newer.id)}
-    add_number(services.db)
+    add_number(runtime.db)
     assert client.post(f"/admin/dead-letters/{newer.id}/replay").json["dead_letter_id"] is None
-    ingest(services)
-    assert len(all_messages(services.db)) == 1
-    assert terms(services.db) == (3, 1, 0, 2)
+    ingest(runtime)
+    assert len(all_messages(runtime.db)) == 1
+    assert terms(runtime.db) == (3, 1, 0, 2)
 
 
-def test_many_replays_at_the_same_moment_make_one_webhook(app: Flask, client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
-    add_number(services.db)
+def test_many_replays_at_the_same_moment_make_one_webhook(app: Flask, client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    add_number(runtime.db)
     start, answers = threading.Barrier(4), []
 
     def replay() -> None:
@@ -231,18 +231,18 @@ def test_many_replays_at_the_same_moment_make_one_webhook(app: Flask, client: Fl
     for thread in threads:
         thread.join()
     assert all(answer == answers[0] for answer in answers)
-    ingest(services)
-    assert terms(services.db) == (2, 1, 0, 1)
+    ingest(runtime)
+    assert terms(runtime.db) == (2, 1, 0, 1)
 
 
-def test_a_letter_of_a_webhook_long_gone_can_be_replayed(client: FlaskClient, services: Services) -> None:
-    letter = a_letter(services)
-    add_number(services.db)
-    with services.db.writing() as session:
+def test_a_letter_of_a_webhook_long_gone_can_be_replayed(client: FlaskClient, runtime: Runtime) -> None:
+    letter = a_letter(runtime)
+    add_number(runtime.db)
+    with runtime.db.writing() as session:
         session.execute(WebhookEvent.__table__.delete())
     assert client.post(f"/admin/dead-letters/{letter.id}/replay").status_code == 200
-    ingest(services)
-    assert len(all_messages(services.db)) == 1
+    ingest(runtime)
+    assert len(all_messages(runtime.db)) == 1
 
 
 @given(st.uuids(), st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(9000, 1, 1)))
@@ -259,7 +259,7 @@ def test_a_bad_query_names_its_field(client: FlaskClient, query: str) -> None:
     assert pointers(client.get(f"/admin/dead-letters?{query}")) == ["?" + query.partition("=")[0]]
 
 
-def test_an_unknown_dead_letter_is_404(client: FlaskClient, services: Services) -> None:
-    for unknown in (NOBODY, the_account(services.db).id):
+def test_an_unknown_dead_letter_is_404(client: FlaskClient, runtime: Runtime) -> None:
+    for unknown in (NOBODY, the_account(runtime.db).id):
         assert refusal(client.get(f"/admin/dead-letters/{unknown}")) == (404, "dead_letter_not_found")
         assert refusal(client.post(f"/admin/dead-letters/{unknown}/replay")) == (404, "dead_letter_not_found")

@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from sqlalchemy import text
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.db import Database
@@ -32,7 +32,7 @@ from inbox.operations.doctor import Finding, Level, examine
 from inbox.operations.doctor.findings import Clocks, seconds
 from inbox.operations.doctor.machine import descriptors, disk, settings
 from inbox.operations.processes import Circuit, Identity, Report
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import store_events, the_account, webhook
 from tests.outbox.world import World
@@ -51,17 +51,17 @@ def one(findings: list[Finding], what: str) -> Finding:
     return only
 
 
-def level_of(services: Services, what: str) -> Level:
-    return one(examine(services), what).level
+def level_of(runtime: Runtime, what: str) -> Level:
+    return one(examine(runtime), what).level
 
 
-def with_config(config: Config, **changes: object) -> Services:
+def with_config(config: Config, **changes: object) -> Runtime:
     """Services of a process that is only asked questions; nothing is opened before."""
-    return services_of(create_app(dataclasses.replace(config, **changes)))
+    return runtime_of(create_app(dataclasses.replace(config, **changes)))
 
 
 @pytest.fixture
-def dispatching(live: Services) -> Services:
+def dispatching(live: Runtime) -> Runtime:
     """As if a worker were at work."""
     with live.db.writing() as session:
         who = Identity(uuid.uuid4(), "worker", "here", 1, utc_now())
@@ -72,7 +72,7 @@ def dispatching(live: Services) -> Services:
 # --- all is well -------------------------------------------------------------------------------------------------
 
 
-def test_a_healthy_installation_has_no_problem(dispatching: Services) -> None:
+def test_a_healthy_installation_has_no_problem(dispatching: Runtime) -> None:
     findings = examine(dispatching)
     assert [finding for finding in findings if finding.level is Level.PROBLEM] == []
     for what in ("database", "schema", "tokens", "WhatsApp +33700000000", f"Gemini {MODEL}", "Supabase", "clock"):
@@ -80,7 +80,7 @@ def test_a_healthy_installation_has_no_problem(dispatching: Services) -> None:
 
 
 @on_sqlite
-def test_looking_leaves_the_breakers_alone(dispatching: Services, sandbox: Sandbox) -> None:
+def test_looking_leaves_the_breakers_alone(dispatching: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("any", "status", code=503)
     names = ("whatsapp", "gemini", "supabase")
     before = {name: dispatching.watch.breakers[name].snapshot() for name in names}
@@ -89,11 +89,11 @@ def test_looking_leaves_the_breakers_alone(dispatching: Services, sandbox: Sandb
 
 
 def test_everything_that_is_not_ok_says_what_to_do(config: Config) -> None:
-    services = with_config(config, redis_url="redis://127.0.0.1:9/0", supabase_url="http://127.0.0.1:9")
-    findings = examine(services)
+    runtime = with_config(config, redis_url="redis://127.0.0.1:9/0", supabase_url="http://127.0.0.1:9")
+    findings = examine(runtime)
     assert any(finding.level is not Level.OK for finding in findings)
     assert all(finding.do for finding in findings if finding.level is not Level.OK)
-    services.close(0)
+    runtime.close(0)
 
 
 # --- WhatsApp ----------------------------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_everything_that_is_not_ok_says_what_to_do(config: Config) -> None:
 )
 @on_sqlite
 def test_what_whatsapp_says_of_a_number_is_put_in_plain_words(
-    live: Services, sandbox: Sandbox, code: int, level: Level, words: str
+    live: Runtime, sandbox: Sandbox, code: int, level: Level, words: str
 ) -> None:
     sandbox.fault("whatsapp", "graph_error", code=code)
     finding = one(examine(live), "WhatsApp +33700000000")
@@ -121,23 +121,23 @@ def test_what_whatsapp_says_of_a_number_is_put_in_plain_words(
 
 
 @on_sqlite
-def test_an_expired_token_comes_with_the_command_that_replaces_it(live: Services, sandbox: Sandbox) -> None:
+def test_an_expired_token_comes_with_the_command_that_replaces_it(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("whatsapp", "graph_error", code=190)
     assert "accounts resume 200000000000001 --new-token" in (one(examine(live), "WhatsApp +33700000000").do or "")
 
 
 @on_sqlite
 def test_a_number_that_is_not_the_one_we_think_is_noticed(live_config: Config) -> None:
-    services = with_config(live_config, whatsapp_phone_number="33711111111")
-    services.prepare_database()
-    finding = one(examine(services), "WhatsApp +33711111111")
+    runtime = with_config(live_config, whatsapp_phone_number="33711111111")
+    runtime.prepare_database()
+    finding = one(examine(runtime), "WhatsApp +33711111111")
     assert finding.level is Level.WARNING
     assert "+33700000000" in finding.found
-    services.close(0)
+    runtime.close(0)
 
 
 @on_sqlite
-def test_every_number_is_asked_about_with_its_own_token(live: Services, sandbox: Sandbox) -> None:
+def test_every_number_is_asked_about_with_its_own_token(live: Runtime, sandbox: Sandbox) -> None:
     now = utc_now()
     with live.db.writing() as session:
         session.add(
@@ -171,7 +171,7 @@ def test_every_number_is_asked_about_with_its_own_token(live: Services, sandbox:
 )
 @on_sqlite
 def test_what_gemini_says_of_a_model_is_put_in_plain_words(
-    live: Services, sandbox: Sandbox, shape: str, level: Level, words: str
+    live: Runtime, sandbox: Sandbox, shape: str, level: Level, words: str
 ) -> None:
     sandbox.fault("gemini", "shape", name=shape)
     finding = one(examine(live), f"Gemini {MODEL}")
@@ -181,17 +181,17 @@ def test_what_gemini_says_of_a_model_is_put_in_plain_words(
 
 @on_sqlite
 def test_a_fallback_model_that_is_gone_is_named_with_its_setting(live_config: Config) -> None:
-    services = with_config(live_config, gemini_fallback_model="gemini-1.5-flash")
-    services.prepare_database()
-    findings = examine(services)
+    runtime = with_config(live_config, gemini_fallback_model="gemini-1.5-flash")
+    runtime.prepare_database()
+    findings = examine(runtime)
     assert one(findings, f"Gemini {MODEL}").level is Level.OK
     gone = one(findings, "Gemini gemini-1.5-flash")
     assert gone.level is Level.PROBLEM
     assert "GEMINI_FALLBACK_MODEL" in (gone.do or "")
-    services.close(0)
+    runtime.close(0)
 
 
-def test_models_that_profiles_name_are_looked_at_too(live: Services) -> None:
+def test_models_that_profiles_name_are_looked_at_too(live: Runtime) -> None:
     with live.db.writing() as session:
         account = the_account(live.db)
         session.add(BotProfile(account_id=account.id, content={"model": "gemini-2.0-flash"}, updated_at=utc_now()))
@@ -201,17 +201,17 @@ def test_models_that_profiles_name_are_looked_at_too(live: Services) -> None:
 
 @on_sqlite
 def test_a_bot_without_a_key_is_a_warning(live_config: Config) -> None:
-    services = with_config(live_config, gemini_api_key=None)
-    services.prepare_database()
-    assert one(examine(services), "Gemini").level is Level.WARNING
-    services.close(0)
+    runtime = with_config(live_config, gemini_api_key=None)
+    runtime.prepare_database()
+    assert one(examine(runtime), "Gemini").level is Level.WARNING
+    runtime.close(0)
 
 
 # --- what hangs, refuses or lies ---------------------------------------------------------------------------------
 
 
 @on_sqlite
-def test_an_upstream_that_hangs_is_named_and_ends_in_time(live: Services, sandbox: Sandbox) -> None:
+def test_an_upstream_that_hangs_is_named_and_ends_in_time(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("any", "hang", seconds=60)
     began = time.monotonic()
     findings = examine(live)
@@ -224,22 +224,22 @@ def test_an_upstream_that_hangs_is_named_and_ends_in_time(live: Services, sandbo
 
 @on_sqlite
 def test_an_upstream_that_refuses_connections_is_named(live_config: Config) -> None:
-    services = with_config(live_config, gemini_api_url=f"http://127.0.0.1:{free_port()}/v1beta")
-    services.prepare_database()
-    finding = one(examine(services), f"Gemini {MODEL}")
+    runtime = with_config(live_config, gemini_api_url=f"http://127.0.0.1:{free_port()}/v1beta")
+    runtime.prepare_database()
+    finding = one(examine(runtime), f"Gemini {MODEL}")
     assert finding.level is Level.PROBLEM
     assert "cannot be reached" in finding.found
-    services.close(0)
+    runtime.close(0)
 
 
 @on_sqlite
-def test_a_stranger_at_the_address_of_supabase_is_noticed(live: Services, sandbox: Sandbox) -> None:
+def test_a_stranger_at_the_address_of_supabase_is_noticed(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("supabase", "html_200")
     assert level_of(live, "Supabase") is Level.PROBLEM
 
 
 @on_sqlite
-def test_a_project_without_signing_keys_is_a_warning(live: Services, sandbox: Sandbox) -> None:
+def test_a_project_without_signing_keys_is_a_warning(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.supabase.switch_signing("hs256")
     assert level_of(live, "Supabase") is Level.WARNING
 
@@ -247,25 +247,25 @@ def test_a_project_without_signing_keys_is_a_warning(live: Services, sandbox: Sa
 @on_sqlite
 def test_redis_is_asked_and_missed_without_alarm(config: Config, redis: str) -> None:
     for url, level in ((redis, Level.OK), (f"redis://127.0.0.1:{free_port()}/0", Level.WARNING)):
-        services = with_config(config, redis_url=url, gemini_api_key=None, whatsapp_phone_number_id=None)
-        services.prepare_database()
-        assert one(examine(services), "Redis").level is level
-        services.close(0)
+        runtime = with_config(config, redis_url=url, gemini_api_key=None, whatsapp_phone_number_id=None)
+        runtime.prepare_database()
+        assert one(examine(runtime), "Redis").level is level
+        runtime.close(0)
 
 
 @on_sqlite
-def test_a_check_that_never_ends_becomes_a_finding(live: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_never_ends_becomes_a_finding(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections into its backlog and says nothing
         monkeypatch.setattr(doctor.upstreams, "_REDIS_TIMEOUT", 30.0)
         address = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
-        services = with_config(live.config, redis_url=address)
-        finding = one(examine(services, limit=2.0), "Redis")
+        runtime = with_config(live.config, redis_url=address)
+        finding = one(examine(runtime, limit=2.0), "Redis")
     assert (finding.level, "no answer" in finding.found) == (Level.PROBLEM, True)
-    services.close(0)
+    runtime.close(0)
 
 
 @on_sqlite
-def test_a_check_that_fails_becomes_a_finding(live: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_check_that_fails_becomes_a_finding(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor.machine, "disk", lambda _config: 1 / 0)
     finding = one(examine(live), "disk")
     assert (finding.level, "ZeroDivisionError" in finding.found) == (Level.PROBLEM, True)
@@ -275,7 +275,7 @@ def test_a_check_that_fails_becomes_a_finding(live: Services, monkeypatch: pytes
 
 
 @on_sqlite
-def test_a_wrong_clock_of_ours_is_found_by_everybody_else_s(live: Services) -> None:
+def test_a_wrong_clock_of_ours_is_found_by_everybody_else_s(live: Runtime) -> None:
     finding = one(examine(live, now=lambda: utc_now() - timedelta(minutes=10)), "clock")
     assert finding.level is Level.PROBLEM
     assert "10 min behind" in finding.found
@@ -312,8 +312,8 @@ def test_durations_are_said_as_people_say_them(value: float, shown: str) -> None
 
 @on_sqlite
 def test_a_database_that_is_away_is_named_and_the_rest_is_still_examined(live_config: Config, sandbox: Sandbox) -> None:
-    services = with_config(live_config, database_url="postgresql://user:very-secret@127.0.0.1:9/none")
-    findings = examine(services)
+    runtime = with_config(live_config, database_url="postgresql://user:very-secret@127.0.0.1:9/none")
+    findings = examine(runtime)
     finding = one(findings, "database")
     assert finding.level is Level.PROBLEM
     assert "very-secret" not in operator.as_text(findings)
@@ -323,14 +323,14 @@ def test_a_database_that_is_away_is_named_and_the_rest_is_still_examined(live_co
 
 @on_sqlite
 def test_a_database_without_tables_names_the_command(live_config: Config, tmp_path: Path) -> None:
-    services = with_config(live_config, database_url=f"sqlite:///{tmp_path / 'empty' / 'x.db'}")
-    finding = one(examine(services), "schema")
+    runtime = with_config(live_config, database_url=f"sqlite:///{tmp_path / 'empty' / 'x.db'}")
+    finding = one(examine(runtime), "schema")
     assert (finding.level, finding.do) == (Level.PROBLEM, "Run: flask --app wsgi db upgrade")
-    services.close(0)
+    runtime.close(0)
 
 
 @pytest.mark.parametrize(("version", "do"), [("0001", "db upgrade"), ("9999", "newer release")])
-def test_a_schema_of_another_release_is_noticed(live: Services, version: str, do: str) -> None:
+def test_a_schema_of_another_release_is_noticed(live: Runtime, version: str, do: str) -> None:
     with live.db.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
     finding = one(examine(live), "schema")
@@ -339,7 +339,7 @@ def test_a_schema_of_another_release_is_noticed(live: Services, version: str, do
 
 
 @on_postgresql
-def test_more_processes_than_connections_is_a_warning(live: Services) -> None:
+def test_more_processes_than_connections_is_a_warning(live: Runtime) -> None:
     assert one(examine(live), "connections").level is Level.OK
     db = live.db
     with db.writing() as session:
@@ -352,7 +352,7 @@ def test_more_processes_than_connections_is_a_warning(live: Services) -> None:
 
 
 @on_postgresql
-def test_a_database_that_takes_no_writes_is_a_problem(live: Services) -> None:
+def test_a_database_that_takes_no_writes_is_a_problem(live: Runtime) -> None:
     db = live.db
     with db.reading() as session:
         session.execute(text(f'ALTER DATABASE "{db.url.database}" SET default_transaction_read_only = on'))
@@ -365,24 +365,24 @@ def test_a_database_that_takes_no_writes_is_a_problem(live: Services) -> None:
 # --- tokens, numbers, quotas -------------------------------------------------------------------------------------
 
 
-def test_a_token_that_no_key_can_read_is_a_problem(live_config: Config, live: Services) -> None:
-    services = with_config(live_config, encryption_keys=(Fernet.generate_key().decode(),))
-    findings = examine(services)
+def test_a_token_that_no_key_can_read_is_a_problem(live_config: Config, live: Runtime) -> None:
+    runtime = with_config(live_config, encryption_keys=(Fernet.generate_key().decode(),))
+    findings = examine(runtime)
     finding = one(findings, "token of +33700000000")
     assert finding.level is Level.PROBLEM
     assert "ENCRYPTION_KEYS" in (finding.do or "")
     assert not any(finding.what.startswith("WhatsApp") for finding in findings)
-    services.close(0)
+    runtime.close(0)
 
 
 def test_an_installation_without_numbers_is_a_warning(live_config: Config) -> None:
-    services = with_config(live_config, whatsapp_phone_number_id=None, whatsapp_access_token=None)
-    services.prepare_database()
-    assert one(examine(services), "numbers").level is Level.WARNING
-    services.close(0)
+    runtime = with_config(live_config, whatsapp_phone_number_id=None, whatsapp_access_token=None)
+    runtime.prepare_database()
+    assert one(examine(runtime), "numbers").level is Level.WARNING
+    runtime.close(0)
 
 
-def test_a_paused_number_is_a_problem_with_its_reason(live: Services) -> None:
+def test_a_paused_number_is_a_problem_with_its_reason(live: Runtime) -> None:
     with live.db.writing() as session:
         account = session.get_one(Account, the_account(live.db).id)
         account.paused_reason, account.paused_at = "The access token has expired.", utc_now() - timedelta(hours=3)
@@ -391,7 +391,7 @@ def test_a_paused_number_is_a_problem_with_its_reason(live: Services) -> None:
     assert finding.found == "sends nothing for 3 h: The access token has expired."
 
 
-def test_a_number_that_cools_down_and_a_used_up_quota_are_warnings(live: Services) -> None:
+def test_a_number_that_cools_down_and_a_used_up_quota_are_warnings(live: Runtime) -> None:
     soon = utc_now() + timedelta(minutes=5)
     with live.db.writing() as session:
         session.get_one(Account, the_account(live.db).id).send_not_before = soon
@@ -406,7 +406,7 @@ def test_a_number_that_cools_down_and_a_used_up_quota_are_warnings(live: Service
 # --- processes, circuits, queues ---------------------------------------------------------------------------------
 
 
-def test_nobody_at_work_is_a_warning_and_with_work_waiting_a_problem(live: Services) -> None:
+def test_nobody_at_work_is_a_warning_and_with_work_waiting_a_problem(live: Runtime) -> None:
     assert level_of(live, "processes") is Level.WARNING
     store_events(live.db, webhook())
     with live.db.writing() as session:
@@ -416,7 +416,7 @@ def test_nobody_at_work_is_a_warning_and_with_work_waiting_a_problem(live: Servi
     assert one(findings, "inbox").level is Level.PROBLEM
 
 
-def test_a_process_that_went_silent_is_a_warning(dispatching: Services) -> None:
+def test_a_process_that_went_silent_is_a_warning(dispatching: Runtime) -> None:
     db = dispatching.db
     with db.writing() as session:
         who = Identity(uuid.uuid4(), "web", "there", 77, utc_now())
@@ -426,7 +426,7 @@ def test_a_process_that_went_silent_is_a_warning(dispatching: Services) -> None:
     assert second.level is Level.OK
 
 
-def test_an_open_circuit_is_a_problem_and_its_incident_is_named(dispatching: Services) -> None:
+def test_an_open_circuit_is_a_problem_and_its_incident_is_named(dispatching: Runtime) -> None:
     db = dispatching.db
     with db.writing() as session:
         who = Identity(uuid.uuid4(), "web", "there", 2, utc_now())
@@ -442,7 +442,7 @@ def test_an_open_circuit_is_a_problem_and_its_incident_is_named(dispatching: Ser
     assert one(findings, "incident gemini").level is Level.WARNING
 
 
-def test_old_work_and_dead_letters_are_named(live: Services) -> None:
+def test_old_work_and_dead_letters_are_named(live: Runtime) -> None:
     World(live).queue("waiting since long ago")
     del live.db.now
     with live.db.writing() as session:
@@ -492,7 +492,7 @@ def test_few_open_files_are_noticed(config: Config, monkeypatch: pytest.MonkeyPa
 
 
 @on_sqlite
-def test_what_waits_in_the_journal_is_shown(live: Services) -> None:
+def test_what_waits_in_the_journal_is_shown(live: Runtime) -> None:
     assert level_of(live, "journal") is Level.OK
     row = {"id": new_id(), "body": b"{}", "size": 2, "received_at": utc_now()}
     live.journal.close()  # its thread would drain what we want to see
@@ -521,15 +521,15 @@ def test_the_output_is_lines_for_people_or_json_for_programs() -> None:
 @on_sqlite
 def test_the_exit_code_says_whether_there_is_a_problem(live_config: Config, sandbox: Sandbox) -> None:
     app: Flask = create_app(live_config)
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     well = app.test_cli_runner().invoke(args=["doctor"])
     assert (well.exit_code, "0 to repair" in well.output) == (0, True)
     sandbox.fault("whatsapp", "graph_error", code=190)
     ill = app.test_cli_runner().invoke(args=["doctor", "--json"])
     assert ill.exit_code == 1
     assert json.loads(ill.output)["status"] == "problem"
-    services.close(0)
+    runtime.close(0)
 
 
 def run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from inbox.errors import DatabaseUnavailable
 from inbox.models import IncidentConversation, Lane
 from inbox.operations.incidents import list_incidents
 from inbox.operations.watch import DATABASE, MAX_CONVERSATIONS, MAX_EPISODES, Watch
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.operations.fleet import START, Fleet
 from tests.outbox.world import World
 
@@ -362,14 +362,14 @@ def test_webhooks_that_went_to_the_journal_count_for_the_database(fleet: Fleet) 
     assert fleet.incident().affected["webhooks_journaled"] == 7
 
 
-def test_sends_held_back_unclaimed_count_as_waiting(services: Services, database_url: str) -> None:
-    world = World(services)
+def test_sends_held_back_unclaimed_count_as_waiting(runtime: Runtime, database_url: str) -> None:
+    world = World(runtime)
     world.queue("one", to="first")
     world.queue("two", to="second")
     fleet = Fleet(database_url)
     process = fleet.process()
     process.fail("whatsapp")
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         session.execute(update(Lane).values(due_at=START))
     process.tick()
     assert fleet.incident().affected["conversations"] == 0  # they may leave this very moment

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.config import Config
 from inbox.models import Account
 from inbox.operations import doctor
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, WABA_ID, the_account
 from tests.conftest import APP_SECRET
@@ -37,13 +37,13 @@ def check(config: Config) -> Iterator[Check]:
         sandbox = Sandbox(**{"app_secret": APP_SECRET, **options}).start()
         url = f"{sandbox.url}/v26.0"
         made = create_app(dataclasses.replace(config, whatsapp_api_url=url, whatsapp_app_secrets=secrets))
-        services = services_of(made)
-        running.extend((sandbox, services))
-        services.prepare_database()
-        with services.db.writing() as session:
+        runtime = runtime_of(made)
+        running.extend((sandbox, runtime))
+        runtime.prepare_database()
+        with runtime.db.writing() as session:
             for name, value in (account or {}).items():
-                setattr(session.get_one(Account, the_account(services.db).id), name, value)
-        findings = examine_numbers(services, NUMBER_ID)
+                setattr(session.get_one(Account, the_account(runtime.db).id), name, value)
+        findings = examine_numbers(runtime, NUMBER_ID)
         told = {finding.what.removeprefix(ME).strip(): finding for finding in findings}
         assert len(told) == len(findings), findings
         return told
@@ -108,22 +108,22 @@ def test_a_token_that_ends_later_is_well(check: Check) -> None:
 def test_while_the_secret_is_rotated_one_of_several_has_to_fit(config: Config, sandbox: Sandbox) -> None:
     url = f"{sandbox.url}/v26.0"
     made = dataclasses.replace(config, whatsapp_api_url=url, whatsapp_app_secrets=("old-one", APP_SECRET))
-    services = services_of(create_app(made))
-    services.prepare_database()
-    secrets = [finding for finding in examine_numbers(services) if finding.what == f"{ME} app secret"]
+    runtime = runtime_of(create_app(made))
+    runtime.prepare_database()
+    secrets = [finding for finding in examine_numbers(runtime) if finding.what == f"{ME} app secret"]
     assert [finding.level for finding in secrets] == [Level.WARNING, Level.OK]
     assert "the first of WHATSAPP_APP_SECRET" in secrets[0].found
-    services.close(1)
+    runtime.close(1)
 
 
-def test_a_missing_subscription_is_the_reason_why_nothing_comes(live: Services, sandbox: Sandbox) -> None:
+def test_a_missing_subscription_is_the_reason_why_nothing_comes(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.graph._webhooks.subscribed = False
     (finding,) = [each for each in examine_numbers(live) if each.what == f"{ME} webhooks"]
     assert finding.level is Level.PROBLEM
     assert f"POST /{WABA_ID}/subscribed_apps" in (finding.do or "")
 
 
-def test_webhooks_that_go_to_another_app_are_noticed(live: Services, sandbox: Sandbox) -> None:
+def test_webhooks_that_go_to_another_app_are_noticed(live: Runtime, sandbox: Sandbox) -> None:
     other = {"data": {"app_id": "9", "is_valid": True, "scopes": [], "granular_scopes": None, "expires_at": "soon"}}
     sandbox.graph._routes = dict(sandbox.graph._routes) | {("GET", ""): _telling(sandbox, other)}
     told = {finding.what: finding for finding in with_waba(live)}
@@ -138,21 +138,21 @@ def _telling(sandbox: Sandbox, told: dict[str, Any]) -> Any:
     return lambda node, request: json_answer(200, told) if node == "debug_token" else usual(node, request)
 
 
-def with_waba(services: Services) -> list[Finding]:
-    with services.db.writing() as session:
-        session.get_one(Account, the_account(services.db).id).waba_id = WABA_ID
-    return examine_numbers(services)
+def with_waba(runtime: Runtime) -> list[Finding]:
+    with runtime.db.writing() as session:
+        session.get_one(Account, the_account(runtime.db).id).waba_id = WABA_ID
+    return examine_numbers(runtime)
 
 
 @pytest.mark.parametrize("told", [{}, {"data": []}, {"data": {}}, {"data": {"scopes": 5, "granular_scopes": [5, {}]}}])
-def test_nonsense_about_a_token_is_no_crash(live: Services, sandbox: Sandbox, told: dict[str, Any]) -> None:
+def test_nonsense_about_a_token_is_no_crash(live: Runtime, sandbox: Sandbox, told: dict[str, Any]) -> None:
     sandbox.graph._routes = dict(sandbox.graph._routes) | {("GET", ""): _telling(sandbox, told)}
     findings = {finding.what: finding for finding in with_waba(live)}
     assert findings[f"{ME} token"].level is not Level.OK
     assert findings[ME].level is Level.OK
 
 
-def test_a_token_whose_app_we_may_not_ask_about_is_a_warning(live: Services, sandbox: Sandbox) -> None:
+def test_a_token_whose_app_we_may_not_ask_about_is_a_warning(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("whatsapp", "graph_error", code=100, status=400, match={"path": "debug_token"})
     told = {finding.what: finding for finding in with_waba(live)}
     assert told[f"{ME} token"].level is Level.WARNING
@@ -185,7 +185,7 @@ def test_a_token_that_is_not_there_or_cannot_be_read_is_said(check: Check, accou
     ],
 )
 def test_where_whatsapp_says_nothing_of_use_that_is_a_problem_and_ends_in_time(
-    live: Services, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
+    live: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, fault: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(doctor, "PATIENT", 1.0)
     sandbox.fault("whatsapp", **fault)
@@ -197,7 +197,7 @@ def test_where_whatsapp_says_nothing_of_use_that_is_a_problem_and_ends_in_time(
 
 
 def test_where_it_stops_answering_the_rest_is_said_to_be_unknown(
-    live: Services, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    live: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "PATIENT", 1.0)
     sandbox.fault("whatsapp", "hang", seconds=60, match={"path": "debug_token"})
@@ -208,7 +208,7 @@ def test_where_it_stops_answering_the_rest_is_said_to_be_unknown(
 
 def test_the_command_ends_with_1_and_tells_no_secret(live_config: Config, sandbox: Sandbox) -> None:
     app: Flask = create_app(live_config)
-    services_of(app).prepare_database()
+    runtime_of(app).prepare_database()
     invoke = app.test_cli_runner().invoke
     well = invoke(args=["accounts", "check", NUMBER_ID])
     assert (well.exit_code, "0 to repair" in well.output) == (0, True), well.output
@@ -220,25 +220,25 @@ def test_the_command_ends_with_1_and_tells_no_secret(live_config: Config, sandbo
     assert (ill.exit_code, told["status"]) == (1, "problem")
     for secret in live_config.secrets:
         assert secret not in well.output + ill.output
-    services_of(app).close(1)
+    runtime_of(app).close(1)
 
 
 def test_the_command_says_when_whatsapp_cannot_be_reached(config: Config) -> None:
     app = create_app(dataclasses.replace(config, whatsapp_api_url=f"http://127.0.0.1:{free_port()}/v26.0"))
-    services_of(app).prepare_database()
+    runtime_of(app).prepare_database()
     done = app.test_cli_runner().invoke(args=["accounts", "check"])
     assert done.exit_code == 1
     assert "so we cannot tell whether it works" in done.output
-    services_of(app).close(1)
+    runtime_of(app).close(1)
 
 
 def test_a_database_that_is_away_is_a_finding(config: Config) -> None:
-    services = services_of(create_app(dataclasses.replace(config, database_url="postgresql://u:p@127.0.0.1:9/none")))
-    (finding,) = examine_numbers(services)
+    runtime = runtime_of(create_app(dataclasses.replace(config, database_url="postgresql://u:p@127.0.0.1:9/none")))
+    (finding,) = examine_numbers(runtime)
     assert (finding.what, finding.level) == ("database", Level.PROBLEM)
 
 
-def test_the_doctor_says_the_same(live: Services, sandbox: Sandbox) -> None:
+def test_the_doctor_says_the_same(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.graph._webhooks.subscribed = False
     asked = {each for each in examine(live) if each.what.startswith("WhatsApp")}
     assert asked == {each for each in examine_numbers(live) if each.what.startswith("WhatsApp")}

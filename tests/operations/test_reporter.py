@@ -16,7 +16,7 @@ from inbox.operations import processes
 from inbox.operations.processes import Circuit, Report, worst
 from inbox.operations.reporter import Reporter
 from inbox.operations.watch import DATABASE
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.operations.fleet import Fleet
 from tests.waiting import wait_until
 
@@ -29,9 +29,9 @@ def fleet(database_url: str) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def patient(services: Services) -> Iterator[Reporter]:
+def patient(runtime: Runtime) -> Iterator[Reporter]:
     """A reporter that speaks only when something happens."""
-    made = Reporter(services, interval=60)
+    made = Reporter(runtime.db, runtime.watch, runtime.profiles, lambda: True, interval=60)
     yield made
     made.stop()
 
@@ -129,10 +129,10 @@ def test_it_does_not_start_again_after_its_end(patient: Reporter, db: Database) 
     assert rows(db) == []
 
 
-def test_a_circuit_that_opens_is_reported_at_once(patient: Reporter, services: Services, db: Database) -> None:
+def test_a_circuit_that_opens_is_reported_at_once(patient: Reporter, runtime: Runtime, db: Database) -> None:
     patient.start("web")
     wait_until(lambda: rows(db), "the first report")
-    breaker = services.watch.breakers["whatsapp"]
+    breaker = runtime.watch.breakers["whatsapp"]
     while breaker.state == "closed":
         with pytest.raises(UpstreamUnavailable):
             breaker.call(_refuse)
@@ -149,7 +149,7 @@ def test_while_the_database_is_away_it_tries_again_and_says_nothing_of_bugs(
 ) -> None:
     process = fleet.process()
     process.fail(DATABASE)
-    reporter = Reporter(process, interval=0.01)  # type: ignore[arg-type]
+    reporter = process.reporting(interval=0.01)
     reporter.start("web")
     wait_until(lambda: process.db.breaker.refused_total > 3, "some attempts")
     assert fleet.rows() == []
@@ -165,7 +165,7 @@ def test_a_bug_in_a_report_is_logged_and_does_not_end_it(
     process = fleet.process()
     whole = process.profiles.stats
     monkeypatch.setattr(process.profiles, "stats", lambda: 1 / 0)
-    reporter = Reporter(process, interval=0.01)  # type: ignore[arg-type]
+    reporter = process.reporting(interval=0.01)
     reporter.start("web")
     wait_until(lambda: "reporting failed" in caplog.text, "the log line")
     monkeypatch.setattr(process.profiles, "stats", whole)
@@ -239,8 +239,8 @@ def test_the_database_s_own_circuit_can_be_reset(fleet: Fleet) -> None:
     assert process.db.breaker.state == "closed"
 
 
-def test_a_crash_long_ago_does_not_make_anybody_look_live(services: Services, db: Database) -> None:
-    reporter = Reporter(services)
+def test_a_crash_long_ago_does_not_make_anybody_look_live(runtime: Runtime, db: Database) -> None:
+    reporter = Reporter(runtime.db, runtime.watch, runtime.profiles, lambda: True)
     reporter.tick()
     with db.writing() as session:
         session.execute(update(Process).values(seen_at=utc_now() - processes.KEPT))

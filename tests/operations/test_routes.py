@@ -14,7 +14,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database, migrations
@@ -23,7 +23,7 @@ from inbox.models import Account, Job
 from inbox.operations import probes, processes
 from inbox.operations.processes import Circuit, Identity, Report
 from inbox.resilience import GEMINI
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.outbox.world import World
 from tests.waiting import free_port
@@ -52,15 +52,15 @@ def test_ready_is_503_on_a_database_that_was_never_migrated(config: Config, tmp_
     app = create_app(dataclasses.replace(config, database_url=f"sqlite:///{tmp_path / 'new.db'}"))
     response = app.test_client().get("/health/ready")
     assert (response.status_code, response.json["reason"]) == (503, "migrations")
-    services_of(app).close(0)
+    runtime_of(app).close(0)
 
 
 @pytest.fixture
 def live_client(live_config: Config, redis: str) -> Iterator[FlaskClient]:
     app = create_app(dataclasses.replace(live_config, redis_url=redis))
-    services_of(app).prepare_database()
+    runtime_of(app).prepare_database()
     yield app.test_client()
-    services_of(app).close(5)
+    runtime_of(app).close(5)
 
 
 def test_health_names_every_dependency(live_client: FlaskClient) -> None:
@@ -113,13 +113,13 @@ def test_an_anonymous_caller_sees_states_and_no_errors(live_client: FlaskClient)
 
 
 def test_a_circuit_that_is_open_in_another_process_is_seen_here(live_client: FlaskClient) -> None:
-    services = services_of(live_client.application)
+    runtime = runtime_of(live_client.application)
     assert live_client.get("/health").json["circuit_breakers"]["gemini"]["state"] == "closed"
     worker = Identity(uuid4(), "worker", "elsewhere", 1, utc_now())
     report = Report(circuits={"gemini": Circuit(state="open", retry_in_s=40.0, last_error="secret reason")})
-    with services.db.writing() as session:
-        processes.save(session, worker, report, services.db.now(session))
-    services.health.refresh().join(10)
+    with runtime.db.writing() as session:
+        processes.save(session, worker, report, runtime.db.now(session))
+    runtime.health.refresh().join(10)
     response = live_client.get("/health")
     assert (response.json["status"], response.json["circuit_breakers"]["gemini"]["state"]) == ("degraded", "open")
     assert response.json["processes"]["worker"] == 1
@@ -130,7 +130,7 @@ def _refused() -> None:
     raise UpstreamUnavailable("gemini", "refused")
 
 
-def test_a_paused_number_makes_it_degraded(live: Services) -> None:
+def test_a_paused_number_makes_it_degraded(live: Runtime) -> None:
     with live.db.writing() as session:
         session.execute(select(Account)).scalar_one().paused_reason = "The access token has expired or was revoked."
     snapshot = live.health.snapshot()
@@ -141,13 +141,13 @@ def test_a_paused_number_makes_it_degraded(live: Services) -> None:
 def test_an_upstream_that_is_away_makes_it_degraded_not_down(config: Config) -> None:
     away = f"http://127.0.0.1:{free_port()}"
     app = create_app(dataclasses.replace(config, gemini_api_url=away, redis_url="redis://127.0.0.1:9/0"))
-    services_of(app).prepare_database()
+    runtime_of(app).prepare_database()
     response = app.test_client().get("/health")
     assert (response.status_code, response.json["status"]) == (200, "degraded")
     states = {name: part["status"] for name, part in response.json["dependencies"].items()}
     assert (states["gemini"], states["redis"], states["supabase"]) == ("error", "error", "not_configured")
     assert "127.0.0.1" not in response.text
-    services_of(app).close(0)
+    runtime_of(app).close(0)
 
 
 def test_a_database_that_is_away_makes_it_503(config: Config) -> None:
@@ -156,7 +156,7 @@ def test_a_database_that_is_away_makes_it_503(config: Config) -> None:
     assert (response.status_code, response.json["status"], response.json["outbox"]) == (503, "error", None)
 
 
-def test_hammering_costs_the_upstreams_one_probe(live: Services, sandbox: Sandbox) -> None:
+def test_hammering_costs_the_upstreams_one_probe(live: Runtime, sandbox: Sandbox) -> None:
     threads = [threading.Thread(target=live.health.snapshot) for _ in range(30)]
     for thread in threads:
         thread.start()
@@ -167,7 +167,7 @@ def test_hammering_costs_the_upstreams_one_probe(live: Services, sandbox: Sandbo
 
 
 def test_a_probe_that_hangs_is_a_timeout_and_holds_up_nobody(
-    live: Services, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+    live: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(probes, "PROBE_TIMEOUT", 0.3)
     sandbox.fault("gemini", "hang", seconds=5)
@@ -177,7 +177,7 @@ def test_a_probe_that_hangs_is_a_timeout_and_holds_up_nobody(
     assert snapshot.status == "degraded"
 
 
-def test_work_that_waits_too_long_is_degraded(live: Services) -> None:
+def test_work_that_waits_too_long_is_degraded(live: Runtime) -> None:
     World(live).queue("waiting")
     with live.db.writing() as session:
         session.execute(select(Job)).scalar_one().created_at -= timedelta(seconds=61)

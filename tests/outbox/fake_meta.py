@@ -19,7 +19,8 @@ from inbox.errors import (
     UpstreamUnavailable,
 )
 from inbox.gateways.gemini import Generated
-from inbox.outbox.outcomes import Recipient, parse_callback
+from inbox.gateways.whatsapp.messages import Recipient
+from inbox.outbox.outcomes import parse_callback
 from tests.builders import status
 from tests.outbox.fibers import pause
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from inbox.db import Database
 from inbox.models import Account, Message
 from inbox.outbox.outcomes import Accepted, SendClaim, Unknown
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import status, webhook
 from tests.outbox.world import World
@@ -17,8 +17,8 @@ WINDOW = 120.0
 
 
 @pytest.fixture
-def world(services: Services) -> World:
-    return World(services)
+def world(runtime: Runtime) -> World:
+    return World(runtime)
 
 
 def statuses_through(db: Database) -> object:
@@ -40,7 +40,7 @@ def test_a_late_status_of_an_older_attempt_is_no_evidence_about_newer_sends(worl
     assert statuses_through(db) == before
 
 
-def test_a_message_is_not_repeated_while_its_status_waits_to_be_ingested(world: World, services: Services) -> None:
+def test_a_message_is_not_repeated_while_its_status_waits_to_be_ingested(world: World, runtime: Runtime) -> None:
     world.queue("one")
     (claim,) = world.claim()
     world.record(claim, Unknown("reset"))
@@ -50,7 +50,7 @@ def test_a_message_is_not_repeated_while_its_status_waits_to_be_ingested(world: 
     world.receive(webhook(statuses=[status("sent", wa_id="wamid.one", at=at, callback=claim.callback_data)]))
     world.advance(WINDOW)
     assert world.settle(WINDOW) == 0
-    ingest_batch(world.db, settings=services.ingest_settings)
+    ingest_batch(world.db, settings=runtime.ingest_settings)
     assert shown(world) == ("sent", "wamid.one", None)
 
 

@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import utc_now
@@ -19,7 +19,7 @@ from inbox.config import Config
 from inbox.db.wake import Work
 from inbox.models import Account
 from inbox.resilience import WHATSAPP
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, all_messages, store_events, text_message, webhook
 from tests.outbox.world import queue_reply
@@ -33,11 +33,11 @@ ALICE, BOB = "33600000001", "33600000002"  # Alice writes to the number in troub
 def app(live_config: Config) -> Iterator[Flask]:
     """Two numbers, no bot, and a dispatcher that runs."""
     made = create_app(dataclasses.replace(live_config, dispatcher=True, whatsapp_bot_auto_on=False))
-    services = services_of(made)
-    services.prepare_database()
-    with services.db.writing() as session:
-        now = services.db.now(session)
-        token = services.cipher.encrypt("other-token")
+    runtime = runtime_of(made)
+    runtime.prepare_database()
+    with runtime.db.writing() as session:
+        now = runtime.db.now(session)
+        token = runtime.cipher.encrypt("other-token")
         session.add(
             Account(
                 name="Other",
@@ -48,45 +48,45 @@ def app(live_config: Config) -> Iterator[Flask]:
                 updated_at=now,
             )
         )
-    services.start_dispatcher()
+    runtime.start_dispatcher()
     yield made
-    assert services.close(10)
+    assert runtime.close(10)
 
 
 @pytest.fixture
-def services(app: Flask) -> Services:
-    made = services_of(app)
+def runtime(app: Flask) -> Runtime:
+    made = runtime_of(app)
     customers_write(made, "hello")
     return made
 
 
 @pytest.fixture
-def agent(app: Flask, services: Services) -> FlaskClient:
+def agent(app: Flask, runtime: Runtime) -> FlaskClient:
     client = app.test_client()
-    key = keys.create(services.db, name="Agent", role=Role.ADMIN)
+    key = keys.create(runtime.db, name="Agent", role=Role.ADMIN)
     client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {key.secret}"
     return client
 
 
-def customers_write(services: Services, text: str) -> None:
+def customers_write(runtime: Runtime, text: str) -> None:
     """Both customers write to their numbers; returns when both messages can be read."""
     at = int(utc_now().timestamp())
     for phone, number in ((ALICE, NUMBER_ID), (BOB, OTHER_NUMBER)):
         message = text_message(text, wa_id=f"wamid.{phone}.{text}", phone=phone, at=at)
-        store_events(services.db, webhook(number_id=number, messages=[message]))
-    services.wakeups.ring(Work.INGEST)
-    wait_until(lambda: _stored(services, text) == 2, "both messages to be stored")
+        store_events(runtime.db, webhook(number_id=number, messages=[message]))
+    runtime.wakeups.ring(Work.INGEST)
+    wait_until(lambda: _stored(runtime, text) == 2, "both messages to be stored")
 
 
-def _stored(services: Services, text: str) -> int:
-    return sum(message.content_text == text for message in all_messages(services.db))
+def _stored(runtime: Runtime, text: str) -> int:
+    return sum(message.content_text == text for message in all_messages(runtime.db))
 
 
-def reply(services: Services, *texts: str) -> None:
+def reply(runtime: Runtime, *texts: str) -> None:
     for text in texts:
-        queue_reply(services, ALICE, f"{text} to Alice")
-        queue_reply(services, BOB, f"{text} to Bob")
-    services.wakeups.ring(Work.DELIVER)
+        queue_reply(runtime, ALICE, f"{text} to Alice")
+        queue_reply(runtime, BOB, f"{text} to Bob")
+    runtime.wakeups.ring(Work.DELIVER)
 
 
 def conversation_of(agent: FlaskClient, number_id: str) -> Any:
@@ -96,10 +96,10 @@ def conversation_of(agent: FlaskClient, number_id: str) -> Any:
 
 
 def test_an_expired_token_stops_one_number_and_a_new_one_lets_everything_leave_in_order(
-    app: Flask, services: Services, agent: FlaskClient, sandbox: Sandbox
+    app: Flask, runtime: Runtime, agent: FlaskClient, sandbox: Sandbox
 ) -> None:
     sandbox.fault("whatsapp", "graph_error", code=190, match={"path": NUMBER_ID})
-    reply(services, "one", "two", "three")
+    reply(runtime, "one", "two", "three")
     wait_until(
         lambda: [d.text for d in sandbox.deliveries()] == [f"{n} to Bob" for n in ("one", "two", "three")], "Bob"
     )
@@ -120,7 +120,7 @@ def test_an_expired_token_stops_one_number_and_a_new_one_lets_everything_leave_i
     assert agent.get("/health").json["status"] == "degraded"
     assert WHATSAPP.breaker.state == "closed"
 
-    customers_write(services, "are you there?")  # inbound always flows
+    customers_write(runtime, "are you there?")  # inbound always flows
     refused = [request for request in sandbox.requests("whatsapp") if request.fault == "graph_error"]
     assert len(refused) == 1
 
@@ -142,20 +142,20 @@ def test_a_number_that_is_not_ours_cannot_be_resumed(app: Flask) -> None:
     assert "accounts list" in asked.output
 
 
-def test_the_list_says_why_a_number_is_paused(app: Flask, services: Services) -> None:
-    with services.db.writing() as session:
+def test_the_list_says_why_a_number_is_paused(app: Flask, runtime: Runtime) -> None:
+    with runtime.db.writing() as session:
         account = session.execute(select(Account).where(Account.phone_number_id == NUMBER_ID)).scalar_one()
-        account.paused_reason, account.paused_at = "The account is locked.", services.db.now(session)
+        account.paused_reason, account.paused_at = "The account is locked.", runtime.db.now(session)
     shown = app.test_cli_runner().invoke(args=["accounts", "list"]).output
     assert f"{NUMBER_ID}  33700000000      paused" in shown
     assert "The account is locked." in shown
     assert f"{OTHER_NUMBER}  -                sending" in shown
 
 
-def test_130429_paces_the_number_and_131056_the_one_conversation(services: Services, sandbox: Sandbox) -> None:
+def test_130429_paces_the_number_and_131056_the_one_conversation(runtime: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("whatsapp", "graph_error", code=131056, match={"to": ALICE}, times=1)
     sandbox.fault("whatsapp", "graph_error", code=130429, match={"to": BOB}, times=1)
-    reply(services, "one")
+    reply(runtime, "one")
     wait_until(lambda: len(sandbox.deliveries()) == 2, "both to be delivered after their pauses", 30)
     first = {phone: _times(sandbox, phone) for phone in (ALICE, BOB)}
     assert first[ALICE][1] - first[ALICE][0] >= 5.5  # the page names 6 s for a pair

@@ -27,15 +27,15 @@ from inbox.outbox.outcomes import (
     parse_callback,
 )
 from inbox.outbox.store import GIVE_UP_AFTER, LEASE, UNKNOWN_HOLD, retry_delay
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.outbox.world import World
 
 WINDOW = 120.0
 
 
 @pytest.fixture
-def world(services: Services) -> World:
-    return World(services)
+def world(runtime: Runtime) -> World:
+    return World(runtime)
 
 
 def test_a_message_and_its_job_are_stored_together_or_not_at_all(world: World, db: Database) -> None:

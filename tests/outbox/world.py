@@ -13,7 +13,7 @@ from inbox.conversations.service import outbound_message, queue
 from inbox.models import Account, Author, Contact, Conversation, Job, Message, WebhookEvent
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import Accepted, Outcome, SendClaim, Unknown
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from inbox.webhooks.routes import new_event
 from tests.builders import status, store_events, webhook
@@ -24,9 +24,9 @@ START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 class World:
     """Time stands still until advance()."""
 
-    def __init__(self, services: Services) -> None:
-        self.services = services
-        self.db = db = services.db
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.db = db = runtime.db
         self.now = START
         self._rng = random.Random(0)
         db.now = lambda _session: self.now  # type: ignore[method-assign]
@@ -98,7 +98,7 @@ class World:
 
     def ingest(self, body: bytes) -> Ingested:
         store_events(self.db, body)
-        return ingest_batch(self.db, settings=self.services.ingest_settings)
+        return ingest_batch(self.db, settings=self.runtime.ingest_settings)
 
     def deliver_other(self, text: str) -> None:
         """Another customer's message is sent, and its status comes back."""
@@ -119,12 +119,12 @@ class World:
         return claim
 
 
-def queue_reply(services: Services, phone: str, text: str) -> Message:
+def queue_reply(runtime: Runtime, phone: str, text: str) -> Message:
     """An agent's message to the customer with this number, waiting in the outbox."""
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         query = select(Conversation).join(Contact, Conversation.contact_id == Contact.id).where(Contact.phone == phone)
         conversation = session.execute(query).scalar_one()
-        now = services.db.now(session)
+        now = runtime.db.now(session)
         message = outbound_message(conversation, text, now, author=Author.AGENT, author_id="a", name="Agent")
         queue(session, conversation, message, now)
         return message

@@ -27,7 +27,7 @@ from inbox.errors import (
     UpstreamUntrusted,
 )
 from inbox.gateways.gemini import ModelGone
-from inbox.gateways.http import POOL_SIZE
+from inbox.gateways.http.sessions import POOL_SIZE
 from inbox.outbox.deliver import outcome_of
 from inbox.outbox.outcomes import Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
 from inbox.resilience import RULES, Breaker, OutcomeClass, RetryBudget, Upstream, Verdict, classify, remaining

@@ -10,13 +10,13 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
-from inbox import services_of
 from inbox.auth import keys
 from inbox.auth.access import Grant, Override, Principal, Role
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, AuditEntry, PermissionOverride, RoleGrant, User
+from inbox.runtime import runtime_of
 from tests.auth.people import session_of
 
 ADMIN = [Grant(Role.ADMIN)]
@@ -56,12 +56,12 @@ def member(
 
 def as_user(app: Flask, user_id: UUID) -> FlaskClient:
     """A client that is signed in as this user."""
-    return _with_token(app, session_of(services_of(app).db, user_id))
+    return _with_token(app, session_of(runtime_of(app).db, user_id))
 
 
 def as_key(app: Flask, role: Role, accounts: Sequence[UUID] | None = None) -> FlaskClient:
     """A client with an API key of this role."""
-    return _with_token(app, keys.create(services_of(app).db, name="k", role=role, accounts=accounts).secret)
+    return _with_token(app, keys.create(runtime_of(app).db, name="k", role=role, accounts=accounts).secret)
 
 
 def _with_token(app: Flask, token: str) -> FlaskClient:

@@ -21,7 +21,7 @@ from inbox.auth.identities import principal_of
 from inbox.db import Database
 from inbox.errors import DomainError, PermissionDenied, UserDisabled
 from inbox.models import ApiKey, User
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.users import grants as rights
 from inbox.users import service as users
 from inbox.users.keys import service as keys
@@ -328,7 +328,7 @@ class Town:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
 @given(st.lists(steps, min_size=1, max_size=12))
 def test_whatever_anybody_does_an_administrator_remains_and_nobody_gains_what_nobody_gave(
-    services: Services, db: Database, taken: list[Any]
+    runtime: Runtime, db: Database, taken: list[Any]
 ) -> None:
     town = Town(db, sorted(account_ids(db)))
     for what, actor_number, target_number, given_ in taken:

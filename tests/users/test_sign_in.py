@@ -10,7 +10,6 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
-from inbox import services_of
 from inbox.auth.access import Grant, Override, Permission, Role
 from inbox.auth.passwords import set_password
 from inbox.clock import utc_now
@@ -18,6 +17,7 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.models import User, UserSession
 from inbox.resilience import Verdict
+from inbox.runtime import runtime_of
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 
@@ -106,21 +106,21 @@ def test_an_invited_user_without_a_password_cannot_sign_in_with_one(browser: Fla
 
 
 def test_a_disabled_user_is_refused_at_once(browser: FlaskClient, anna: User, app: Flask) -> None:
-    services = services_of(app)
+    runtime = runtime_of(app)
     sign_in(browser)
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         session.execute(update(User).where(User.id == anna.id).values(disabled_at=utc_now()))
-    services.identities.forget()  # as the route does that disables
+    runtime.identities.forget()  # as the route does that disables
     assert refused(browser.get("/auth/me")) == (403, "user_disabled")
     assert refused(browser.post("/auth/login", json={"email": EMAIL, "password": PASSWORD})) == (403, "user_disabled")
 
 
 def test_a_new_password_ends_all_sessions(browser: FlaskClient, anna: User, app: Flask) -> None:
-    services = services_of(app)
+    runtime = runtime_of(app)
     sign_in(browser)
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         set_password(session, session.get_one(User, anna.id), "another long password", utc_now())
-    services.identities.forget()
+    runtime.identities.forget()
     assert refused(browser.get("/auth/me")) == (401, "invalid_token")
     sign_in(browser, password="another long password")
 
@@ -168,9 +168,9 @@ def test_a_key_is_told_the_same(client: FlaskClient) -> None:
 
 @pytest.fixture
 def conversation(app: Flask) -> UUID:
-    services = services_of(app)
-    ingest(services, webhook(messages=[text_message()]))
-    return the_conversation(services.db).id
+    runtime = runtime_of(app)
+    ingest(runtime, webhook(messages=[text_message()]))
+    return the_conversation(runtime.db).id
 
 
 @pytest.mark.usefixtures("anna")
@@ -244,13 +244,13 @@ def test_a_cookie_that_has_ended_is_taken_back(browser: FlaskClient) -> None:
 
 
 def test_who_was_known_stays_known_while_the_database_is_away(config: Config, app: Flask, anna: User) -> None:
-    services = services_of(app)
+    runtime = runtime_of(app)
     browser, other = app.test_client(), app.test_client()
     sign_in(browser)
     sign_in(other)
     assert browser.get("/auth/me").status_code == 200
     for _ in range(config.database.breaker_failures):
-        services.db.breaker.leave(services.db.breaker.enter(), Verdict.FAILURE, error=None)
+        runtime.db.breaker.leave(runtime.db.breaker.enter(), Verdict.FAILURE, error=None)
     assert browser.get("/auth/me").json["email"] == EMAIL
     assert refused(other.get("/auth/me")) == (503, "database_timeout")
     assert refused(browser.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}))[0] == 503

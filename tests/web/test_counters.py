@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from limits import parse
 from limits.strategies import FixedWindowRateLimiter
 
-from inbox.bot.profile_cache import REDIS
+from inbox.config import REDIS
 from inbox.errors import ConfigError, UpstreamUnavailable
 from inbox.resilience import Breaker
 from inbox.web.limits import counters

@@ -9,8 +9,9 @@ import pytest
 from flask import Flask, Response
 from flask.testing import FlaskClient
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.config import Config
+from inbox.runtime import runtime_of
 from inbox.web.headers import HEADERS
 
 
@@ -84,4 +85,4 @@ def test_browsers_are_told_to_stay_on_https_where_they_are(config: Config, env: 
     app = create_app(dataclasses.replace(config, env=env, trusted_proxy_count=1))
     response = app.test_client().get("/health/live", headers={"X-Forwarded-Proto": scheme})
     assert ("Strict-Transport-Security" in response.headers) is told
-    services_of(app).close(5)
+    runtime_of(app).close(5)

@@ -12,11 +12,12 @@ import redis as redis_client
 from flask import Flask
 from flask.testing import FlaskClient
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.config import Config
 from inbox.errors import TooManyRequests, WrongPassword
+from inbox.runtime import runtime_of
 from inbox.web.limits import counters
 from inbox.web.limits.limits import FAMILIAR, address, sign_in
 from tests.auth.people import PASSWORD, local_user
@@ -54,7 +55,7 @@ def guess(client: FlaskClient, times: int, **more: Any) -> list[int]:
 @pytest.fixture
 def queries(app: Flask) -> Iterator[list[str]]:
     """What the database is asked."""
-    with asked(services_of(app).db) as statements:
+    with asked(runtime_of(app).db) as statements:
         yield statements
 
 
@@ -86,13 +87,13 @@ def test_a_304_says_what_is_left_too(client: FlaskClient) -> None:
 
 
 def test_callers_do_not_use_up_each_others_limit(app: Flask, client: FlaskClient) -> None:
-    other = keys.create(services_of(app).db, name="Other", role=Role.ADMIN).secret
+    other = keys.create(runtime_of(app).db, name="Other", role=Role.ADMIN).secret
     assert [client.get("/accounts").status_code for _ in range(6)][-1] == 429
     assert client.get("/accounts", headers=bearer(other)).status_code == 200
 
 
 def test_all_sessions_of_a_user_count_together(app: Flask) -> None:
-    local_user(services_of(app).db, "anna@example.com", [Grant(Role.ADMIN)])
+    local_user(runtime_of(app).db, "anna@example.com", [Grant(Role.ADMIN)])
     statuses = []
     for _ in range(2):
         token = app.test_client().post("/auth/login", json={"email": "anna@example.com", "password": PASSWORD}).json
@@ -101,7 +102,7 @@ def test_all_sessions_of_a_user_count_together(app: Flask) -> None:
 
 
 def test_what_a_caller_may_not_do_counts_as_theirs(app: Flask, stranger: FlaskClient) -> None:
-    viewer = keys.create(services_of(app).db, name="Viewer", role=Role.VIEWER).secret
+    viewer = keys.create(runtime_of(app).db, name="Viewer", role=Role.VIEWER).secret
     answers = [stranger.get("/admin/incidents", headers=bearer(viewer)) for _ in range(6)]
     assert [each.status_code for each in answers] == [403] * 5 + [429]
 
@@ -142,7 +143,7 @@ def test_nor_is_one_who_comes_for_the_first_time(client: FlaskClient, stranger: 
 
 
 def test_nor_is_one_who_signs_in_meanwhile(app: Flask, stranger: FlaskClient) -> None:
-    local_user(services_of(app).db, "anna@example.com", [Grant(Role.ADMIN)])
+    local_user(runtime_of(app).db, "anna@example.com", [Grant(Role.ADMIN)])
     assert guess(stranger, 5)[-1] == 429
     browser = app.test_client()
     assert browser.post("/auth/login", json={"email": "anna@example.com", "password": PASSWORD}).status_code == 200
@@ -151,9 +152,9 @@ def test_nor_is_one_who_signs_in_meanwhile(app: Flask, stranger: FlaskClient) ->
 
 def test_a_token_that_is_good_no_longer_is_a_guess(app: Flask, client: FlaskClient) -> None:
     assert client.get("/accounts").status_code == 200
-    for row in keys.listed(services_of(app).db):
-        keys.revoke(services_of(app).db, row.prefix)
-    services_of(app).identities.forget()
+    for row in keys.listed(runtime_of(app).db):
+        keys.revoke(runtime_of(app).db, row.prefix)
+    runtime_of(app).identities.forget()
     assert [client.get("/accounts").status_code for _ in range(6)] == [401, 401, 401, 401, 429, 429]
 
 
@@ -173,7 +174,7 @@ def test_questions_before_a_question_are_not_counted(config: Config) -> None:
     answer = client.get("/accounts", headers={"Origin": "https://desk.example"})
     exposed = answer.headers["Access-Control-Expose-Headers"]
     assert all(name in exposed for name in ("RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"))
-    services_of(app).close(5)
+    runtime_of(app).close(5)
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
@@ -230,7 +231,7 @@ def behind(config: Config) -> Iterator[Callable[[int], FlaskClient]]:
 
     yield build
     for app in made:
-        services_of(app).close(5)
+        runtime_of(app).close(5)
 
 
 @pytest.mark.parametrize(
@@ -330,9 +331,9 @@ def test_an_attempt_we_could_not_check_does_not_count(app: Flask, desk: Desk) ->
 def test_no_key_in_redis_tells_a_token_or_a_name(config: Config, redis: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(counters, "PREFIX", "inbox:test:limits:")
     app = create_app(dataclasses.replace(config, redis_url=redis))
-    services = services_of(app)
-    services.prepare_database()
-    key = keys.create(services.db, name="Somebody", role=Role.ADMIN).secret
+    runtime = runtime_of(app)
+    runtime.prepare_database()
+    key = keys.create(runtime.db, name="Somebody", role=Role.ADMIN).secret
     client = app.test_client()
     assert client.get("/accounts", headers=bearer(key)).status_code == 200
     guess(client, 4)
@@ -342,7 +343,7 @@ def test_no_key_in_redis_tells_a_token_or_a_name(config: Config, redis: str, mon
         longest = max(stored.ttl(name) for name in names)
         for name in names:
             stored.delete(name)
-    services.close(5)
+    runtime.close(5)
     assert len(names) == 5  # the caller's, the stranger's, two of the sign-in and one of where it was from
     assert longest <= FAMILIAR
     assert not [name for name in names if "anna" in name or key[6:20] in name or GUESS[:20] in name]

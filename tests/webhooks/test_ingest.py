@@ -29,7 +29,7 @@ from inbox.models import (
 )
 from inbox.outbox import store
 from inbox.outbox.outcomes import Accepted, Unknown
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from inbox.webhooks.applying import apply
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import (
@@ -52,25 +52,25 @@ from tests.webhooks.test_parse import damaged_webhooks
 NOW = datetime.fromtimestamp(T0, UTC)
 
 
-def queue_reply(services: Services, text: str = "our reply") -> Message:
+def queue_reply(runtime: Runtime, text: str = "our reply") -> Message:
     """An agent's message, waiting in the only conversation."""
-    with services.db.writing() as session:
+    with runtime.db.writing() as session:
         conversation = session.execute(select(Conversation)).scalar_one()
-        now = services.db.now(session)
+        now = runtime.db.now(session)
         message = outbound_message(conversation, text, now, author=Author.AGENT, author_id="a", name="Agent")
         queue(session, conversation, message, now)
     return message
 
 
-def claim(services: Services) -> Any:
-    with services.db.writing() as session:
-        (only,) = store.claim_sends(session, services.db.now(session), 5)
+def claim(runtime: Runtime) -> Any:
+    with runtime.db.writing() as session:
+        (only,) = store.claim_sends(session, runtime.db.now(session), 5)
     return only
 
 
-def record(services: Services, claimed: Any, outcome: Any) -> None:
-    with services.db.writing() as session:
-        store.record(session, claimed, outcome, services.db.now(session), random.Random(1))
+def record(runtime: Runtime, claimed: Any, outcome: Any) -> None:
+    with runtime.db.writing() as session:
+        store.record(session, claimed, outcome, runtime.db.now(session), random.Random(1))
 
 
 def reload(db: Database, message: Message) -> Message:
@@ -81,7 +81,7 @@ def reload(db: Database, message: Message) -> Message:
 # --- I2: once ----------------------------------------------------------------------------------------------------
 
 
-def test_the_same_webhook_delivered_in_parallel_has_one_effect(services: Services, db: Database) -> None:
+def test_the_same_webhook_delivered_in_parallel_has_one_effect(runtime: Runtime, db: Database) -> None:
     bodies = [webhook(messages=[text_message(f"m{n}", wa_id=f"wamid.{n}", at=T0 + n)]) for n in range(20)]
     start = threading.Barrier(4)
 
@@ -90,14 +90,14 @@ def test_the_same_webhook_delivered_in_parallel_has_one_effect(services: Service
         random.Random(seed).shuffle(shuffled)
         start.wait()
         for body in shuffled:
-            ingest(services, body)
+            ingest(runtime, body)
 
     threads = [threading.Thread(target=deliver, args=(seed,)) for seed in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    while ingest_batch(db, settings=services.ingest_settings).events:
+    while ingest_batch(db, settings=runtime.ingest_settings).events:
         pass
     assert [m.content_text for m in all_messages(db)] == [f"m{n}" for n in range(20)]
     assert the_conversation(db).unread_count == 20
@@ -105,9 +105,9 @@ def test_the_same_webhook_delivered_in_parallel_has_one_effect(services: Service
         assert session.execute(select(func.count()).where(Job.kind == JobKind.ANSWER)).scalar_one() == 1
 
 
-def test_a_burst_asks_for_one_answer(services: Services, db: Database) -> None:
-    ingest(services, webhook(messages=[text_message(f"m{n}", wa_id=f"wamid.{n}") for n in range(5)]))
-    ingest(services, webhook(messages=[text_message("more", wa_id="wamid.more")]))
+def test_a_burst_asks_for_one_answer(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, webhook(messages=[text_message(f"m{n}", wa_id=f"wamid.{n}") for n in range(5)]))
+    ingest(runtime, webhook(messages=[text_message("more", wa_id="wamid.more")]))
     with db.reading() as session:
         (job,) = session.execute(select(Job).where(Job.kind == JobKind.ANSWER)).scalars()
     assert job.revision == 2
@@ -116,10 +116,10 @@ def test_a_burst_asks_for_one_answer(services: Services, db: Database) -> None:
 # --- I3: order ---------------------------------------------------------------------------------------------------
 
 
-def test_a_late_arrival_takes_its_place_and_moves_nothing_back(services: Services, db: Database) -> None:
-    ingest(services, webhook(messages=[text_message("second", wa_id="wamid.2", at=T0 + 60)]))
+def test_a_late_arrival_takes_its_place_and_moves_nothing_back(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, webhook(messages=[text_message("second", wa_id="wamid.2", at=T0 + 60)]))
     before = the_conversation(db)
-    ingest(services, webhook(messages=[text_message("first", wa_id="wamid.1", at=T0)]))
+    ingest(runtime, webhook(messages=[text_message("first", wa_id="wamid.1", at=T0)]))
     after = the_conversation(db)
     assert [m.content_text for m in all_messages(db)] == ["first", "second"]
     assert (after.last_message, after.updated_at) == ("second", before.updated_at)
@@ -130,52 +130,52 @@ def test_a_late_arrival_takes_its_place_and_moves_nothing_back(services: Service
 # --- I4: statuses ------------------------------------------------------------------------------------------------
 
 
-def test_a_status_that_comes_before_its_message_is_merged_when_the_id_appears(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    message = queue_reply(services)
-    claimed = claim(services)
-    ingest(services, webhook(statuses=[status("delivered", wa_id="wamid.ours", at=T0 + 5)]))
+def test_a_status_that_comes_before_its_message_is_merged_when_the_id_appears(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    message = queue_reply(runtime)
+    claimed = claim(runtime)
+    ingest(runtime, webhook(statuses=[status("delivered", wa_id="wamid.ours", at=T0 + 5)]))
     assert reload(db, message).status == "sending"
-    record(services, claimed, Accepted("wamid.ours"))
+    record(runtime, claimed, Accepted("wamid.ours"))
     assert reload(db, message).status == "delivered"
     assert reload(db, message).delivered_at == datetime.fromtimestamp(T0 + 5, UTC)
 
 
-def test_an_echo_settles_an_unknown_send_and_blocks_a_resend(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    message = queue_reply(services)
-    claimed = claim(services)
-    record(services, claimed, Unknown("reset"))
+def test_an_echo_settles_an_unknown_send_and_blocks_a_resend(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    message = queue_reply(runtime)
+    claimed = claim(runtime)
+    record(runtime, claimed, Unknown("reset"))
     assert reload(db, message).status == "unconfirmed"
-    done = ingest(services, webhook(statuses=[status("sent", wa_id="wamid.lost", callback=claimed.callback_data)]))
+    done = ingest(runtime, webhook(statuses=[status("sent", wa_id="wamid.lost", callback=claimed.callback_data)]))
     assert done.settled
     assert (reload(db, message).status, reload(db, message).wa_message_id) == ("sent", "wamid.lost")
     with db.reading() as session:
         assert session.execute(select(func.count()).where(Job.kind == JobKind.SEND)).scalar_one() == 0
 
 
-def test_an_echo_before_the_http_answer_settles_once(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    message = queue_reply(services)
-    claimed = claim(services)
-    ingest(services, webhook(statuses=[status("delivered", wa_id="wamid.x", callback=claimed.callback_data)]))
-    record(services, claimed, Accepted("wamid.x"))
+def test_an_echo_before_the_http_answer_settles_once(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    message = queue_reply(runtime)
+    claimed = claim(runtime)
+    ingest(runtime, webhook(statuses=[status("delivered", wa_id="wamid.x", callback=claimed.callback_data)]))
+    record(runtime, claimed, Accepted("wamid.x"))
     row = reload(db, message)
     assert (row.status, row.wa_message_id, row.duplicate_wa_message_id) == ("delivered", "wamid.x", None)
 
 
-def test_callback_data_of_others_or_of_another_account_is_ignored(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    message = queue_reply(services)
-    claim(services)
+def test_callback_data_of_others_or_of_another_account_is_ignored(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    message = queue_reply(runtime)
+    claim(runtime)
     foreign = ["outbox:01J0TEST0000000000000001", "inbox:zz:1", f"inbox:{message.id.hex}:-1", "", "a:b:c"]
-    ingest(services, webhook(statuses=[status("sent", wa_id=f"wamid.{n}", callback=c) for n, c in enumerate(foreign)]))
+    ingest(runtime, webhook(statuses=[status("sent", wa_id=f"wamid.{n}", callback=c) for n, c in enumerate(foreign)]))
     assert reload(db, message).status == "sending"
     with db.writing() as session:
         now = db.now(session)
         session.add(Account(name="other", phone_number_id="999", created_at=now, updated_at=now))
     body = webhook(number_id="999", statuses=[status("sent", callback=f"inbox:{message.id.hex}:1")])
-    ingest(services, body)
+    ingest(runtime, body)
     assert reload(db, message).status == "sending"
 
 
@@ -186,11 +186,11 @@ def person(wa_id: str, at: int, **identity: str) -> dict[str, Any]:
     return {"id": wa_id, "timestamp": str(at), "type": "text", "text": {"body": wa_id}, **identity}
 
 
-def test_two_contacts_that_prove_to_be_one_are_merged_with_their_threads(services: Services, db: Database) -> None:
-    ingest(services, webhook(messages=[person("by-phone", T0, **{"from": CUSTOMER})]))
-    ingest(services, webhook(messages=[person("by-user", T0 + 1, from_user_id="FR.7")]))
+def test_two_contacts_that_prove_to_be_one_are_merged_with_their_threads(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, webhook(messages=[person("by-phone", T0, **{"from": CUSTOMER})]))
+    ingest(runtime, webhook(messages=[person("by-user", T0 + 1, from_user_id="FR.7")]))
     assert len(all_conversations(db)) == 2
-    ingest(services, webhook(messages=[person("by-both", T0 + 2, from_user_id="FR.7", **{"from": CUSTOMER})]))
+    ingest(runtime, webhook(messages=[person("by-both", T0 + 2, from_user_id="FR.7", **{"from": CUSTOMER})]))
     conversation = the_conversation(db)
     assert conversation.unread_count == 3
     assert [m.content_text for m in all_messages(db)] == ["by-phone", "by-user", "by-both"]
@@ -201,9 +201,9 @@ def test_two_contacts_that_prove_to_be_one_are_merged_with_their_threads(service
     assert {m.author_id for m in all_messages(db)} == {str(contact.id)}
 
 
-def test_a_merge_inside_one_batch_leaves_one_thread(services: Services, db: Database) -> None:
+def test_a_merge_inside_one_batch_leaves_one_thread(runtime: Runtime, db: Database) -> None:
     ingest(
-        services,
+        runtime,
         webhook(
             messages=[
                 person("a", T0, **{"from": CUSTOMER}),
@@ -215,78 +215,76 @@ def test_a_merge_inside_one_batch_leaves_one_thread(services: Services, db: Data
     assert the_conversation(db).unread_count == 3
 
 
-def test_pending_sends_move_with_a_merged_thread_in_their_order(services: Services, db: Database) -> None:
-    ingest(services, webhook(messages=[person("by-phone", T0, **{"from": CUSTOMER})]))
+def test_pending_sends_move_with_a_merged_thread_in_their_order(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, webhook(messages=[person("by-phone", T0, **{"from": CUSTOMER})]))
     with db.writing() as session:
         conversation = session.execute(select(Conversation)).scalar_one()
         for text in ("one", "two"):
             now = db.now(session)
             message = outbound_message(conversation, text, now, author=Author.AGENT, author_id=None, name=None)
             queue(session, conversation, message, now)
-    ingest(services, webhook(messages=[person("by-user", T0 - 1, from_user_id="FR.7")]))
+    ingest(runtime, webhook(messages=[person("by-user", T0 - 1, from_user_id="FR.7")]))
     with db.writing() as session:  # make the thread with the sends the one that goes
         contact = session.execute(select(Contact).where(Contact.user_id == "FR.7")).scalar_one()
         contact.created_at -= timedelta(days=1)
-    ingest(services, webhook(messages=[person("by-both", T0 + 2, from_user_id="FR.7", **{"from": CUSTOMER})]))
+    ingest(runtime, webhook(messages=[person("by-both", T0 + 2, from_user_id="FR.7", **{"from": CUSTOMER})]))
     texts = []
     for _ in range(2):
-        claimed = claim(services)
+        claimed = claim(runtime)
         texts.append(claimed.text)
-        record(services, claimed, Accepted(f"wamid.{claimed.text}"))
+        record(runtime, claimed, Accepted(f"wamid.{claimed.text}"))
     assert texts == ["one", "two"]
 
 
-def test_a_message_from_before_a_number_change_joins_the_same_thread(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    ingest(services, sample("system_user_changed_number"))
-    ingest(services, webhook(messages=[text_message("late", wa_id="wamid.late", phone="33600000001", at=T0 + 2)]))
+def test_a_message_from_before_a_number_change_joins_the_same_thread(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    ingest(runtime, sample("system_user_changed_number"))
+    ingest(runtime, webhook(messages=[text_message("late", wa_id="wamid.late", phone="33600000001", at=T0 + 2)]))
     assert len(all_messages(db)) == 3
     the_conversation(db)
 
 
-def test_a_redelivered_number_change_changes_nothing(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
+def test_a_redelivered_number_change_changes_nothing(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
     for _ in range(3):
-        ingest(services, sample("system_user_changed_number"))
+        ingest(runtime, sample("system_user_changed_number"))
     the_conversation(db)
     with db.reading() as session:
         assert session.execute(select(func.count(ContactChange.id))).scalar_one() == 1
 
 
-def test_somebody_else_with_a_given_up_number_is_a_new_contact(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
-    ingest(services, sample("system_user_changed_number"))
-    ingest(
-        services, webhook(messages=[text_message("new owner", wa_id="wamid.n", phone="33600000001", at=T0 + 99_999)])
-    )
+def test_somebody_else_with_a_given_up_number_is_a_new_contact(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    ingest(runtime, sample("system_user_changed_number"))
+    ingest(runtime, webhook(messages=[text_message("new owner", wa_id="wamid.n", phone="33600000001", at=T0 + 99_999)]))
     assert len(all_conversations(db)) == 2
 
 
 # --- nothing is lost ---------------------------------------------------------------------------------------------
 
 
-def test_text_that_databases_refuse_is_stored_readable(services: Services, db: Database) -> None:
+def test_text_that_databases_refuse_is_stored_readable(runtime: Runtime, db: Database) -> None:
     body = webhook(messages=[text_message("nul\x00 and lone \ud83d surrogate")])
-    ingest(services, body)
+    ingest(runtime, body)
     (message,) = all_messages(db)
     assert message.content_text == "nul\ufffd and lone \ufffd surrogate"
     with db.reading() as session:
         assert session.execute(select(WebhookEvent.body)).scalar_one() == body
 
 
-def test_a_number_that_is_not_ours_goes_to_dead_letters_and_can_be_replayed(services: Services, db: Database) -> None:
-    ingest(services, sample("unknown_phone_number_id"))
+def test_a_number_that_is_not_ours_goes_to_dead_letters_and_can_be_replayed(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("unknown_phone_number_id"))
     (letter,) = dead_letters(db)
     number = json.loads(letter.raw)["entry"][0]["changes"][0]["value"]["metadata"]["phone_number_id"]
     with db.writing() as session:
         now = db.now(session)
         session.add(Account(name="new", phone_number_id=number, bot_auto_on=False, created_at=now, updated_at=now))
-    ingest(services, letter.raw)
+    ingest(runtime, letter.raw)
     assert [m.content_text for m in all_messages(db)] == ["Qui êtes-vous ?"]
 
 
 def test_an_item_that_fails_in_the_database_is_set_aside_alone(
-    services: Services, db: Database, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = apply._message
 
@@ -299,7 +297,7 @@ def test_an_item_that_fails_in_the_database_is_set_aside_alone(
     monkeypatch.setattr(apply, "_message", failing)
     good = [text_message(f"good {n}", wa_id=f"wamid.{n}", at=T0 + n) for n in range(3)]
     bad = text_message("poison", wa_id="wamid.bad", at=T0 + 9)
-    ingest(services, webhook(messages=[good[0], bad, good[1]]), webhook(messages=[good[2]]))
+    ingest(runtime, webhook(messages=[good[0], bad, good[1]]), webhook(messages=[good[2]]))
     assert [m.content_text for m in all_messages(db)] == ["good 0", "good 1", "good 2"]
     (letter,) = dead_letters(db)
     assert (letter.reason, "poison" in letter.detail) == ("failed", False)
@@ -307,13 +305,13 @@ def test_an_item_that_fails_in_the_database_is_set_aside_alone(
 
 
 def test_an_event_that_breaks_the_ingester_itself_is_kept_as_failed(
-    services: Services, db: Database, monkeypatch: pytest.MonkeyPatch
+    runtime: Runtime, db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*_: Any) -> None:
         raise RuntimeError("a bug of ours")
 
     monkeypatch.setattr("inbox.webhooks.ingest.Batch.add", broken)
-    ingest(services, sample("text"))
+    ingest(runtime, sample("text"))
     with db.reading() as session:
         (event,) = session.execute(select(WebhookEvent)).scalars()
     assert (event.state, event.attempts, event.body) == (EventState.FAILED, 1, sample("text"))
@@ -322,9 +320,9 @@ def test_an_event_that_breaks_the_ingester_itself_is_kept_as_failed(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
 @given(st.lists(damaged_webhooks(), min_size=1, max_size=4))
 def test_damaged_webhooks_never_stop_the_ingester_and_are_all_accounted_for(
-    services: Services, db: Database, bodies: list[bytes]
+    runtime: Runtime, db: Database, bodies: list[bytes]
 ) -> None:
-    ingest(services, *bodies)
+    ingest(runtime, *bodies)
     with db.reading() as session:
         assert session.execute(select(func.count()).where(WebhookEvent.state != EventState.DONE)).scalar_one() == 0
         sums = session.execute(
@@ -336,19 +334,19 @@ def test_damaged_webhooks_never_stop_the_ingester_and_are_all_accounted_for(
     assert sums[0] == sums[1]
 
 
-def test_an_event_that_is_big_is_ingested_apart(services: Services, db: Database) -> None:
+def test_an_event_that_is_big_is_ingested_apart(runtime: Runtime, db: Database) -> None:
     big = text_message("x" * 3_000_000, wa_id="wamid.big")
     store_events(db, *(webhook(messages=[{**big, "id": f"wamid.{n}"}]) for n in range(4)))
-    first = ingest_batch(db, settings=services.ingest_settings)
+    first = ingest_batch(db, settings=runtime.ingest_settings)
     assert first.events == 2
-    assert ingest_batch(db, settings=services.ingest_settings).events == 2
+    assert ingest_batch(db, settings=runtime.ingest_settings).events == 2
 
 
-def test_a_ban_pauses_the_number_and_a_reinstatement_resumes_it(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))  # teaches the WhatsApp Business Account id
-    ingest(services, sample("account_update_disabled"))
+def test_a_ban_pauses_the_number_and_a_reinstatement_resumes_it(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))  # teaches the WhatsApp Business Account id
+    ingest(runtime, sample("account_update_disabled"))
     assert the_account(db).paused_reason == "WhatsApp has disabled the account."
     back = json.loads(sample("account_update_disabled"))
     back["entry"][0]["changes"][0]["value"]["ban_info"]["waba_ban_state"] = "REINSTATE"
-    ingest(services, json.dumps(back).encode())
+    ingest(runtime, json.dumps(back).encode())
     assert the_account(db).paused_reason is None

@@ -25,12 +25,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, select, text, update
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.journal import segments
 from inbox.webhooks.journal.journal import Journal, store_event
@@ -458,42 +458,42 @@ def table_missing(db: Database) -> Iterator[None]:
 
 
 def test_a_webhook_that_cannot_be_stored_is_journaled_answered_503_and_ingested_later(
-    app: Flask, services: Services, config: Config
+    app: Flask, runtime: Runtime, config: Config
 ) -> None:
-    with table_missing(services.db):
+    with table_missing(runtime.db):
         response = post(app, inbound("kept"))
         assert (response.status_code, response.json["code"]) == (503, "database_timeout")
         assert int(response.headers["Retry-After"]) >= 1
-        assert services.journal.depth().events == 1
+        assert runtime.journal.depth().events == 1
         assert (config.instance_path / "journal").is_dir()
     assert post(app, inbound("kept")).status_code == 200  # Meta's repeat
-    wait_until(lambda: services.journal.depth().events == 0, "the journal to be drained")
-    ingest_batch(services.db, settings=services.ingest_settings)
-    assert [message.content_text for message in all_messages(services.db)] == ["kept"]
+    wait_until(lambda: runtime.journal.depth().events == 0, "the journal to be drained")
+    ingest_batch(runtime.db, settings=runtime.ingest_settings)
+    assert [message.content_text for message in all_messages(runtime.db)] == ["kept"]
 
 
 def test_a_webhook_is_503_even_when_the_journal_cannot_keep_it(config: Config, tmp_path: Path) -> None:
     (tmp_path / "no-folder").write_bytes(b"")
     app = create_app(dataclasses.replace(config, instance_path=tmp_path / "no-folder"))
-    services = services_of(app)
-    services.prepare_database()
-    with table_missing(services.db):
+    runtime = runtime_of(app)
+    runtime.prepare_database()
+    with table_missing(runtime.db):
         assert post(app, inbound("refused")).status_code == 503
-    assert services.journal.written == 0
-    assert services.close(5)
+    assert runtime.journal.written == 0
+    assert runtime.close(5)
 
 
-def test_a_webhook_that_is_stored_does_not_touch_the_journal(app: Flask, services: Services, config: Config) -> None:
+def test_a_webhook_that_is_stored_does_not_touch_the_journal(app: Flask, runtime: Runtime, config: Config) -> None:
     assert post(app, inbound("stored")).status_code == 200
     assert not (config.instance_path / "journal").exists()
-    assert services.journal.written == 0
+    assert runtime.journal.written == 0
 
 
-def test_starting_the_services_drains_what_was_left(services: Services, config: Config) -> None:
+def test_starting_the_services_drains_what_was_left(runtime: Runtime, config: Config) -> None:
     row = new_event(inbound("left"))
-    still(config.instance_path / "journal", services.db).append(row)
-    services.journal.start()
-    wait_until(lambda: row["id"] in stored(services.db), "the journal to be drained")
+    still(config.instance_path / "journal", runtime.db).append(row)
+    runtime.journal.start()
+    wait_until(lambda: row["id"] in stored(runtime.db), "the journal to be drained")
 
 
 # --- kill -9 -----------------------------------------------------------------------------------------------------

@@ -15,10 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.config import Config
 from inbox.db import Database
 from inbox.models import Account, WebhookEvent
+from inbox.runtime import runtime_of
 from tests import servers
 from tests.builders import sample, signed
 from tests.conftest import APP_SECRET
@@ -102,21 +103,21 @@ def test_a_wrong_signature_is_401_and_stores_nothing(stranger: FlaskClient, db: 
 
 def test_several_secrets_are_accepted_while_one_is_replaced(config: Config) -> None:
     app = create_app(dataclasses.replace(config, whatsapp_app_secrets=("new", "old")))
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     for secret in ("new", "old"):
         body = sample("text")
         assert app.test_client().post(PATH, data=body, headers=signed(body, secret)).status_code == 200
-    services.close(0)
+    runtime.close(0)
 
 
 def test_production_without_a_secret_takes_nothing(config: Config) -> None:
     app = create_app(dataclasses.replace(config, env="production", whatsapp_app_secrets=()))
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     response = app.test_client().post(PATH, data=sample("text"), headers=signed(sample("text"), ""))
     assert response.status_code == 401
-    services.close(0)
+    runtime.close(0)
 
 
 # --- what is stored ----------------------------------------------------------------------------------------------
@@ -166,11 +167,11 @@ def test_postgresql_itself_sees_one_message_per_webhook(postgres: str, config: C
     """The protocol, traced by libpq: after the first few (prepared by then), one Bind-Execute-Sync and no BEGIN."""
     name = f"inbox_trace_{tmp_path.name[-20:].replace('-', '_').lower()}"
     app = create_app(dataclasses.replace(config, database_url=servers.create_database(postgres, name)))
-    services = services_of(app)
-    services.prepare_database()
+    runtime = runtime_of(app)
+    runtime.prepare_database()
     for _ in range(8):
         post_signed(app.test_client(), sample("text"))
-    with services.db.engine.connect() as connection, (tmp_path / "trace").open("w+b") as trace:
+    with runtime.db.engine.connect() as connection, (tmp_path / "trace").open("w+b") as trace:
         raw = connection.connection.driver_connection
         assert isinstance(raw, psycopg.Connection)
         raw.pgconn.trace(trace.fileno())
@@ -181,6 +182,6 @@ def test_postgresql_itself_sees_one_message_per_webhook(postgres: str, config: C
         sent = [
             line.split(b"\t")[3].split(b" ")[0] if line.count(b"\t") > 2 else line for line in trace if b"F\t" in line
         ]
-    services.close(0)
+    runtime.close(0)
     servers.drop_database(postgres, name)
     assert len([line for line in sent if b"Query" in line or b"Sync" in line]) == 1

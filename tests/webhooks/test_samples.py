@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from inbox.db import Database
 from inbox.models import Annotation, Contact, EventState, Job, ParkedStatus, WebhookEvent
-from inbox.runtime import Services
+from inbox.runtime import Runtime
 from tests.builders import (
     SAMPLES,
     all_conversations,
@@ -63,13 +63,13 @@ def test_the_published_signature_vectors_are_accepted_in_both_forms(stranger: Fl
 
 
 def test_every_sample_is_answered_200_and_ingested_whatever_it_holds(
-    stranger: FlaskClient, services: Services, db: Database
+    stranger: FlaskClient, runtime: Runtime, db: Database
 ) -> None:
     for name in NAMES:
         body = compact(sample(name))
         response = stranger.post("/webhook/whatsapp", data=body, headers=signed(body, APP_SECRET))
         assert (name, response.status_code, response.json) == (name, 200, {"status": "received"})
-    ingest(services)
+    ingest(runtime)
     with db.reading() as session:
         events = session.execute(select(WebhookEvent)).scalars().all()
     assert len(events) == len(NAMES)
@@ -79,24 +79,24 @@ def test_every_sample_is_answered_200_and_ingested_whatever_it_holds(
     assert {letter.reason for letter in dead_letters(db)} == {"no_message_id", "unknown_phone_number_id"}
 
 
-def test_the_folder_in_any_order_twice_ends_the_same(services: Services, db: Database) -> None:
-    ingest(services, *(sample(name) for name in NAMES))
+def test_the_folder_in_any_order_twice_ends_the_same(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, *(sample(name) for name in NAMES))
     first = {(m.wa_message_id, m.content_text, m.timestamp, m.status) for m in all_messages(db)}
-    ingest(services, *(sample(name) for name in reversed(NAMES)))
+    ingest(runtime, *(sample(name) for name in reversed(NAMES)))
     second = {(m.wa_message_id, m.content_text, m.timestamp, m.status) for m in all_messages(db)}
     assert first == second
 
 
 @pytest.mark.parametrize("order", [("1", "2"), ("2", "1")])
-def test_a_redelivered_message_is_stored_once(services: Services, db: Database, order: tuple[str, str]) -> None:
+def test_a_redelivered_message_is_stored_once(runtime: Runtime, db: Database, order: tuple[str, str]) -> None:
     for number in order:
-        ingest(services, sample(f"duplicate_delivery_{number}"))
+        ingest(runtime, sample(f"duplicate_delivery_{number}"))
     assert [m.content_text for m in all_messages(db)] == ["une seule fois svp", "et un nouveau"]
     assert the_conversation(db).unread_count == 2
 
 
-def test_a_message_twice_in_one_batch_is_stored_once(services: Services, db: Database) -> None:
-    ingest(services, sample("duplicate_delivery_1"), sample("duplicate_delivery_2"), sample("duplicate_delivery_1"))
+def test_a_message_twice_in_one_batch_is_stored_once(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("duplicate_delivery_1"), sample("duplicate_delivery_2"), sample("duplicate_delivery_1"))
     assert len(all_messages(db)) == 2
     assert the_conversation(db).unread_count == 2
 
@@ -105,10 +105,10 @@ def test_a_message_twice_in_one_batch_is_stored_once(services: Services, db: Dat
     "order", [("text_bsuid_only", "text_username_with_phone"), ("text_username_with_phone", "text_bsuid_only")]
 )
 def test_a_hidden_number_that_shows_later_is_one_customer(
-    services: Services, db: Database, order: tuple[str, str]
+    runtime: Runtime, db: Database, order: tuple[str, str]
 ) -> None:
     for name in order:
-        ingest(services, sample(name))
+        ingest(runtime, sample(name))
     with db.reading() as session:
         (contact,) = session.execute(select(Contact)).scalars()
     assert (contact.user_id, contact.username) == ("FR.10000000000000000003", "noe.essai")
@@ -119,9 +119,9 @@ def test_a_hidden_number_that_shows_later_is_one_customer(
 @pytest.mark.parametrize(
     "name", ["system_user_changed_number", "system_user_changed_number_2025", "system_legacy_fields"]
 )
-def test_a_changed_number_keeps_its_thread(services: Services, db: Database, name: str) -> None:
-    ingest(services, sample("text"))
-    ingest(services, sample(name))
+def test_a_changed_number_keeps_its_thread(runtime: Runtime, db: Database, name: str) -> None:
+    ingest(runtime, sample("text"))
+    ingest(runtime, sample(name))
     with db.reading() as session:
         (contact,) = session.execute(select(Contact)).scalars()
     assert contact.phone == "33600000011"
@@ -135,8 +135,8 @@ def test_a_changed_number_keeps_its_thread(services: Services, db: Database, nam
     ["history_chunk", "history_declined", "smb_message_echo", "standby_message", "edit", "revoke"]
     + ["reaction", "reaction_removed", "request_welcome_legacy", "system_customer_identity_changed"],
 )
-def test_what_is_no_new_question_asks_for_no_answer(services: Services, db: Database, name: str) -> None:
-    ingest(services, sample(name))
+def test_what_is_no_new_question_asks_for_no_answer(runtime: Runtime, db: Database, name: str) -> None:
+    ingest(runtime, sample(name))
     assert [conversation.unread_count for conversation in all_conversations(db)] in ([], [0])
     with db.reading() as session:
         assert session.execute(select(Job)).scalars().all() == []
@@ -157,21 +157,21 @@ def test_what_is_no_new_question_asks_for_no_answer(services: Services, db: Data
         ("document", "Facture"),
     ],
 )
-def test_every_type_has_readable_text(services: Services, db: Database, name: str, shown: str) -> None:
-    ingest(services, sample(name))
+def test_every_type_has_readable_text(runtime: Runtime, db: Database, name: str, shown: str) -> None:
+    ingest(runtime, sample(name))
     (message,) = all_messages(db)
     assert message.content_text == shown
     assert the_conversation(db).last_message == shown
 
 
-def test_an_unknown_type_keeps_its_whole_content(services: Services, db: Database) -> None:
-    ingest(services, sample("future_unknown_type"))
+def test_an_unknown_type_keeps_its_whole_content(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("future_unknown_type"))
     (message,) = all_messages(db)
     assert message.payload["hologram"] == {"depth": 3, "frames": ["a", "b"], "nested": {"x": None}}
 
 
-def test_a_poisoned_item_does_not_hold_back_its_neighbours(services: Services, db: Database) -> None:
-    ingest(services, sample("batch_poison_item"))
+def test_a_poisoned_item_does_not_hold_back_its_neighbours(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("batch_poison_item"))
     assert [m.content_text for m in all_messages(db)] == ["bon", "bon aussi"]
     (letter,) = dead_letters(db)
     assert letter.reason == "no_message_id"
@@ -180,48 +180,48 @@ def test_a_poisoned_item_does_not_hold_back_its_neighbours(services: Services, d
     ]
 
 
-def test_contacts_are_joined_by_id_not_by_position(services: Services, db: Database) -> None:
-    ingest(services, sample("batch_several_messages"))
+def test_contacts_are_joined_by_id_not_by_position(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("batch_several_messages"))
     with db.reading() as session:
         names = {c.phone: c.display_name for c in session.execute(select(Contact)).scalars()}
     assert names == {"33600000001": "Camille Essai", "33600000002": "Lila"}
 
 
-def test_a_status_for_an_unknown_id_is_parked_and_shown_nowhere(services: Services, db: Database) -> None:
-    ingest(services, sample("status_unknown_wamid"))
+def test_a_status_for_an_unknown_id_is_parked_and_shown_nowhere(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("status_unknown_wamid"))
     assert all_messages(db) == []
     with db.reading() as session:
         (parked,) = session.execute(select(ParkedStatus)).scalars()
     assert parked.status == "delivered"
 
 
-def test_120_statuses_in_one_webhook_are_all_kept(services: Services, db: Database) -> None:
-    ingest(services, sample("batch_120_statuses"))
+def test_120_statuses_in_one_webhook_are_all_kept(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("batch_120_statuses"))
     with db.reading() as session:
         assert len(session.execute(select(ParkedStatus)).scalars().all()) == 120
 
 
 @pytest.mark.parametrize("order", [("text", "edit"), ("edit", "text")])
 def test_an_edit_reaches_its_message_whichever_comes_first(
-    services: Services, db: Database, order: tuple[str, str]
+    runtime: Runtime, db: Database, order: tuple[str, str]
 ) -> None:
     for name in order:
-        ingest(services, sample(name))
+        ingest(runtime, sample(name))
     (message,) = all_messages(db)
     assert message.content_text == "Bonjour, avez-vous reçu ma commande 4522 ?"
     assert message.edited_at is not None
     assert the_conversation(db).last_message == message.content_text
 
 
-def test_a_reaction_and_its_removal_leave_two_annotations_and_no_message(services: Services, db: Database) -> None:
-    ingest(services, sample("reaction"), sample("reaction_removed"))
+def test_a_reaction_and_its_removal_leave_two_annotations_and_no_message(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("reaction"), sample("reaction_removed"))
     assert all_messages(db) == []
     with db.reading() as session:
         assert len(session.execute(select(Annotation)).scalars().all()) == 2
 
 
-def test_a_group_is_a_thread_of_its_own(services: Services, db: Database) -> None:
-    ingest(services, sample("text"), sample("group_text"))
+def test_a_group_is_a_thread_of_its_own(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"), sample("group_text"))
     group = next(c for c in all_conversations(db) if c.is_group)
     assert len(all_conversations(db)) == 2
     assert not group.bot_enabled
@@ -229,11 +229,11 @@ def test_a_group_is_a_thread_of_its_own(services: Services, db: Database) -> Non
     assert message.author_name == "Camille Essai"
 
 
-def test_a_colleague_who_answers_from_the_phone_ends_the_wait(services: Services, db: Database) -> None:
-    ingest(services, sample("text"))
+def test_a_colleague_who_answers_from_the_phone_ends_the_wait(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
     before = the_conversation(db)
     assert before.unread_count == 1
-    ingest(services, sample("smb_message_echo"))
+    ingest(runtime, sample("smb_message_echo"))
     after = the_conversation(db)
     assert (after.unread_count, after.epoch) == (0, before.epoch + 1)
     assert all_messages(db)[-1].author_name == "WhatsApp Business app"

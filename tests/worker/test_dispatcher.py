@@ -11,13 +11,13 @@ import psycopg
 import pytest
 from sqlalchemy import select
 
-from inbox import create_app, services_of
+from inbox import create_app
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.db.wake import Wakeups, Work
 from inbox.models import Job, Message
-from inbox.runtime import Services
+from inbox.runtime import Runtime, runtime_of
 from inbox.worker.dispatcher import Crew, Dispatcher
 from sandbox import Sandbox
 from tests.builders import all_messages, signed, store_events, text_message, webhook
@@ -27,23 +27,23 @@ from tests.waiting import wait_until
 
 
 @pytest.fixture
-def working(live_config: Config) -> Iterator[Services]:
+def working(live_config: Config) -> Iterator[Runtime]:
     """Services whose dispatcher runs."""
     app = create_app(
         dataclasses.replace(live_config, dispatcher=True, gemini=dataclasses.replace(live_config.gemini, read=2.0))
     )
-    services = services_of(app)
-    services.prepare_database()
-    services.start_dispatcher()
-    yield services
-    assert services.close(10)
+    runtime = runtime_of(app)
+    runtime.prepare_database()
+    runtime.start_dispatcher()
+    yield runtime
+    assert runtime.close(10)
 
 
 def now_seconds() -> int:
     return int(utc_now().timestamp())
 
 
-def test_a_customer_writes_and_is_answered(working: Services, sandbox: Sandbox) -> None:
+def test_a_customer_writes_and_is_answered(working: Runtime, sandbox: Sandbox) -> None:
     store_events(working.db, webhook(messages=[text_message("Bonjour", at=now_seconds())]))
     working.wakeups.ring(Work.INGEST)
     (delivery,) = wait_until(sandbox.deliveries, "an answer to be delivered")
@@ -61,7 +61,7 @@ def jobs(db: Database) -> Sequence[Job]:
         return session.execute(select(Job)).scalars().all()
 
 
-def test_a_slow_gemini_does_not_hold_up_deliveries(working: Services, sandbox: Sandbox) -> None:
+def test_a_slow_gemini_does_not_hold_up_deliveries(working: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("gemini", "hang", seconds=30)
     phones = [f"3360000{n:04d}" for n in range(12)]
     batch = [text_message("hello", wa_id=f"wamid.{p}", phone=p, at=now_seconds()) for p in phones]
@@ -74,7 +74,7 @@ def test_a_slow_gemini_does_not_hold_up_deliveries(working: Services, sandbox: S
     wait_until(lambda: [d.text for d in sandbox.deliveries()] == ["from a person"], "the reply to be delivered", 5)
 
 
-def test_read_receipts_reach_the_customer(working: Services, sandbox: Sandbox) -> None:
+def test_read_receipts_reach_the_customer(working: Runtime, sandbox: Sandbox) -> None:
     wa_id = sandbox.customer_writes(text="hello")
     store_events(working.db, webhook(messages=[text_message("hello", wa_id=wa_id, at=now_seconds())]))
     working.wakeups.ring(Work.INGEST)
@@ -165,7 +165,7 @@ def test_a_crew_survives_a_task_and_a_claim_that_raise(wakeups: Wakeups, caplog:
             raise RuntimeError("handling broke")
         done.append(task)
 
-    dispatcher = Dispatcher([Crew(Work.REST, 1, claim, handle, wakeups, poll=0.05)], wakeups)
+    dispatcher = Dispatcher([Crew(Work.HOUSEKEEPING, 1, claim, handle, wakeups, poll=0.05)], wakeups)
     dispatcher.start()
     wait_until(lambda: done == ["good"], "the good task")
     assert dispatcher.stop(5)
@@ -210,7 +210,7 @@ def test_a_database_that_is_away_costs_the_wake_up_and_nothing_else() -> None:
     wakeups.stop()
 
 
-def test_the_webhook_wakes_the_ingester(working: Services, live_config: Config) -> None:
+def test_the_webhook_wakes_the_ingester(working: Runtime, live_config: Config) -> None:
     app = create_app(live_config)
     app.extensions["inbox"] = working
     body = json.dumps(json.loads(webhook(messages=[text_message("hi", at=now_seconds())]))).encode()

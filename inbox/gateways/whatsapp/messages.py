@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -16,12 +17,20 @@ from inbox.errors import (
 )
 from inbox.gateways import http
 from inbox.gateways.whatsapp.errors import WAITS, Meaning, meaning_of, plain_words
-from inbox.outbox.outcomes import Recipient
 from inbox.resilience import WHATSAPP
 
 UPSTREAM = WHATSAPP.name
 T = TypeVar("T")
 MAX_TEXT = 4096  # characters (Meta, Send messages: text)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Where a send goes: a phone, a business-scoped user id, or a group."""
+
+    phone: str | None
+    user_id: str | None
+    group_id: str | None
 
 
 class WhatsApp:

@@ -8,7 +8,7 @@ from spectree import Response as Answers
 from inbox.auth.access import Permission
 from inbox.operations.audit_log import service
 from inbox.operations.audit_log.schemas import AuditQuery, AuditRow
-from inbox.web import answer_page, requires, services, spec
+from inbox.web import answer_page, requires, runtime, spec
 
 bp = Blueprint("audit_log", __name__)
 
@@ -18,4 +18,4 @@ bp = Blueprint("audit_log", __name__)
 @spec.validate(resp=Answers(HTTP_200=list[AuditRow]), tags=["admin"])
 def list_audit_log(query: AuditQuery) -> Response:
     """Who changed what, and when; newest first."""
-    return answer_page(AuditRow, service.list_entries(services().db, query))
+    return answer_page(AuditRow, service.list_entries(runtime().db, query))

@@ -11,7 +11,7 @@ from inbox.auth.access import Permission
 from inbox.db.wake import Work
 from inbox.operations.dead_letters import service
 from inbox.operations.dead_letters.schemas import DeadLetterContent, DeadLetterQuery, DeadLetterRow, Replayed
-from inbox.web import access, answer, answer_page, requires, services, spec
+from inbox.web import access, answer, answer_page, requires, runtime, spec
 
 bp = Blueprint("dead_letters", __name__)
 
@@ -21,7 +21,7 @@ bp = Blueprint("dead_letters", __name__)
 @spec.validate(resp=Answers(HTTP_200=list[DeadLetterRow]), tags=["admin"])
 def list_dead_letters(query: DeadLetterQuery) -> Response:
     """What came in and could not be stored, with the reason; newest first."""
-    return answer_page(DeadLetterRow, service.list_dead_letters(services().db, query))
+    return answer_page(DeadLetterRow, service.list_dead_letters(runtime().db, query))
 
 
 @bp.get("/dead-letters/<uuid:letter_id>")
@@ -29,7 +29,7 @@ def list_dead_letters(query: DeadLetterQuery) -> Response:
 @spec.validate(resp=Answers(HTTP_200=DeadLetterContent), tags=["admin"])
 def get_dead_letter(letter_id: UUID) -> Response:
     """One, with what it holds: that may be a customer's message, so it takes the right to read those as well."""
-    return answer(service.get_dead_letter(services().db, access().principal, letter_id))
+    return answer(service.get_dead_letter(runtime().db, access().principal, letter_id))
 
 
 @bp.post("/dead-letters/<uuid:letter_id>/replay")
@@ -37,6 +37,6 @@ def get_dead_letter(letter_id: UUID) -> Response:
 @spec.validate(resp=Answers(HTTP_200=Replayed), tags=["admin"])
 def replay_dead_letter(letter_id: UUID) -> Response:
     """Try it again, as if it had just come. The same again changes nothing; it says what became of it if it failed."""
-    done = service.replay_dead_letter(services().db, access().principal, letter_id)
-    services().wakeups.ring(Work.INGEST)
+    done = service.replay_dead_letter(runtime().db, access().principal, letter_id)
+    runtime().wakeups.ring(Work.INGEST)
     return answer(done)

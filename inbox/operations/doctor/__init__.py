@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 
@@ -22,10 +21,8 @@ from inbox.models import Account
 from inbox.operations.doctor import database, machine, upstreams
 from inbox.operations.doctor.database import Looked
 from inbox.operations.doctor.findings import Clocks, Finding, Level, problem
+from inbox.operations.doctor.subject import Subject
 from inbox.operations.doctor.whatsapp import TOTAL, Number, whatsapp
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
 
 __all__ = ["Finding", "Level", "examine", "examine_numbers", "problem"]
 
@@ -38,13 +35,13 @@ _AT_ONCE = 16  # checks that run in parallel
 Check = Callable[[], list[Finding]]
 
 
-def examine(services: Services, *, now: Callable[[], datetime] = utc_now, limit: float = LIMIT) -> list[Finding]:
+def examine(subject: Subject, *, now: Callable[[], datetime] = utc_now, limit: float = LIMIT) -> list[Finding]:
     """Every finding, in the order to read them. Never raises; changes nothing; disturbs no breaker of an upstream."""
-    config, clocks = services.config, Clocks(now)
+    config, clocks = subject.config, Clocks(now)
     looked: list[Looked] = []
 
     def look() -> list[Finding]:
-        looked.append(database.look(services, clocks))
+        looked.append(database.look(subject, clocks))
         return looked[0].findings
 
     models = {config.gemini_model: "GEMINI_MODEL"}
@@ -54,35 +51,35 @@ def examine(services: Services, *, now: Callable[[], datetime] = utc_now, limit:
         {
             "settings": lambda: machine.settings(config),
             "database": look,
-            **_model_checks(services, models, clocks),
+            **_model_checks(subject, models, clocks),
             "Supabase": lambda: upstreams.supabase(config, clocks),
             "Redis": lambda: upstreams.redis(config.redis_url),
-            "journal": lambda: machine.journal(services.journal, config),
+            "journal": lambda: machine.journal(subject.journal, config),
             "disk": lambda: machine.disk(config),
-            "open files": lambda: machine.descriptors(config, services.db.pool_size),
+            "open files": lambda: machine.descriptors(config, subject.db.pool_size),
         },
         limit,
     )
     # The rest depends on what the database said.
     seen = looked[0] if looked else Looked([])
-    numbers = _from_settings(services) if seen.numbers is None else seen.numbers
+    numbers = _from_settings(subject) if seen.numbers is None else seen.numbers
     others = dict.fromkeys(sorted(seen.models - models.keys()), "the model in the bot's profile")
     findings += _run(
         {
             **{f"WhatsApp {number.label}": _asking(config, number, clocks) for number in numbers},
-            **(_model_checks(services, others, clocks) if config.gemini_api_key else {}),
+            **(_model_checks(subject, others, clocks) if config.gemini_api_key else {}),
         },
         limit,
     )
     return findings + clocks.check()
 
 
-def examine_numbers(services: Services, phone_number_id: str | None = None) -> list[Finding]:
+def examine_numbers(subject: Subject, phone_number_id: str | None = None) -> list[Finding]:
     """As examine, about the numbers alone, or one; with more patience. Where nothing could be found out is a problem.
 
     An empty list: there is no such number.
     """
-    db, clocks, numbers = services.db, Clocks(utc_now), list[Number]()
+    db, clocks, numbers = subject.db, Clocks(utc_now), list[Number]()
     wanted = Account.deleted_at.is_(None) if phone_number_id is None else Account.phone_number_id == phone_number_id
     query = select(Account).where(wanted, Account.deleted_at.is_(None)).order_by(Account.created_at, Account.id)
     try:
@@ -92,8 +89,8 @@ def examine_numbers(services: Services, phone_number_id: str | None = None) -> l
         return [database.unreachable(db, error)]
     if phone_number_id is not None and not accounts:
         return []
-    said = [*database.tokens(services, accounts, numbers), *database.paused(accounts, now)]
-    asking = {f"WhatsApp {each.label}": _asking(services.config, each, clocks, PATIENT) for each in numbers}
+    said = [*database.tokens(subject, accounts, numbers), *database.paused(accounts, now)]
+    asking = {f"WhatsApp {each.label}": _asking(subject.config, each, clocks, PATIENT) for each in numbers}
     return said + _run({name: _decided(ask) for name, ask in asking.items()}, PATIENT + 2.0)
 
 
@@ -108,8 +105,8 @@ def _decided(check: Check) -> Check:
     return decided
 
 
-def _model_checks(services: Services, models: Mapping[str, str], clocks: Clocks) -> dict[str, Check]:
-    config = services.config
+def _model_checks(subject: Subject, models: Mapping[str, str], clocks: Clocks) -> dict[str, Check]:
+    config = subject.config
 
     def asking(model: str, setting: str) -> Check:
         return lambda: upstreams.gemini(config.gemini_api_url, config.gemini_api_key, model, setting, clocks)
@@ -121,9 +118,9 @@ def _asking(config: Config, number: Number, clocks: Clocks, total: float = TOTAL
     return lambda: whatsapp(config.whatsapp_api_url, number, config.whatsapp_app_secrets, clocks, total=total)
 
 
-def _from_settings(services: Services) -> list[Number]:
+def _from_settings(subject: Subject) -> list[Number]:
     """The default account, for a day without a database."""
-    config = services.config
+    config = subject.config
     if not config.whatsapp_phone_number_id or not config.whatsapp_access_token:
         return []
     label = f"+{config.whatsapp_phone_number}" if config.whatsapp_phone_number else config.whatsapp_phone_number_id

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from sqlalchemy import func, inspect, select, text
 from sqlalchemy.orm import Session
@@ -17,12 +16,10 @@ from inbox.logs import redact
 from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, EventState, Incident, WebhookEvent
 from inbox.operations import processes
 from inbox.operations.doctor.findings import Clocks, Finding, ok, problem, seconds, warning
+from inbox.operations.doctor.subject import Subject
 from inbox.operations.doctor.whatsapp import Number
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
 
 SLOW = 0.1  # seconds for a round trip: a webhook takes one, a page several
 LATE, VERY_LATE = 60.0, 900.0  # seconds that work may wait
@@ -37,9 +34,9 @@ class Looked:
     models: frozenset[str] = frozenset()
 
 
-def look(services: Services, clocks: Clocks) -> Looked:
+def look(subject: Subject, clocks: Clocks) -> Looked:
     """Look at the database as far as it lets us."""
-    db = services.db
+    db = subject.db
     try:
         with db.reading() as session:
             took = min(_round_trip(session) for _ in range(3))  # the first one connects
@@ -48,13 +45,13 @@ def look(services: Services, clocks: Clocks) -> Looked:
                 return Looked([_reached(db, took), schema])
             if db.is_postgres:
                 clocks.saw("the database", db.now(session))
-            return _all(session, services, took)
+            return _all(session, subject, took)
     except DatabaseUnavailable as error:
         return Looked([unreachable(db, error)])
 
 
-def _all(session: Session, services: Services, took: float) -> Looked:
-    db = services.db
+def _all(session: Session, subject: Subject, took: float) -> Looked:
+    db = subject.db
     now = db.now(session)
     everybody = processes.seen(session, now)
     in_use = Account.deleted_at.is_(None)
@@ -63,7 +60,7 @@ def _all(session: Session, services: Services, took: float) -> Looked:
     findings = [_reached(db, took), ok("schema", f"{SCHEMA}, the one this release needs")]
     findings += _writable(session, db)
     findings += _connections(session, db, everybody)
-    findings += tokens(services, accounts, numbers)
+    findings += tokens(subject, accounts, numbers)
     findings += paused(accounts, now)
     findings += _cool_downs(session, now)
     waiting = list(_queues(session, now))
@@ -176,7 +173,7 @@ def _resume(account: Account) -> str:
     return f"flask --app wsgi accounts resume {account.phone_number_id}"
 
 
-def tokens(services: Services, accounts: list[Account], numbers: list[Number]) -> Iterator[Finding]:
+def tokens(subject: Subject, accounts: list[Account], numbers: list[Number]) -> Iterator[Finding]:
     """Adds to `numbers` those whose token can be read."""
     if not accounts:
         yield warning(
@@ -191,7 +188,7 @@ def tokens(services: Services, accounts: list[Account], numbers: list[Number]) -
             yield warning(f"token of {_label(account)}", none, f"Store one: {_resume(account)} --new-token")
             continue
         try:
-            token = services.cipher.decrypt(account.access_token_encrypted)
+            token = subject.cipher.decrypt(account.access_token_encrypted)
         except ConfigError:
             yield problem(
                 f"token of {_label(account)}",

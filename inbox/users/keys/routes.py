@@ -10,7 +10,7 @@ from spectree import Response as Answers
 from inbox.auth.access import Permission
 from inbox.users.keys import service
 from inbox.users.keys.schemas import KeyBody, KeyDone, KeyQuery, KeyRow, NewKeyRow
-from inbox.web import access, answer, answer_page, requires, services, spec
+from inbox.web import access, answer, answer_page, requires, runtime, spec
 
 bp = Blueprint("keys", __name__)
 
@@ -20,7 +20,7 @@ bp = Blueprint("keys", __name__)
 @spec.validate(resp=Answers(HTTP_200=list[KeyRow]), tags=["keys"])
 def list_keys(query: KeyQuery) -> Response:
     """API keys, newest first, also those that work no longer. Never the keys themselves."""
-    return answer_page(KeyRow, service.list_keys(services().db, query))
+    return answer_page(KeyRow, service.list_keys(runtime().db, query))
 
 
 @bp.post("/keys")
@@ -28,7 +28,7 @@ def list_keys(query: KeyQuery) -> Response:
 @spec.validate(resp=Answers(HTTP_201=NewKeyRow), tags=["keys"])
 def create_key(json: KeyBody) -> Response:
     """Make a key. It is shown this once, and can do no more than whoever makes it."""
-    response = answer(service.create_key(services().db, access().principal, json), 201)
+    response = answer(service.create_key(runtime().db, access().principal, json), 201)
     response.headers["Cache-Control"] = "no-store"
     return response
 
@@ -38,6 +38,6 @@ def create_key(json: KeyBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=KeyDone), tags=["keys"])
 def revoke_key(key_id: UUID) -> Response:
     """Revoke a key: in this process at once, in the others within a second."""
-    service.revoke_key(services().db, access().principal, key_id)
-    services().identities.forget()
+    service.revoke_key(runtime().db, access().principal, key_id)
+    runtime().identities.forget()
     return answer(KeyDone())

@@ -10,7 +10,7 @@ from spectree import Response as Answers
 from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UserDisabled, WrongPassword
 from inbox.users.sign_in import service as sessions
 from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
-from inbox.web import answer, cookies, member, principal, public, raises, services, spec
+from inbox.web import answer, cookies, member, principal, public, raises, runtime, spec
 from inbox.web.callers import credential, csrf_token
 from inbox.web.limits import limits
 
@@ -31,9 +31,9 @@ def who_am_i() -> Response:
 @spec.validate(resp=Answers(HTTP_200=SignedIn), tags=["auth"])
 def login(json: SignInBody) -> Response:
     """Sign in with a password. The session comes as a cookie and as a token."""
-    lifetime = timedelta(days=services().config.session_days)
+    lifetime = timedelta(days=runtime().config.session_days)
     with limits.sign_in(json.email) as welcome:
-        session = sessions.sign_in(services().db, json.email, json.password, lifetime=lifetime)
+        session = sessions.sign_in(runtime().db, json.email, json.password, lifetime=lifetime)
         welcome(session.token)
     user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
     response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))
@@ -46,8 +46,8 @@ def login(json: SignInBody) -> Response:
 @spec.validate(resp=Answers(HTTP_200=SignedOut), tags=["auth"])
 def logout() -> Response:
     """End this session. An API key or a Supabase token is not ended by this."""
-    sessions.sign_out(services().db, credential().token)
-    services().identities.forget()
+    sessions.sign_out(runtime().db, credential().token)
+    runtime().identities.forget()
     response = answer(SignedOut())
     response.headers.extend(cookies.ended())
     return response

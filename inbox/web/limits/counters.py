@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from limits.storage import Storage
 
-from inbox.bot.profile_cache import REDIS
+from inbox.config import REDIS
 from inbox.errors import ConfigError, UpstreamUnavailable
 from inbox.resilience import Breaker
 

@@ -16,7 +16,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from flask import Flask, Response, current_app, g, request
 from flask_limiter import ApplicationLimit, Limiter, RequestLimit
@@ -24,12 +24,12 @@ from limits import RateLimitItem, parse
 
 from inbox.auth.access import Principal
 from inbox.auth.roster import Roster
+from inbox.config import Config
+from inbox.db import Database
 from inbox.errors import InvalidCredentials, MissingCredentials, TooManyRequests, WrongPassword
+from inbox.resilience import Breaker
 from inbox.web.limits.counters import Counters, Window
 from inbox.web.limits.proven import Proven
-
-if TYPE_CHECKING:
-    from inbox.runtime import Services
 
 log = logging.getLogger(__name__)
 
@@ -66,13 +66,12 @@ def _limits() -> Limits:
 class Limits:
     """The limits of one application. Thread-safe."""
 
-    def __init__(self, app: Flask, services: Services) -> None:
-        config = services.config
+    def __init__(self, app: Flask, config: Config, db: Database, redis_breaker: Breaker | None) -> None:
         self._secret = config.secret_key.encode()
         self._caller = parse(f"{config.rate_limit}/minute")
         self._stranger = parse(f"{config.rate_limit_anonymous}/minute")
         self._proven = Proven()
-        self._roster = Roster(services.db)
+        self._roster = Roster(db)
         app.after_request(self._tell)  # functions run in reverse: this one after Flask-Limiter's, which counts
         self._limiter = Limiter(
             address,
@@ -81,7 +80,7 @@ class Limits:
             request_identifier=lambda: request.endpoint or "nowhere",  # without one, unknown paths have no limit
             strategy="fixed-window",
             storage_uri="inbox://",
-            storage_options={"redis_url": config.redis_url, "breaker": services.profiles.breaker},  # type: ignore[dict-item]
+            storage_options={"redis_url": config.redis_url, "breaker": redis_breaker},  # type: ignore[dict-item]
         )
         app.extensions["inbox.limits"] = self
 

@@ -8,9 +8,9 @@ from flask import Flask
 from pydantic import BaseModel, RootModel
 from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 
-from inbox import __version__
 from inbox.errors import IdempotencyConflict
 from inbox.schemas import Problem, ValidationProblem
+from inbox.version import VERSION
 from inbox.web.openapi import vocabulary as parts
 from inbox.web.openapi.examples import example
 from inbox.web.openapi.failures import Failure, failures
@@ -52,7 +52,7 @@ class _Document:
         used = sorted({tag for operation in self._operations for tag in operation.tags})
         return {
             "openapi": "3.1.0",
-            "info": {"version": __version__, **parts.INFO},
+            "info": {"version": VERSION, **parts.INFO},
             "servers": [{"url": "/", "description": "This installation"}],
             "tags": [{"name": tag, "description": parts.TAGS[tag]} for tag in used],
             "paths": paths,

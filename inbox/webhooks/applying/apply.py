@@ -14,6 +14,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
+from inbox.contacts.identity import Identity
 from inbox.contacts.people import People
 from inbox.conversations.state import bot_may_answer, note_message, person_replied
 from inbox.db import one_of, one_of_pairs
@@ -23,7 +24,6 @@ from inbox.webhooks.applying.annotate import Annotations
 from inbox.webhooks.applying.statuses import Statuses
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
-    Identity,
     Item,
     MessageItem,
     NoticeItem,

@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from inbox.clock import to_milliseconds
+from inbox.contacts.identity import Identity
 from inbox.models import Author, Direction, MessageStatus
 from inbox.outbox.status import StatusError
 from inbox.webhooks.parsing.clean import JSON, TooDeep, load
 from inbox.webhooks.parsing.content import as_dict, as_text, content_of
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
-    Identity,
     Item,
     MessageItem,
     NoticeItem,

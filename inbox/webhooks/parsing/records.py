@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
+from inbox.contacts.identity import Identity
 from inbox.models import Author, Direction
 from inbox.outbox.status import StatusError
 from inbox.webhooks.parsing.clean import JSON
@@ -39,21 +40,6 @@ class Source:
                 value[self.path[0]]["contacts"] = inner["contacts"]
         change = {"field": self.field, "value": value if self.path else self.value}
         return {"object": "whatsapp_business_account", "entry": [{"id": self.waba_id, "changes": [change]}]}
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Who a person is to WhatsApp. Any part may be missing; none of them means nobody can be named."""
-
-    phone: str | None = None  #: digits
-    user_id: str | None = None  #: business-scoped: one per person and business portfolio
-    parent_user_id: str | None = None
-    username: str | None = None
-    name: str | None = None
-
-    @property
-    def known(self) -> bool:
-        return bool(self.phone or self.user_id or self.parent_user_id)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,77 @@
+"""Contacts, a page at a time, and what the wire shows of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Select, bindparam, select
+
+from inbox.accounts.service import require_account
+from inbox.auth.access import Access
+from inbox.contacts import search
+from inbox.contacts.schemas import ContactQuery, ContactRow
+from inbox.db import Database
+from inbox.db.paging import Cursor, Page, behind, following, place
+from inbox.db.queries import Values, values_of
+from inbox.models import ACCOUNTS, CONTACTS, Contact
+
+CONTACT: tuple[Any, ...] = (
+    CONTACTS.c.id,
+    CONTACTS.c.account_id,
+    CONTACTS.c.display_name,
+    CONTACTS.c.phone.label("whatsapp_number"),
+    CONTACTS.c.username,
+    CONTACTS.c.group_id,
+    CONTACTS.c.marketing_stopped_at,
+    CONTACTS.c.created_at,
+)
+_rows = TypeAdapter(list[ContactRow])
+
+
+def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[ContactRow]:
+    """Newest first. Raises AccountNotFound, PermissionDenied."""
+    access.require(query.account_id)
+    cursor = Cursor.decode(query.cursor)
+    values = {"account_id": query.account_id, **place(cursor, query.limit)}
+    statement = _contacts(cursor is not None)
+    with db.querying() as connection:
+        narrowed = search.narrowed(connection, statement, CONTACTS.c.id, query.account_id, query.q)
+        found = values_of(connection.execute(narrowed, values))
+    if not found:
+        with db.reading() as session:
+            require_account(session, access, query.account_id)
+    return Page(contact_rows(found[: query.limit]), following(found, query.limit, "created_at"))
+
+
+@cache
+def _contacts(cursor: bool) -> Select[Any]:
+    statement = (
+        select(*CONTACT)
+        .join(ACCOUNTS, CONTACTS.c.account_id == ACCOUNTS.c.id)
+        .where(CONTACTS.c.account_id == bindparam("account_id"), ACCOUNTS.c.deleted_at.is_(None))
+        .order_by(CONTACTS.c.created_at.desc(), CONTACTS.c.id.desc())
+        .limit(bindparam("rows"))
+    )
+    return statement.where(behind(CONTACTS.c.created_at, CONTACTS.c.id)) if cursor else statement
+
+
+def contact_rows(found: Iterable[Values]) -> list[ContactRow]:
+    """Contacts."""
+    return _rows.validate_python(
+        [
+            {
+                **values,
+                "display_name": values["display_name"] or values["username"],
+                "is_group": values["group_id"] is not None,
+            }
+            for values in found
+        ]
+    )
+
+
+def shown_name(contact: Contact) -> str | None:
+    """What to call a contact: the profile's name, else the username."""
+    return contact.display_name or contact.username

@@ -1,0 +1,28 @@
+"""What the wire shows of contacts, and what it takes."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from inbox.schemas import Query, Row, Time
+
+
+class ContactRow(Row):
+    id: UUID
+    account_id: UUID
+    display_name: str | None
+    whatsapp_number: str | None
+    username: str | None
+    is_group: bool
+    marketing_stopped_at: Time | None
+    created_at: Time
+
+
+class ContactQuery(Query):
+    account_id: UUID
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: str | None = None
+    q: Annotated[str | None, Field(max_length=200)] = None

@@ -1,0 +1,55 @@
+"""Tables, enums, named constraints and the indexes that the queries need."""
+
+from inbox.models.accounts import Account, BotProfile
+from inbox.models.base import Base, UTCDateTime
+from inbox.models.contacts import Contact, ContactChange
+from inbox.models.conversations import Annotation, Conversation, Message
+from inbox.models.operations import Incident, IncidentConversation, Lease, Process, Reset
+from inbox.models.outbox import CoolDown, Job, Lane
+from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleGrant, User, UserSession
+from inbox.models.states import Author, Direction, EventState, JobKind, JobState, MessageStatus
+from inbox.models.webhooks import DeadLetter, ParkedStatus, WebhookEvent
+
+SCHEMA = "0004"  #: the newest migration; a test compares it with the migrations' own head
+
+ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
+
+__all__ = [
+    "ACCOUNTS",
+    "CONTACTS",
+    "CONVERSATIONS",
+    "MESSAGES",
+    "SCHEMA",
+    "Account",
+    "Annotation",
+    "ApiKey",
+    "AuditEntry",
+    "Author",
+    "Base",
+    "BotProfile",
+    "Contact",
+    "ContactChange",
+    "Conversation",
+    "CoolDown",
+    "DeadLetter",
+    "Direction",
+    "EventState",
+    "Incident",
+    "IncidentConversation",
+    "Job",
+    "JobKind",
+    "JobState",
+    "Lane",
+    "Lease",
+    "Message",
+    "MessageStatus",
+    "ParkedStatus",
+    "PermissionOverride",
+    "Process",
+    "Reset",
+    "RoleGrant",
+    "UTCDateTime",
+    "User",
+    "UserSession",
+    "WebhookEvent",
+]

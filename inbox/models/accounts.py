@@ -1,0 +1,47 @@
+"""Business numbers and their bot profiles."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from inbox.clock import new_id
+from inbox.models.base import Base
+
+
+class Account(Base):
+    """A business number."""
+
+    __tablename__ = "whatsapp_accounts"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    name: Mapped[str]
+    phone_number_id: Mapped[str] = mapped_column(String(64), unique=True)
+    waba_id: Mapped[str | None] = mapped_column(String(64))
+    phone_number: Mapped[str | None] = mapped_column(String(32))
+    access_token_encrypted: Mapped[str | None]
+    verify_token_hash: Mapped[str | None] = mapped_column(String(64))
+    bot_auto_on: Mapped[bool] = mapped_column(default=True)
+    paused_reason: Mapped[str | None]
+    paused_at: Mapped[datetime | None]
+    send_not_before: Mapped[datetime | None]  #: the number's cool-down after 130429 and the like
+    statuses_through: Mapped[datetime | None]  #: newest send attempt for which a status came back: evidence for I7
+    deleted_at: Mapped[datetime | None]  #: out of use and invisible from then on; its rows are purged later
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class BotProfile(Base):
+    """What the bot knows and how it speaks. One per account."""
+
+    __tablename__ = "bot_profiles"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"), unique=True)
+    content: Mapped[dict[str, Any]]  #: `bot.schemas.ProfileContent`
+    version: Mapped[int] = mapped_column(default=1)  #: +1 at every edit; part of the cache key
+    updated_at: Mapped[datetime]

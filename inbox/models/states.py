@@ -1,0 +1,50 @@
+"""The words that rows hold: an enum each."""
+
+from __future__ import annotations
+
+import enum
+
+
+class Direction(enum.StrEnum):
+    INBOUND = "inbound"
+    OUTBOUND = "outbound"
+
+
+class MessageStatus(enum.StrEnum):
+    """What the wire shows. An outbound message only moves forward (I4)."""
+
+    RECEIVED = "received"  #: an inbound message
+    QUEUED = "queued"  #: stored with its outbox entry; nothing sent
+    SENDING = "sending"  #: claimed by a dispatcher
+    UNCONFIRMED = "unconfirmed"  #: it may have been sent; waiting for evidence (I7)
+    SENT = "sent"  #: WhatsApp accepted it
+    DELIVERED = "delivered"
+    READ = "read"
+    FAILED = "failed"  #: refused, with error_code and error_detail
+
+
+class Author(enum.StrEnum):
+    CUSTOMER = "customer"
+    BOT = "bot"
+    AGENT = "agent"
+    SYSTEM = "system"
+
+
+class JobKind(enum.StrEnum):
+    SEND = "send"  #: deliver one outbound message; in order per conversation
+    ANSWER = "answer"  #: let the bot answer a conversation
+    READ = "read"  #: send a read receipt, perhaps with the typing indicator
+
+
+class JobState(enum.StrEnum):
+    """Of a `send` job; the other kinds only wait or are leased."""
+
+    PENDING = "pending"
+    SENDING = "sending"  #: committed before the request leaves: after a crash its outcome is unknown (I8)
+    UNKNOWN = "unknown"  #: WhatsApp may have accepted it; due_at is when to look for evidence next
+
+
+class EventState(enum.StrEnum):
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"  #: could not even be split into items; kept for replay
