@@ -130,7 +130,6 @@ class Runtime:
         self.journal.close()
         self.wakeups.stop()
         self.reporter.stop()
-        self.identities.close()
         self.db.close()
         return drained
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from inbox.auth import keys, members
@@ -18,13 +18,19 @@ from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials, UserDisabled
-from inbox.memory.recent import Recent
-from inbox.models import PermissionOverride, RoleGrant, User, UserSession
+from inbox.memory.kept import Kept
+from inbox.models import ApiKey, PermissionOverride, RoleGrant, User, UserSession
 
 log = logging.getLogger(__name__)
 
 SESSION_PREFIX = "inbox_session_"
 _LONGEST = 8192  # characters of a token
+
+#: Seconds. A change made on another machine is felt here when they have passed and the row has been read again, which a
+#: slow database may take up to its statement timeout for; one made on this machine is felt at once (`Changes`).
+FRESH = 1.0
+MOST_HASHES = 100_000
+STALE = 3600.0  # seconds that what somebody may do is remembered while the database cannot be asked
 
 
 class Identities:
@@ -44,7 +50,7 @@ class Identities:
         self._changes = changes
         self._open_signup = open_signup
         self._now = now
-        self._recent: Recent[Principal] = Recent()
+        self._recent: Kept[Principal] = Kept(FRESH, STALE)
 
     def identify(self, token: str) -> Principal:
         """Who holds `token`.
@@ -70,10 +76,6 @@ class Identities:
         """Somebody's rights have changed: all processes of this machine read everybody's anew."""
         self._recent.clear()
         self._changes.tell()
-
-    def close(self) -> None:
-        """End what works in the background."""
-        self._tokens.close()
 
     def _stored(self, token: str, load: Callable[[Session, str], Principal]) -> Principal:
         hash_ = token_hash(token)
@@ -126,6 +128,14 @@ def principal_of(session: Session, user: User, expires_at: datetime | None = Non
         grants=tuple(grants),
         expires_at=expires_at,
     )
+
+
+def good_hashes(db: Database) -> frozenset[str]:
+    """The hashes of all keys and sessions that are good now. Raises DatabaseUnavailable."""
+    of_keys = select(ApiKey.hash).where(ApiKey.revoked_at.is_(None))
+    of_sessions = select(UserSession.hash).where(UserSession.expires_at > utc_now())
+    with db.reading() as session:
+        return frozenset(session.execute(union_all(of_keys, of_sessions).limit(MOST_HASHES)).scalars())
 
 
 def grants_of(session: Session, user_id: UUID) -> list[Grant]:

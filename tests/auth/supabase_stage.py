@@ -57,7 +57,7 @@ class Stage:
         return sum(request.path.endswith((what, f"{what}.json")) for request in self.sandbox.requests("supabase"))
 
     def anew(self, **changes: Any) -> SupabaseTokens:
-        """Another process, with other settings. Whoever lets it fetch keys has to close it."""
+        """Another process, with other settings."""
         return SupabaseTokens(replace(self.config, **changes), now=self.times.now, clock=self.times.clock)
 
 
@@ -73,5 +73,4 @@ def staged(*, breaker: bool = False, signing: str = "es256", **settings: Any) ->
         try:
             yield Stage(sandbox, times, user, config, tokens)
         finally:
-            tokens.close()
             SUPABASE.configure(before, retries=True, breaker=True)

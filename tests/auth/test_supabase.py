@@ -142,7 +142,6 @@ def test_the_issuer_can_be_set(stage: Stage) -> None:
     other = stage.anew(supabase_issuer=ISSUER)
     assert other.verify(stage.mint(iss=ISSUER)).subject == stage.user.id
     assert refused(other, stage.mint())
-    other.close()
 
 
 def test_a_token_signed_with_the_public_key_as_a_secret_is_refused(stage: Stage) -> None:
@@ -225,7 +224,6 @@ def test_while_a_project_moves_to_keys_both_kinds_are_checked_here(stage: Stage)
         assert both.verify(stage.mint(signing=signing)).subject == stage.user.id
         assert refused(both, stage.mint(signing=signing, foreign=True))
     assert (stage.asked("jwks"), stage.asked("user")) == (1, 0)
-    both.close()
 
 
 def test_anon_and_service_keys_are_no_tokens_of_people(legacy: Stage) -> None:
@@ -259,7 +257,6 @@ def test_with_nothing_configured_every_token_is_refused() -> None:
     token = make_token({"sub": str(uuid.uuid4()), "aud": "authenticated", "exp": time.time() + 60}, SECRET)
     for text in (token, "", "x", "a.b.c"):
         assert refused(tokens, text)
-    tokens.close()
 
 
 # --- whatever anybody sends --------------------------------------------------------------------------------------

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from inbox.auth.supabase import signing_keys
-from inbox.auth.supabase.signing_keys import FORCED, FRESH, KEPT, RENEW, REST
-from inbox.auth.supabase.tokens import SupabaseTokens
+from inbox.auth.supabase.signing_keys import FORCED, FRESH, KEPT, REST
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from tests.auth.supabase_stage import Stage, staged
-from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -22,30 +20,29 @@ def stage() -> Iterator[Stage]:
         yield made
 
 
-def threads() -> list[threading.Thread]:
-    return [thread for thread in threading.enumerate() if thread.name == "signing keys"]
-
-
-def test_nothing_is_fetched_and_no_thread_started_before_a_token_comes(stage: Stage) -> None:
+def test_nothing_is_fetched_before_a_token_comes(stage: Stage) -> None:
     with pytest.raises(InvalidCredentials):
         stage.tokens.verify("nonsense")
-    assert (stage.asked("jwks"), threads()) == (0, [])
+    assert stage.asked("jwks") == 0
     stage.tokens.verify(stage.mint())
-    assert (stage.asked("jwks"), len(threads())) == (1, 1)
-    stage.tokens.close()
-    assert threads() == []
-    assert stage.tokens.verify(stage.mint()).subject == stage.user.id
+    assert stage.asked("jwks") == 1
 
 
-def test_an_old_set_is_renewed_while_requests_go_on_with_it(stage: Stage) -> None:
+def test_an_old_set_is_fetched_by_one_request_while_others_go_on_with_it(stage: Stage) -> None:
     token = stage.mint()
     stage.tokens.verify(token)
-    stage.sandbox.fault("supabase", "slow", seconds=0.2)
-    stage.times.pass_(RENEW + 1)
+    stage.times.pass_(FRESH + 1)
+    keys = stage.tokens._keys
+    assert keys is not None
+    fetch = keys._fetch
+
+    def fetch_while_another_request_comes() -> list[dict[str, Any]]:
+        assert stage.tokens.verify(token).subject == stage.user.id
+        return fetch()
+
+    keys._fetch = fetch_while_another_request_comes
     assert stage.tokens.verify(token).subject == stage.user.id
-    assert stage.asked("jwks") <= 2  # that request did not wait: the thread may not even have begun
-    wait_until(lambda: stage.tokens._keys._state.fetched_at == stage.times.steady, "the thread to renew the keys")
-    assert (stage.asked("jwks"), len(threads())) == (2, 1)
+    assert stage.asked("jwks") == 2
 
 
 def test_a_key_that_is_taken_out_stops_working_within_twenty_minutes(stage: Stage) -> None:
@@ -58,16 +55,6 @@ def test_a_key_that_is_taken_out_stops_working_within_twenty_minutes(stage: Stag
     with pytest.raises(InvalidCredentials):
         stage.tokens.verify(token)
     assert stage.tokens.verify(stage.mint()).subject == stage.user.id
-
-
-def test_the_thread_takes_a_key_away_without_any_request(stage: Stage) -> None:
-    token = stage.mint()
-    stage.tokens.verify(token)
-    stage.sandbox.supabase.rotate(remove_old=True)
-    stage.times.pass_(RENEW)
-    stage.tokens._keys.renew_if_due()
-    with pytest.raises(InvalidCredentials):
-        stage.tokens.verify(token)
 
 
 def test_a_new_key_works_at_once_and_costs_one_fetch(stage: Stage) -> None:
@@ -111,7 +98,7 @@ def test_without_any_keys_we_cannot_tell_and_do_not_ask_for_every_request(stage:
         with pytest.raises(IdentityUnavailable) as raised:
             stage.tokens.verify(token)
         assert int(raised.value.headers["Retry-After"]) >= 1
-    assert (stage.asked("jwks"), threads()) == (1, [])
+    assert stage.asked("jwks") == 1
     stage.times.pass_(REST)
     with pytest.raises(IdentityUnavailable):
         stage.tokens.verify(token)
@@ -182,11 +169,11 @@ def at_once(count: int, work: object) -> list[object]:
     return results
 
 
-def test_many_first_requests_fetch_the_keys_once_and_start_one_thread(stage: Stage) -> None:
+def test_many_first_requests_fetch_the_keys_once(stage: Stage) -> None:
     token = stage.mint()
     stage.sandbox.fault("supabase", "slow", seconds=0.1)
     assert at_once(16, lambda: stage.tokens.verify(token).subject) == [stage.user.id] * 16
-    assert (stage.asked("jwks"), len(threads())) == (1, 1)
+    assert stage.asked("jwks") == 1
 
 
 def test_many_requests_with_a_new_key_share_one_fetch(stage: Stage) -> None:
@@ -198,29 +185,18 @@ def test_many_requests_with_a_new_key_share_one_fetch(stage: Stage) -> None:
     assert stage.asked("jwks") == 2
 
 
-def test_a_forked_process_renews_for_itself(stage: Stage) -> None:
+def test_a_forked_process_fetches_for_itself(stage: Stage) -> None:
     stage.tokens.verify(stage.mint())
     token, reading, writing = stage.mint(), *os.pipe()
-    stage.times.pass_(RENEW + 1)
+    stage.times.pass_(FRESH + 1)
     child = os.fork()
     if child == 0:
         try:
-            own = [thread for thread in threads() if thread.is_alive()]
-            stage.tokens.verify(token)
-            os.write(writing, f"{len(own)} {len(threads())}".encode())
+            os.write(writing, stage.tokens.verify(token).subject.encode())
         finally:
             os._exit(0)
     os.close(writing)
     with os.fdopen(reading) as answer:
-        assert answer.read() == "0 1"
+        assert answer.read() == stage.user.id
     os.waitpid(child, 0)
-
-
-def test_nothing_keeps_the_process_from_ending(stage: Stage) -> None:
-    tokens: SupabaseTokens = stage.anew()
-    tokens.verify(stage.mint())
-    assert all(thread.daemon for thread in threads())
-    stage.sandbox.fault("supabase", "hang", seconds=30)
-    tokens.close()
-    assert threads() == []
-    assert signing_keys._LEAVE < 5
+    assert stage.asked("jwks") == 2

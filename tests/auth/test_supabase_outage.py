@@ -175,7 +175,6 @@ def test_without_grace_an_ended_token_has_to_wait_for_supabase(stage: Stage) -> 
     stage.times.pass_(2)
     with pytest.raises(IdentityUnavailable):
         tokens.verify(token)
-    tokens.close()
 
 
 def test_the_grace_ends_with_the_outage_and_for_whoever_is_banned(stage: Stage) -> None:
@@ -208,7 +207,6 @@ def test_a_clock_of_ours_that_is_ahead_signs_nobody_out(stage: Stage) -> None:
     for _ in range(20):
         assert ahead.verify(token).subject == stage.user.id
     assert stage.asked() == 1
-    ahead.close()
 
 
 def test_the_log_says_once_a_minute_who_is_in_by_grace_and_never_the_token(

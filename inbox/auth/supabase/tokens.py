@@ -14,6 +14,7 @@ deleted at Supabase. Whoever must be out at once is to be disabled here, which i
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,12 +23,12 @@ from inbox.auth.hashing import token_hash
 from inbox.auth.supabase import jwts, profiles
 from inbox.auth.supabase.jwts import ASYMMETRIC, LEEWAY, Claims, Header, Key
 from inbox.auth.supabase.profiles import Profile
-from inbox.auth.supabase.remote import Answers
+from inbox.auth.supabase.remote import RemoteProfiles
 from inbox.auth.supabase.signing_keys import SigningKeys
 from inbox.config import Config
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from inbox.gateways.supabase import SupabaseAuth
-from inbox.memory.remembered import Remembered
+from inbox.memory.kept import Kept
 
 __all__ = ["Claims", "Profile", "SupabaseTokens"]
 
@@ -46,7 +47,7 @@ class _Seen:
 
 
 class SupabaseTokens:
-    """Thread-safe. Opens no connection and starts no thread before a token comes; close() ends what was started.
+    """Thread-safe. Opens no connection before a token comes.
 
     `now` gives Unix seconds, `clock` seconds that never jump.
 
@@ -67,19 +68,14 @@ class SupabaseTokens:
     ) -> None:
         url = config.supabase_url
         self._now = now
-        self._clock = clock
-        self._told: Remembered[float] = Remembered()
+        self._told: Kept[bool] = Kept(_TOLD, clock=clock)
         self._secret = config.supabase_jwt_secret
         self._issuer = config.supabase_issuer or (f"{url}/auth/v1" if url else None)
         self._grace = config.supabase_grace
-        self._seen: Remembered[_Seen] = Remembered()
+        self._seen: Kept[_Seen] = Kept(math.inf)
         gateway = SupabaseAuth(url, config.supabase_key) if url else None
         self._keys = SigningKeys(gateway.jwks, clock) if gateway else None
-        self._answers = Answers(gateway.user, now=now, clock=clock) if gateway else None
-
-    def close(self) -> None:
-        if self._keys is not None:
-            self._keys.close()
+        self._remote = RemoteProfiles(gateway.user, now=now, clock=clock) if gateway else None
 
     def verify(self, token: str) -> Claims:
         """Whose token it is. Raises InvalidCredentials; IdentityUnavailable when we cannot tell."""
@@ -94,9 +90,9 @@ class SupabaseTokens:
     def profile(self, token: str) -> Profile:
         """What Supabase says of the holder of a verified token. Raises as verify()."""
         seen = self._read(token)
-        if self._answers is None:
+        if self._remote is None:
             return profiles.of_claims(seen.claims)
-        return self._answers.profile(token, seen.claims)
+        return self._remote.profile(token, seen.claims)
 
     def _read(self, token: str) -> _Seen:
         """What `token` says, proven where a key of ours can prove it.
@@ -105,7 +101,7 @@ class SupabaseTokens:
         the key it was made with is the one that would be used now.
         """
         hash_ = token_hash(token)
-        seen = self._seen.get(hash_)
+        seen = self._seen.last(hash_)
         if seen is not None and self._key_for(seen.header) is seen.key:
             return seen
         unverified = jwts.read(token)
@@ -126,10 +122,10 @@ class SupabaseTokens:
 
     def _asked(self, token: str, seen: _Seen) -> Claims:
         """The claims of a token that is not proven, or has ended, if Supabase agrees. Raises as verify()."""
-        if self._answers is None:
+        if self._remote is None:
             raise InvalidCredentials
         try:
-            self._answers.profile(token, seen.claims)
+            self._remote.profile(token, seen.claims)
         except IdentityUnavailable:
             if not self._may_pass(token, seen):
                 raise
@@ -137,7 +133,7 @@ class SupabaseTokens:
 
     def _may_pass(self, token: str, seen: _Seen) -> bool:
         """While Supabase cannot be asked: whether `token` is genuine, and has not ended for longer than the grace."""
-        if seen.key is None and self._answers is not None and not self._answers.vouched(token):
+        if seen.key is None and self._remote is not None and not self._remote.vouched(token):
             return False
         ended = self._now() - seen.claims.expires_at
         if ended < LEEWAY:
@@ -148,8 +144,7 @@ class SupabaseTokens:
         return True
 
     def _tell(self, subject: str, ended: float) -> None:
-        told_at = self._told.get(subject)
-        if told_at is None or self._clock() - told_at >= _TOLD:
-            self._told.put(subject, self._clock())
+        if not self._told.fresh(subject):
+            self._told.put(subject, True)
             extra = {"subject": subject, "ended_s": round(ended)}
             log.warning("a token is taken beyond its end, as Supabase cannot be asked", extra=extra)

@@ -23,13 +23,14 @@ from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 from limits import RateLimitItem, parse
 
 from inbox.auth.access import Principal
-from inbox.auth.roster import Roster
+from inbox.auth.hashing import token_hash
+from inbox.auth.identities import good_hashes
 from inbox.config import Config
 from inbox.db import Database
-from inbox.errors import InvalidCredentials, MissingCredentials, TooManyRequests, WrongPassword
+from inbox.errors import DatabaseUnavailable, InvalidCredentials, MissingCredentials, TooManyRequests, WrongPassword
+from inbox.memory.kept import Kept
 from inbox.resilience import Breaker
 from inbox.web.limits.counters import Counters, Window
-from inbox.web.limits.proven import Proven
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ SIGN_IN_ADDRESS, SIGN_IN_NAME = parse("20 per 5 minutes"), parse("10 per 15 minu
 FAMILIAR = 30 * 86_400  # seconds a name is remembered to have signed in from an address
 #: Meta's webhooks are limited by their size and time, and lost if refused; probes have threads of their own.
 EXEMPT = frozenset({"webhooks", "health"})
+PROVEN = 3600.0  # seconds since a token was last used
 _OWN_LIMITS = frozenset({"auth.login"})
 
 
@@ -70,8 +72,11 @@ class Limits:
         self._secret = config.secret_key.encode()
         self._caller = parse(f"{config.rate_limit}/minute")
         self._stranger = parse(f"{config.rate_limit_anonymous}/minute")
-        self._proven = Proven()
-        self._roster = Roster(db)
+        self._db = db
+        #: Hashes of tokens that have lately been good: whether they still are, `Identities` says each time.
+        self._proven: Kept[bool] = Kept(PROVEN)
+        #: Hashes of all that are good, known without a query for each: for an address that has guessed too often.
+        self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, rest=1.0)
         app.after_request(self._tell)  # functions run in reverse: this one after Flask-Limiter's, which counts
         self._limiter = Limiter(
             address,
@@ -92,7 +97,7 @@ class Limits:
 
     def admit(self, token: str, principal: Principal) -> None:
         """See `admit` above."""
-        self._proven.add(token)
+        self._prove(token)
         g.limit = self._caller, self._hit(self._caller, principal.kind, principal.id)
 
     # --- strangers -------------------------------------------------------------------------------------------------
@@ -111,7 +116,19 @@ class Limits:
         if request.method == "OPTIONS" or request.blueprint in EXEMPT or request.endpoint in _OWN_LIMITS:
             return True
         token = _token()
-        return token is not None and (self._proven.has(token) or (self._is_spent() and self._roster.has(token)))
+        if token is None:
+            return False
+        return bool(self._proven.fresh(token_hash(token))) or (self._is_spent() and self._is_good(token))
+
+    def _is_good(self, token: str) -> bool:
+        """While the database is away or being asked, as it was known before."""
+        try:
+            return token_hash(token) in self._good.get("all", lambda: good_hashes(self._db))
+        except DatabaseUnavailable:
+            return False
+
+    def _prove(self, token: str) -> None:
+        self._proven.put(token_hash(token), True)
 
     def _is_spent(self) -> bool:
         return not self._limiter.limiter.test(self._stranger, address(), "strangers")
@@ -139,7 +156,7 @@ class Limits:
         windows = [self._hit(item, *key) for item, key in tried]
         g.limit = SIGN_IN_ADDRESS, windows[0]
         try:
-            yield self._proven.add
+            yield self._prove
         except WrongPassword:
             raise
         except BaseException:
@@ -184,7 +201,7 @@ class Limits:
             response.headers["RateLimit-Remaining"] = str(max(0, item.amount - window.used))
             response.headers["RateLimit-Reset"] = str(_seconds(window))
         if response.status_code == InvalidCredentials.status and (token := _token()) is not None:
-            self._proven.discard(token)  # whoever keeps showing it is a stranger from now on
+            self._proven.drop(token_hash(token))  # whoever keeps showing it is a stranger from now on
         return response
 
 
