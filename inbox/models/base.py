@@ -1,7 +1,7 @@
 """Types, naming and what every table is made of.
 
 Times are aware UTC in whole milliseconds. Text columns never hold U+0000 or lone surrogates
-(`webhooks.parsing.clean`): PostgreSQL refuses both."""
+(`db.clean`): PostgreSQL refuses both."""
 
 from __future__ import annotations
 

@@ -16,6 +16,11 @@ class StatusError:
     title: str | None
     detail: str | None
 
+    def stored(self) -> tuple[str | None, str | None, str | None]:
+        """Code, title and detail, no longer than a row holds of each and a person reads."""
+        code = None if self.code is None else str(self.code)[:64]
+        return code, self.title and self.title[:500], self.detail and self.detail[:2000]
+
 
 #: Of a message whose number was removed before it was sent.
 ACCOUNT_DELETED = StatusError("account_deleted", "The business number was removed before this was sent.", None)
@@ -34,9 +39,8 @@ def apply_status(message: Message, status: str, at: datetime, error: StatusError
         setattr(message, column, at if known is None else min(known, at))
     if status == "failed" and (message.failed_at is None or at < message.failed_at):
         message.failed_at = at
-        message.error_code = str(error.code) if error and error.code is not None else None
-        message.error_title = error.title if error else None
-        message.error_detail = error.detail if error else None
+        words = error.stored() if error else (None, None, None)
+        message.error_code, message.error_title, message.error_detail = words
     message.status = _displayed(message)
 
 

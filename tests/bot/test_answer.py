@@ -104,6 +104,17 @@ def test_a_customer_is_answered_from_the_profile(live: Runtime, sandbox: Sandbox
     assert "Quels sont vos horaires ?" in body["contents"][-1]["parts"][0]["text"]
 
 
+@pytest.mark.parametrize("strange", ["Open\x00 at nine.", "Open\ud83d at nine."], ids=["zero", "half an emoji"])
+def test_an_answer_that_no_database_can_store_is_stored_without_what_it_cannot(
+    live: Runtime, sandbox: Sandbox, strange: str
+) -> None:
+    customer_writes(live, "When do you open?")
+    sandbox.gemini_responder = lambda _request: strange
+    think(live)
+    assert bot_messages(live) == ["Open\N{REPLACEMENT CHARACTER} at nine."]
+    assert answer_jobs(live) == []
+
+
 def test_the_customer_sees_that_somebody_is_typing(live: Runtime) -> None:
     customer_writes(live, "Bonjour")
     think(live)

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from inbox.webhooks.parsing.clean import clean_json, clean_text
+from inbox.db.clean import clean_json, clean_text
 from inbox.webhooks.parsing.parse import parse_event
 from inbox.webhooks.parsing.records import MessageItem, Unusable
 from tests.builders import SAMPLES, T0, text_message, webhook

@@ -8,7 +8,6 @@ off after the request was read"), so the connection notes how far it got.
 
 from __future__ import annotations
 
-import json
 import logging
 import math
 import time
@@ -22,6 +21,7 @@ from typing import Any
 import requests
 from urllib3.exceptions import HTTPError
 
+from inbox.db.clean import JSON, load
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUnavailable, UpstreamUntrusted
 from inbox.gateways.http import sessions
 from inbox.gateways.http.sockets import call
@@ -33,11 +33,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A complete HTTP answer. `data` is the parsed JSON, or None when the body is not JSON."""
+    """A complete HTTP answer. `data` is the parsed JSON, which can be stored; None when the body is not JSON."""
 
     status: int
     headers: Mapping[str, str]
-    data: Any
+    data: JSON
 
 
 def exchange(upstream: Upstream, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Answer:
@@ -105,9 +105,9 @@ def _read(response: requests.Response, max_bytes: int) -> bytes | None:
     return bytes(raw)
 
 
-def _parsed(raw: bytes) -> Any:
+def _parsed(raw: bytes) -> JSON:
     try:
-        return json.loads(raw)
+        return load(raw)
     except (ValueError, RecursionError):
         return None
 

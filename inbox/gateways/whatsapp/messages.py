@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
 
+from inbox.db.clean import short_id
 from inbox.errors import (
     UpstreamError,
     UpstreamMisconfigured,
@@ -103,7 +104,7 @@ def _message_id(answer: http.Answer) -> str:
         wa_message_id = None
     if not isinstance(wa_message_id, str) or not wa_message_id:
         raise UpstreamOutcomeUnknown(UPSTREAM, "the answer has no message id", http_status=answer.status)
-    return wa_message_id
+    return short_id(wa_message_id)
 
 
 def refusal(answer: http.Answer) -> UpstreamError:

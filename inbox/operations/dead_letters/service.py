@@ -11,12 +11,12 @@ from sqlalchemy import func, select
 from inbox.auth import audit
 from inbox.auth.access import Permission, Principal
 from inbox.db import Database
+from inbox.db.clean import load
 from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DeadLetterNotFound, PermissionDenied
 from inbox.models import DeadLetter
 from inbox.operations.dead_letters.schemas import DeadLetterContent, DeadLetterQuery, DeadLetterRow, Replayed
-from inbox.webhooks.parsing.clean import load
 from inbox.webhooks.replay import dead_again, event_id, replay
 
 # A letter may have megabytes: lists do not read what it holds.

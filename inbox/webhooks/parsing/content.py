@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from inbox.webhooks.parsing.clean import JSON, clean_json
+from inbox.db.clean import JSON, clean_json
 from inbox.webhooks.parsing.records import Content
 
 MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})

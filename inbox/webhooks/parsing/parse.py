@@ -13,9 +13,9 @@ from typing import Any
 
 from inbox.clock import to_milliseconds
 from inbox.contacts.identity import Identity
+from inbox.db.clean import JSON, MAX_ID, TooDeep, load, short_id
 from inbox.models import Author, Direction, MessageStatus
 from inbox.outbox.status import StatusError
-from inbox.webhooks.parsing.clean import JSON, TooDeep, load
 from inbox.webhooks.parsing.content import as_dict, as_text, content_of
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
@@ -28,7 +28,6 @@ from inbox.webhooks.parsing.records import (
     Unusable,
 )
 
-MAX_WA_ID = 512
 _MAX_AHEAD = timedelta(minutes=10)
 _WHATSAPP_BEGAN = datetime(2009, 1, 1, tzinfo=UTC)
 
@@ -279,7 +278,7 @@ class _Parser:
         yield StatusItem(
             source=source,
             phone_number_id=_phone_number_id(source),
-            wa_message_id=_wa_id(status.get("id")),
+            wa_message_id=short_id(_given_id(status.get("id"))),
             status="read" if kind == "played" else kind,  # whoever played a voice message has seen it
             timestamp=self._time(status.get("timestamp")),
             callback=as_text(status.get("biz_opaque_callback_data")),
@@ -388,11 +387,16 @@ def _phone_number_id(source: Source) -> str:
 
 
 def _wa_id(value: JSON) -> str:
+    wa_id = _given_id(value)
+    if len(wa_id) > MAX_ID:
+        raise _Unreadable("message_id_too_long", f"the message id has {len(wa_id)} characters")
+    return wa_id
+
+
+def _given_id(value: JSON) -> str:
     wa_id = as_text(value)
     if wa_id is None:
         raise _Unreadable("no_message_id", "the item has no message id")
-    if len(wa_id) > MAX_WA_ID:
-        raise _Unreadable("message_id_too_long", f"the message id has {len(wa_id)} characters")
     return wa_id
 
 
@@ -404,7 +408,7 @@ def _somebody(person: Identity) -> Identity:
 
 def _quoted(message: dict[str, Any]) -> str | None:
     quoted = as_text(as_dict(message.get("context")).get("id"))
-    return quoted if quoted and len(quoted) <= MAX_WA_ID else None
+    return quoted if quoted and len(quoted) <= MAX_ID else None
 
 
 def _digits(value: JSON) -> str | None:

@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Any, Literal
 
 from inbox.contacts.identity import Identity
+from inbox.db.clean import JSON
 from inbox.models import Author, Direction
 from inbox.outbox.status import StatusError
-from inbox.webhooks.parsing.clean import JSON
 
 
 @dataclass(frozen=True, slots=True)

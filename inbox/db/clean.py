@@ -1,13 +1,16 @@
-"""Values that both databases can store, out of any JSON a stranger may send."""
+"""Values that both databases can store, out of any JSON that somebody else wrote: webhooks and upstreams' answers."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import re
 from typing import Any
 
 JSON = Any  # what json.loads gives: dict, list, str, int, float, bool or None
+
+MAX_ID = 512  # characters of an id that WhatsApp gave; those we know have about 60
 
 _REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _MAX_DEPTH = 100
@@ -48,6 +51,17 @@ def clean_text(value: str) -> str:
     except UnicodeEncodeError:
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
+
+
+def short_id(given: str) -> str:
+    """`given`, or for one of more than MAX_ID characters its beginning and its hash: as unique, always the same.
+
+    So a send whose id does not fit is still recognised by its statuses, whose ids are shortened in the same way.
+    """
+    if len(given) <= MAX_ID:
+        return given
+    digest = hashlib.sha256(given.encode()).hexdigest()
+    return f"{given[: MAX_ID - len(digest)]}{digest}"
 
 
 def clean_json(value: JSON, depth: int = 0) -> JSON:
