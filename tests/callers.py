@@ -56,13 +56,13 @@ HANDSHAKE = "hub.mode=subscribe&hub.challenge=7&hub.verify_token=verify-me"
 WEBHOOK = webhook(messages=[text_message(wa_id="wamid.matrix")])
 
 CASES: dict[str, Case] = {
-    "webhooks.verify": Case(
+    "webhooks.verify_webhook": Case(
         "GET /webhook/whatsapp?hub.mode=subscribe&hub.challenge=7&hub.verify_token=verify-me", OPEN
     ),
-    "webhooks.receive": Case("POST /webhook/whatsapp", OPEN, headers=signed(WEBHOOK, APP_SECRET), data=WEBHOOK),
-    "health.health": Case("GET /health", OPEN),
-    "health.live": Case("GET /health/live", OPEN),
-    "health.ready": Case("GET /health/ready", OPEN),
+    "webhooks.receive_webhook": Case("POST /webhook/whatsapp", OPEN, headers=signed(WEBHOOK, APP_SECRET), data=WEBHOOK),
+    "health.get_health": Case("GET /health", OPEN),
+    "health.get_liveness": Case("GET /health/live", OPEN),
+    "health.get_readiness": Case("GET /health/ready", OPEN),
     "docs.get_openapi": Case("GET /openapi.json", OPEN),
     "docs.get_docs": Case("GET /docs", OPEN),
     "auth.login": Case("POST /auth/login", OPEN, {"email": "admin@example.com", "password": PASSWORD}),
@@ -80,8 +80,8 @@ CASES: dict[str, Case] = {
         "POST /messages/send", (401, 403, 403, 202, 202), {"conversation_id": "{conversation}", "content": "Hello"}
     ),
     "conversations.resend_message": Case("POST /messages/{failed}/resend", (401, 403, 403, 202, 409)),  # once
-    "conversations.get_media": Case("GET /messages/media/{failed}", (401, 404, 404, 404, 404)),
-    "conversations.list_contacts": Case("GET /contacts?account_id={account}", OF_ACCOUNT),
+    "media.get_media": Case("GET /messages/media/{failed}", (401, 404, 404, 404, 404)),
+    "contacts.list_contacts": Case("GET /contacts?account_id={account}", OF_ACCOUNT),
     "bot.get_profile": Case("GET /bot/profile/{account}", ADMIN),
     "bot.put_profile": Case("PUT /bot/profile/{account}", ADMIN, {"business_name": "Bakery"}),
     "bot.preview_answer": Case("POST /bot/preview/{account}", (401, 403, 403, 403, 503), {"message": "Hello"}),

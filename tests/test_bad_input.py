@@ -176,7 +176,7 @@ QUERIES = {
 LISTS = [
     "conversations.list_conversations",
     "conversations.list_messages",
-    "conversations.list_contacts",
+    "contacts.list_contacts",
     "accounts.list_accounts",
     "admin.list_incidents",
     "admin.audit_log.list_audit_log",
@@ -209,7 +209,7 @@ def test_a_bad_query_is_refused_by_its_name(world: World, endpoint: str) -> None
         ("conversations.list_conversations", "assigned_to", ("me", "")),
         ("conversations.list_conversations", "q", ("x" * 201, "%00")),
         ("conversations.list_messages", "before", ("x", "2026-11-20T09:00:00", "-1")),
-        ("conversations.list_contacts", "q", ("x" * 201, "%00")),
+        ("contacts.list_contacts", "q", ("x" * 201, "%00")),
         ("admin.list_incidents", "upstream", ("nobody", "")),
         ("admin.users.list_users", "status", ("gone",)),
     ],

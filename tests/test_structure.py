@@ -43,7 +43,7 @@ def imports(tree: ast.Module, *, types: bool = False) -> set[str]:
 
 def test_flask_is_imported_at_the_edge_only() -> None:
     for path, tree in modules():
-        if any(name.split(".")[0] in ("flask", "flask_caching", "spectree") for name in imports(tree)):
+        if any(name.split(".")[0] in ("flask", "flask_caching") for name in imports(tree)):
             inside = path.relative_to(ROOT)
             assert path.name in ("routes.py", "admin_routes.py") or inside.parts[0] == "web" or str(inside) in EDGE, (
                 path

@@ -6,21 +6,20 @@ from datetime import timedelta
 from uuid import UUID
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.accounts import adding, changes, removal, service
 from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, AccountPatch, AccountQuery, AccountRow
 from inbox.auth.access import Permission
 from inbox.db.wake import Work
 from inbox.errors import AccountBeingRemoved, AccountExists
-from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, runtime, spec
+from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
 bp = Blueprint("accounts", __name__)
 
 
 @bp.get("/accounts")
 @requires(Permission.ACCOUNTS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[AccountRow]), tags=["accounts"])
+@contract("accounts", {200: list[AccountRow]})
 def list_accounts(query: AccountQuery) -> Response:
     """The business numbers the caller may see, oldest first."""
     return answer_page(AccountRow, service.list_accounts(runtime().db, access(), query))
@@ -28,7 +27,7 @@ def list_accounts(query: AccountQuery) -> Response:
 
 @bp.get("/accounts/<uuid:account_id>")
 @requires(Permission.ACCOUNTS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
+@contract("accounts", {200: AccountRow})
 def get_account(account_id: UUID) -> Response:
     """One business number."""
     return answer(service.get_account(runtime().db, access(), account_id))
@@ -36,8 +35,7 @@ def get_account(account_id: UUID) -> Response:
 
 @bp.post("/accounts")
 @requires(Permission.ACCOUNTS_MANAGE, everywhere=True)
-@raises(AccountExists, AccountBeingRemoved)
-@spec.validate(resp=Answers(HTTP_200=AccountMade, HTTP_201=AccountMade), tags=["accounts"])
+@contract("accounts", {200: AccountMade, 201: AccountMade}, raises=[AccountExists, AccountBeingRemoved])
 def create_account(json: AccountBody) -> Response:
     """Add a business number. The same call once more changes nothing (200); other values are refused (409).
 
@@ -52,7 +50,7 @@ def create_account(json: AccountBody) -> Response:
 
 @bp.patch("/accounts/<uuid:account_id>")
 @requires(Permission.ACCOUNTS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=AccountRow), tags=["accounts"])
+@contract("accounts", {200: AccountRow})
 def update_account(account_id: UUID, json: AccountPatch) -> Response:
     """Change some fields; null takes a value out. A new access_token resumes a number that lacked a good one."""
     row = changes.update(runtime().db, runtime().cipher, access(), account_id, json)
@@ -62,7 +60,7 @@ def update_account(account_id: UUID, json: AccountPatch) -> Response:
 
 @bp.delete("/accounts/<uuid:account_id>")
 @requires(Permission.ACCOUNTS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=AccountGone), tags=["accounts"])
+@contract("accounts", {200: AccountGone})
 def delete_account(account_id: UUID) -> Response:
     """Put a business number out of use at once. It can be brought back for a time, by adding it again."""
     until = removal.delete(runtime().db, access(), account_id, _retention())

@@ -5,19 +5,18 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.bot import preview, profiles
 from inbox.bot.schemas import Preview, PreviewBody, ProfileContent, ProfileRow
-from inbox.web import access, answer, raises, requires, runtime, spec
+from inbox.web import access, answer, contract, requires, runtime
 
 bp = Blueprint("bot", __name__)
 
 
 @bp.get("/bot/profile/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
+@contract("bot", {200: ProfileRow})
 def get_profile(account_id: UUID) -> Response:
     """The profile of an account; empty fields when none was stored yet."""
     return answer(profiles.get_profile(runtime().db, access(), account_id))
@@ -25,7 +24,7 @@ def get_profile(account_id: UUID) -> Response:
 
 @bp.put("/bot/profile/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@spec.validate(resp=Answers(HTTP_200=ProfileRow), tags=["bot"])
+@contract("bot", {200: ProfileRow})
 def put_profile(account_id: UUID, json: ProfileContent) -> Response:
     """Replace the profile. The next answer uses it, in every process."""
     return answer(profiles.put_profile(runtime().db, access(), account_id, json))
@@ -33,8 +32,7 @@ def put_profile(account_id: UUID, json: ProfileContent) -> Response:
 
 @bp.post("/bot/preview/<uuid:account_id>")
 @requires(Permission.SETTINGS_MANAGE)
-@raises(preview.BotRefused, preview.BotUnavailable)
-@spec.validate(resp=Answers(HTTP_200=Preview), tags=["bot"])
+@contract("bot", {200: Preview}, raises=[preview.BotRefused, preview.BotUnavailable])
 def preview_answer(account_id: UUID, json: PreviewBody) -> Response:
     """What the bot would answer a customer who writes `message`. Nothing is sent."""
     held = runtime()

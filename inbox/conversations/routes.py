@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.conversations import lists, service
@@ -27,23 +26,14 @@ from inbox.conversations.schemas import (
 )
 from inbox.db.wake import Work
 from inbox.errors import IdempotencyConflict, NotResendable, ReplyWindowClosed
-from inbox.web import (
-    access,
-    answer,
-    answer_page,
-    idempotency_key,
-    raises,
-    requires,
-    runtime,
-    spec,
-)
+from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
 bp = Blueprint("conversations", __name__)
 
 
 @bp.get("/conversations")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[ConversationRow]), tags=["conversations"])
+@contract("conversations", {200: list[ConversationRow]})
 def list_conversations(query: ConversationQuery) -> Response:
     """Conversations of an account, newest first.
 
@@ -54,7 +44,7 @@ def list_conversations(query: ConversationQuery) -> Response:
 
 @bp.get("/conversations/counts")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=ConversationCounts), tags=["conversations"])
+@contract("conversations", {200: ConversationCounts})
 def count_conversations(query: CountsQuery) -> Response:
     """How many conversations of an account wait, for the badges: each number up to 1000, which means 1000 or more."""
     return answer(lists.count_conversations(runtime().db, access(), query.account_id))
@@ -62,7 +52,7 @@ def count_conversations(query: CountsQuery) -> Response:
 
 @bp.get("/conversations/<uuid:conversation_id>")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=ConversationRow), tags=["conversations"])
+@contract("conversations", {200: ConversationRow})
 def get_conversation(conversation_id: UUID) -> Response:
     """One conversation."""
     return answer(service.get_conversation(runtime().db, access(), conversation_id))
@@ -70,7 +60,7 @@ def get_conversation(conversation_id: UUID) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/read")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=ReadDone), tags=["conversations"])
+@contract("conversations", {200: ReadDone})
 def read_conversation(conversation_id: UUID) -> Response:
     """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
     row = service.mark_read(runtime().db, access(), conversation_id)
@@ -80,7 +70,7 @@ def read_conversation(conversation_id: UUID) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/favorite")
 @requires(Permission.CONVERSATIONS_VIEW)
-@spec.validate(resp=Answers(HTTP_200=FavoriteDone), tags=["conversations"])
+@contract("conversations", {200: FavoriteDone})
 def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
     """Mark as favourite, or not."""
     row = service.set_favorite(runtime().db, access(), conversation_id, favorite=json.favorite)
@@ -89,7 +79,7 @@ def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/bot")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
+@contract("conversations", {200: ConversationDone})
 def set_bot(conversation_id: UUID, json: BotBody) -> Response:
     """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
     row = service.set_bot(runtime().db, access(), conversation_id, enabled=json.enabled)
@@ -98,7 +88,7 @@ def set_bot(conversation_id: UUID, json: BotBody) -> Response:
 
 @bp.post("/conversations/<uuid:conversation_id>/assign")
 @requires(Permission.MESSAGES_SEND)
-@spec.validate(resp=Answers(HTTP_200=ConversationDone), tags=["conversations"])
+@contract("conversations", {200: ConversationDone})
 def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
     """Take a conversation or put it down; giving it to others, or taking it from them, needs accounts.assign."""
     row = service.assign(runtime().db, access(), conversation_id, json.user_id)
@@ -107,7 +97,7 @@ def assign_conversation(conversation_id: UUID, json: AssignBody) -> Response:
 
 @bp.get("/messages/<uuid:conversation_id>")
 @requires(Permission.MESSAGES_VIEW)
-@spec.validate(resp=Answers(HTTP_200=list[MessageRow]), tags=["messages"])
+@contract("messages", {200: list[MessageRow]})
 def list_messages(conversation_id: UUID, query: MessageQuery) -> Response:
     """The newest page of a thread, oldest message first; the next page is older."""
     return answer_page(MessageRow, lists.list_messages(runtime().db, access(), conversation_id, query))
@@ -115,8 +105,7 @@ def list_messages(conversation_id: UUID, query: MessageQuery) -> Response:
 
 @bp.post("/messages/send")
 @requires(Permission.MESSAGES_SEND)
-@raises(ReplyWindowClosed, IdempotencyConflict)
-@spec.validate(resp=Answers(HTTP_202=Queued), tags=["messages"])
+@contract("messages", {202: Queued}, raises=[ReplyWindowClosed, IdempotencyConflict])
 def send_message(json: SendBody) -> Response:
     """Queue a text to the customer. The same Idempotency-Key (or client_key) gives the same message."""
     draft = service.Draft(json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to)
@@ -127,8 +116,7 @@ def send_message(json: SendBody) -> Response:
 
 @bp.post("/messages/<uuid:message_id>/resend")
 @requires(Permission.MESSAGES_SEND)
-@raises(ReplyWindowClosed, NotResendable)
-@spec.validate(resp=Answers(HTTP_202=Queued), tags=["messages"])
+@contract("messages", {202: Queued}, raises=[ReplyWindowClosed, NotResendable])
 def resend_message(message_id: UUID) -> Response:
     """Send a failed or unconfirmed message again. An unconfirmed one may reach the customer twice."""
     row = service.resend(runtime().db, access(), message_id, bot_stays_out=runtime().bot_stays_out)

@@ -5,25 +5,27 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, Response, request
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.errors import MediaNotFound
 from inbox.media import service
 from inbox.media.files import answer_file
-from inbox.web import access, described, raises, requires, runtime, spec
+from inbox.web import access, contract, requires, runtime
 
 bp = Blueprint("media", __name__)
 
 
 @bp.get("/messages/media/<uuid:message_id>")
 @requires(Permission.MESSAGES_VIEW)
-@raises(MediaNotFound, service.MediaRefused, service.RangeNotSatisfiable, service.MediaUnavailable)
-@described(
-    parameters=[{"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "bytes=0-1023"}],
-    responses={"200": {"content": {"*/*": {}}}, "206": {"content": {"*/*": {}}}},
+@contract(
+    "messages",
+    {200: None, 206: None, 304: None},
+    raises=[MediaNotFound, service.MediaRefused, service.RangeNotSatisfiable, service.MediaUnavailable],
+    described={
+        "parameters": [{"name": "Range", "in": "header", "schema": {"type": "string"}, "description": "bytes=0-1023"}],
+        "responses": {"200": {"content": {"*/*": {}}}, "206": {"content": {"*/*": {}}}},
+    },
 )
-@spec.validate(resp=Answers("HTTP_200", "HTTP_206", "HTTP_304"), tags=["messages"])
 def get_media(message_id: UUID) -> Response:
     """The file of a message, straight from WhatsApp. What could run as a page is for saving only."""
     asked = service.Asked(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.db.paging import Page
@@ -15,7 +14,7 @@ from inbox.operations.dead_letters.routes import bp as dead_letters
 from inbox.operations.incidents import IncidentRow
 from inbox.users.keys.routes import bp as keys
 from inbox.users.routes import bp as users
-from inbox.web import access, answer, answer_page, raises, requires, runtime, spec
+from inbox.web import access, answer, answer_page, contract, requires, runtime
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 for part in (users, keys, audit_log, dead_letters):
@@ -24,7 +23,7 @@ for part in (users, keys, audit_log, dead_letters):
 
 @bp.get("/circuit-breakers")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[CircuitRow]), tags=["admin"])
+@contract("admin", {200: list[CircuitRow]})
 def list_circuit_breakers() -> Response:
     """Every circuit breaker, with its state in each live process."""
     return answer_page(CircuitRow, Page(service.circuit_breakers(runtime().reporter)))
@@ -32,8 +31,7 @@ def list_circuit_breakers() -> Response:
 
 @bp.post("/circuit-breakers/<name>/reset")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@raises(CircuitBreakerNotFound)
-@spec.validate(resp=Answers(HTTP_200=CircuitDone), tags=["admin"])
+@contract("admin", {200: CircuitDone}, raises=[CircuitBreakerNotFound])
 def reset_circuit_breaker(name: str) -> Response:
     """Close a circuit: in this process at once, in the others within 5 s."""
     service.reset_circuit_breaker(runtime().reporter, access().principal, name)
@@ -42,7 +40,7 @@ def reset_circuit_breaker(name: str) -> Response:
 
 @bp.get("/cache/stats")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=CacheRow), tags=["admin"])
+@contract("admin", {200: CacheRow})
 def cache_stats() -> Response:
     """How the cache of bot profiles does, in all processes together and in each."""
     return answer(service.cache_stats(runtime().reporter))
@@ -50,7 +48,7 @@ def cache_stats() -> Response:
 
 @bp.post("/cache/clear")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=CacheDone), tags=["admin"])
+@contract("admin", {200: CacheDone})
 def clear_cache() -> Response:
     """Forget every cached profile: in this process at once, in the others within 5 s."""
     return answer(CacheDone(complete=service.clear_cache(runtime().reporter, access().principal)))
@@ -58,7 +56,7 @@ def clear_cache() -> Response:
 
 @bp.get("/incidents")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[IncidentRow]), tags=["admin"])
+@contract("admin", {200: list[IncidentRow]})
 def list_incidents(query: IncidentQuery) -> Response:
     """Which upstream was ill, from when to when, and what it affected; newest first."""
     return answer_page(IncidentRow, service.list_incidents(runtime().db, query))

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from typing import Any
 
 from flask import Blueprint, Response, jsonify
-from spectree import Response as Answers
 
 from inbox.clock import rfc3339
 from inbox.config import DatabaseLimits, Policy
@@ -18,7 +17,7 @@ from inbox.operations.processes import Circuit
 from inbox.operations.schemas import Alive, HealthRow, NotReady, Ready
 from inbox.resilience import UPSTREAMS
 from inbox.version import VERSION
-from inbox.web import public, runtime, spec
+from inbox.web import contract, public, runtime
 
 bp = Blueprint("health", __name__)
 
@@ -27,16 +26,16 @@ _WHY = "platforms and people must see the state without credentials; it names st
 
 @bp.get("/health/live")
 @public(_WHY)
-@spec.validate(resp=Answers(HTTP_200=Alive), tags=["health"], operation_id="get_liveness")
-def live() -> Response:
+@contract("health", {200: Alive})
+def get_liveness() -> Response:
     """The process is there. Touches nothing."""
     return jsonify(status="alive")
 
 
 @bp.get("/health/ready")
 @public(_WHY)
-@spec.validate(resp=Answers(HTTP_200=Ready, HTTP_503=NotReady), tags=["health"], operation_id="get_readiness")
-def ready() -> tuple[Response, int] | Response:
+@contract("health", {200: Ready, 503: NotReady})
+def get_readiness() -> tuple[Response, int] | Response:
     """200 when the database is there and migrated, else 503: send no traffic here."""
     try:
         migrated = runtime().migrated()
@@ -49,8 +48,8 @@ def ready() -> tuple[Response, int] | Response:
 
 @bp.get("/health")
 @public(_WHY)
-@spec.validate(resp=Answers(HTTP_200=HealthRow, HTTP_503=HealthRow), tags=["health"], operation_id="get_health")
-def health() -> tuple[Response, int]:
+@contract("health", {200: HealthRow, 503: HealthRow})
+def get_health() -> tuple[Response, int]:
     """The state of everything we depend on; 503 only while the database is away."""
     held = runtime()
     snapshot = held.health.snapshot()

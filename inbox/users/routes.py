@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.db.paging import Page
@@ -22,14 +21,14 @@ from inbox.users.schemas import (
     UserQuery,
     UserRow,
 )
-from inbox.web import access, answer, answer_page, idempotency_key, raises, requires, runtime, spec
+from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
 bp = Blueprint("users", __name__)
 
 
 @bp.get("/users")
 @requires(Permission.USERS_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[UserRow]), tags=["users"])
+@contract("users", {200: list[UserRow]})
 def list_users(query: UserQuery) -> Response:
     """Users, newest first."""
     return answer_page(UserRow, service.list_users(runtime().db, query))
@@ -37,8 +36,7 @@ def list_users(query: UserQuery) -> Response:
 
 @bp.post("/users")
 @requires(Permission.USERS_MANAGE, everywhere=True)
-@raises(UserExists)
-@spec.validate(resp=Answers(HTTP_200=UserRow, HTTP_201=UserRow), tags=["users"])
+@contract("users", {200: UserRow, 201: UserRow}, raises=[UserExists])
 def invite_user(json: InviteBody) -> Response:
     """Invite somebody: they come in at their first sign-in with this address. The same again is answered 200.
 
@@ -53,7 +51,7 @@ def invite_user(json: InviteBody) -> Response:
 
 @bp.get("/users/<uuid:user_id>")
 @requires(Permission.USERS_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
+@contract("users", {200: UserRow})
 def get_user(user_id: UUID) -> Response:
     """One user."""
     return answer(service.get_user(runtime().db, user_id))
@@ -61,7 +59,7 @@ def get_user(user_id: UUID) -> Response:
 
 @bp.patch("/users/<uuid:user_id>")
 @requires(Permission.USERS_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
+@contract("users", {200: UserRow})
 def rename_user(user_id: UUID, json: NameBody) -> Response:
     """Name a user anew."""
     row = service.rename(runtime().db, access().principal, user_id, json.name)
@@ -71,8 +69,7 @@ def rename_user(user_id: UUID, json: NameBody) -> Response:
 
 @bp.post("/users/<uuid:user_id>/status")
 @requires(Permission.USERS_MANAGE, everywhere=True)
-@raises(LastAdmin)
-@spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
+@contract("users", {200: UserRow}, raises=[LastAdmin])
 def set_user_status(user_id: UUID, json: StatusBody) -> Response:
     """Switch a user off, at once and everywhere, or on again. The last administrator stays."""
     row = service.set_status(runtime().db, access().principal, user_id, json.status)
@@ -82,8 +79,7 @@ def set_user_status(user_id: UUID, json: StatusBody) -> Response:
 
 @bp.put("/users/<uuid:user_id>/roles")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@raises(LastAdmin)
-@spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
+@contract("users", {200: UserRow}, raises=[LastAdmin])
 def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
     """Replace the roles of a user. Nobody gives a permission that they do not hold everywhere themselves."""
     row = grants.set_roles(runtime().db, access().principal, user_id, [each.grant for each in json.roles])
@@ -93,8 +89,7 @@ def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
 
 @bp.put("/users/<uuid:user_id>/overrides")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@raises(LastAdmin)
-@spec.validate(resp=Answers(HTTP_200=UserRow), tags=["users"])
+@contract("users", {200: UserRow}, raises=[LastAdmin])
 def set_user_overrides(user_id: UUID, json: OverridesBody) -> Response:
     """Replace the single permissions that a user has beside their roles, or lacks in spite of them."""
     said = [each.override for each in json.overrides]
@@ -105,7 +100,7 @@ def set_user_overrides(user_id: UUID, json: OverridesBody) -> Response:
 
 @bp.get("/permissions")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[PermissionInfo]), tags=["users"])
+@contract("users", {200: list[PermissionInfo]})
 def list_permissions() -> Response:
     """Every permission there is."""
     return answer_page(PermissionInfo, Page(catalogue.permissions()))
@@ -113,7 +108,7 @@ def list_permissions() -> Response:
 
 @bp.get("/roles")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[RoleInfo]), tags=["users"])
+@contract("users", {200: list[RoleInfo]})
 def list_roles() -> Response:
     """Every role there is, with its permissions."""
     return answer_page(RoleInfo, Page(catalogue.roles()))

@@ -1,11 +1,11 @@
 """What all JSON routes share.
 
-A route is a few lines: `@bp.get(…)`, `@requires(permission)` or `@public(why)`, `@spec.validate(…)`, one service
-call. Errors map themselves (`problems`).
+A route is a few lines: `@bp.get(…)`, `@requires(permission)` or `@public(why)`, `@contract(tag, responses)`, one
+service call. Errors map themselves (`problems`).
 """
 
 from inbox.web.callers import access, member, principal, public, requires
-from inbox.web.contract import described, raises, spec
+from inbox.web.contract import contract
 from inbox.web.requests import idempotency_key
 from inbox.web.responses import answer, answer_page
 from inbox.web.wiring import runtime
@@ -14,13 +14,11 @@ __all__ = [
     "access",
     "answer",
     "answer_page",
-    "described",
+    "contract",
     "idempotency_key",
     "member",
     "principal",
     "public",
-    "raises",
     "requires",
     "runtime",
-    "spec",
 ]

@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, wraps
+from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
-from flask import Response, current_app
-from spectree import SpecTree
-from spectree.plugins.base import Context
-from spectree.plugins.flask_plugin import FlaskPlugin
+from flask import Response, current_app, request
+from pydantic import BaseModel, RootModel, create_model
 
 from inbox.errors import DomainError
-from inbox.schemas import Query, ValidationProblem
+from inbox.schemas import Query
 from inbox.web.requests import checked_body, checked_query, read_json
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+Model = type[BaseModel]
 
 
-class _Plugin(FlaskPlugin):
-    """Spectree with our reading of requests; answers are checked against their models in tests only."""
+@dataclass(frozen=True)
+class Contract:
+    """One route's. `query` and `body` are the view's parameters `query` and `json`."""
 
-    def request_validation(self, request: Any, query: Any, json: Any, *_unused: Any) -> None:
-        request.context = Context(
-            checked_query(query or Query) if query or not _is_public(request.endpoint) else None,
-            checked_body(json, read_json()) if json else None,
-            None,
-            None,
-            None,
-        )
+    tag: str
+    responses: Mapping[int, Model | None]  #: without errors; None: not JSON, or nothing
+    raises: Sequence[type[DomainError]]  #: of its own, besides those that follow from its decorators
+    described: Mapping[str, Any]  #: of the OpenAPI operation, what nothing else tells: raw bodies, other media types
+    query: Model | None
+    body: Model | None
 
-    def validate_response(self, resp: Any, resp_model: Any, skip_validation: bool, force_resp_serialize: bool) -> Any:
-        if isinstance(resp, Response) and resp.direct_passthrough:
-            return resp, None  # a file on its way: looking at it would mean to hold all of it
-        skip = skip_validation or not current_app.testing
-        response, error = super().validate_response(resp, resp_model, skip, force_resp_serialize)
-        if error is not None:
-            raise error  # an answer that breaks its own contract is a bug: fail the test
-        return response, error
+    def read_request(self) -> dict[str, BaseModel]:
+        """The view's arguments. Raises what `requests` raises."""
+        found = {}
+        if self.query is not None:
+            found["query"] = checked_query(self.query)
+        elif not _is_public():
+            checked_query(Query)
+        if self.body is not None:
+            found["json"] = checked_body(self.body, read_json())
+        return found
+
+    def check_response(self, response: Response) -> None:
+        """Raises pydantic's ValidationError for a body that breaks the contract."""
+        model = self.responses.get(response.status_code)
+        if model is not None and not response.direct_passthrough:
+            model.model_validate_json(response.get_data())
 
 
-def _is_public(endpoint: str) -> bool:
+def contract(
+    tag: str,
+    responses: Mapping[int, Any],
+    *,
+    raises: Sequence[type[DomainError]] = (),
+    described: Mapping[str, Any] | None = None,
+) -> Callable[[_View], _View]:
+    """The route takes what its parameters `query` and `json` are annotated with, and answers `responses`.
+
+    Those are models, or lists of them, by status. They are checked in tests only: a client is better served by an
+    answer that is a little wrong than by none.
+    """
+
+    def decorate(view: _View) -> _View:
+        hints = get_type_hints(view)
+        models = {status: _model(each) for status, each in responses.items()}
+        agreed = Contract(tag, models, raises, described or {}, hints.get("query"), hints.get("json"))
+
+        @wraps(view)
+        def checked(**arguments: Any) -> Response:
+            response = current_app.make_response(view(**arguments, **agreed.read_request()))
+            if current_app.testing:
+                agreed.check_response(response)
+            return response
+
+        checked.contract = agreed  # type: ignore[attr-defined]
+        return cast("_View", checked)
+
+    return decorate
+
+
+def _is_public() -> bool:
     """Public routes overlook parameters they do not know: probes, scrapers and Meta may add their own."""
-    return str(getattr(current_app.view_functions[endpoint], "decision", "")).startswith("public")
+    return str(getattr(current_app.view_functions[str(request.endpoint)], "decision", "")).startswith("public")
 
 
-spec = SpecTree(
-    "flask",
-    backend=_Plugin,
-    annotations=True,
-    mode="strict",
-    validation_error_status=400,
-    validation_error_model=ValidationProblem,
-)
+def _model(answered: Any) -> Model | None:
+    return _list_of(*answered.__args__) if get_origin(answered) is list else answered
 
 
-def raises(*errors: type[DomainError]) -> Callable[[_View], _View]:
-    """The route answers these errors of its own, beside those that follow from its other decorators."""
-
-    def decorate(view: _View) -> _View:
-        view.raised = errors  # type: ignore[attr-defined]
-        return view
-
-    return decorate
-
-
-def described(**parts: Any) -> Callable[[_View], _View]:
-    """Parts of the route's OpenAPI operation that no decorator can tell: media types that are not JSON, raw bodies."""
-
-    def decorate(view: _View) -> _View:
-        view.described = parts  # type: ignore[attr-defined]
-        return view
-
-    return decorate
+@cache  # one model for each, or the document would have to tell them apart
+def _list_of(row: Model) -> Model:
+    return create_model(f"{row.__name__}List", __base__=RootModel[list[row]])  # type: ignore[valid-type]

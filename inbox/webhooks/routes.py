@@ -10,7 +10,6 @@ import re
 from typing import Any, Literal
 
 from flask import Blueprint, Response, request
-from spectree import Response as Answers
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.accounts.service import verify_token_matches
@@ -19,7 +18,7 @@ from inbox.config import Config
 from inbox.db.wake import Work
 from inbox.errors import DatabaseUnavailable, InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
 from inbox.schemas import Row
-from inbox.web import described, public, raises, runtime, spec
+from inbox.web import contract, public, runtime
 from inbox.webhooks.journal.journal import store_event
 
 log = logging.getLogger(__name__)
@@ -50,10 +49,16 @@ _EVENT = {"object": "whatsapp_business_account", "entry": []}
 
 @bp.get("/webhook/whatsapp")
 @public("Meta proves itself by the verify token")
-@raises(PermissionDenied, DatabaseUnavailable)
-@described(parameters=_HANDSHAKE, responses={"200": {"content": {"text/plain": {"schema": {"type": "string"}}}}})
-@spec.validate(resp=Answers("HTTP_200"), tags=["webhooks"], operation_id="verify_webhook")
-def verify() -> Response:
+@contract(
+    "webhooks",
+    {200: None},
+    raises=[PermissionDenied, DatabaseUnavailable],
+    described={
+        "parameters": _HANDSHAKE,
+        "responses": {"200": {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+    },
+)
+def verify_webhook() -> Response:
     """Meta's handshake when the address is saved: echo the challenge as plain text."""
     given = request.args.get("hub.verify_token", "")
     challenge = request.args.get("hub.challenge", "")
@@ -65,13 +70,16 @@ def verify() -> Response:
 
 @bp.post("/webhook/whatsapp")
 @public("Meta proves itself by the signature over the body")
-@raises(InvalidSignature, NotJSON, PayloadTooLarge, DatabaseUnavailable)
-@described(
-    parameters=[_SIGNATURE],
-    requestBody={"required": True, "content": {"application/json": {"schema": {}, "example": _EVENT}}},
+@contract(
+    "webhooks",
+    {200: Received},
+    raises=[InvalidSignature, NotJSON, PayloadTooLarge, DatabaseUnavailable],
+    described={
+        "parameters": [_SIGNATURE],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": _EVENT}}},
+    },
 )
-@spec.validate(resp=Answers(HTTP_200=Received), tags=["webhooks"], operation_id="receive_webhook")
-def receive() -> Response:
+def receive_webhook() -> Response:
     """Store one event; 503 when only the journal could. Nothing is read out of it: that is the ingester's work."""
     body = _raw_body()
     check_signature(body, request.headers.get("X-Hub-Signature-256", ""), runtime().config)

@@ -24,7 +24,14 @@ from tests.builders import the_account
 
 #: The only routes anybody may call.
 PUBLIC = {
-    *("webhooks.verify", "webhooks.receive", "health.live", "health.ready", "health.health", "auth.login"),
+    *(
+        "webhooks.verify_webhook",
+        "webhooks.receive_webhook",
+        "health.get_liveness",
+        "health.get_readiness",
+        "health.get_health",
+        "auth.login",
+    ),
     *("docs.get_openapi", "docs.get_docs", "docs.get_docs_asset"),
 }
 #: What every member may do, whatever their role.

@@ -61,7 +61,7 @@ def test_what_follows_from_a_decision_is_in_every_operation(app: Flask, document
             assert {"identity_unavailable", "database_timeout"} <= codes["503"], operation
             assert ("csrf_failed" in codes["403"]) == (operation.method != "GET"), operation
             assert ("permission_denied" in codes["403"]) >= (operation.permission is not None), operation
-        if operation.body is not None:
+        if operation.contract.body is not None:
             assert {"validation_error", "not_json"} <= codes["400"], operation
             assert codes["413"] == {"payload_too_large"}, operation
         if operation.conditional:

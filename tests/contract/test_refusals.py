@@ -48,7 +48,7 @@ def private(app: Flask) -> list[Operation]:
 
 def test_every_route_refuses_parameters_it_does_not_know_by_name(app: Flask, client: FlaskClient) -> None:
     for operation in private(app):
-        if operation.body is None:
+        if operation.contract.body is None:
             refused = pointers(call(client, operation, "?surprise=1"))
             assert refused["?surprise"] == "is not a field of this request", operation
 
@@ -61,7 +61,7 @@ def test_public_routes_overlook_parameters_they_do_not_know(app: Flask, stranger
 def test_every_parameter_given_twice_is_refused_by_name(app: Flask, client: FlaskClient) -> None:
     asked = 0
     for operation in private(app):
-        for name in operation.query.model_fields if operation.query is not None else ():
+        for name in operation.contract.query.model_fields if operation.contract.query is not None else ():
             assert pointers(call(client, operation, f"?{name}=1&{name}=1"))[f"?{name}"] == "is given more than once"
             asked += 1
     assert asked > 20
@@ -89,7 +89,7 @@ def test_every_bad_parameter_is_named_at_once(client: FlaskClient) -> None:
 def test_every_body_refuses_fields_it_does_not_know_by_pointer(app: Flask, client: FlaskClient) -> None:
     document = document_of(app)
     for operation in private(app):
-        if operation.body is None:
+        if operation.contract.body is None:
             continue
         content = document["paths"][operation.path][operation.method.lower()]["requestBody"]["content"]
         body = {**content["application/json"]["example"], "sur~pri/se": 1}
@@ -100,7 +100,7 @@ def test_no_body_guesses_types(app: Flask, client: FlaskClient) -> None:
     """Text is no number and no truth value, and the other way round."""
     document, tried = document_of(app), 0
     for operation in private(app):
-        if operation.body is None:
+        if operation.contract.body is None:
             continue
         content = document["paths"][operation.path][operation.method.lower()]["requestBody"]["content"]
         example = content["application/json"]["example"]

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.auth.access import Permission
 from inbox.operations.audit_log import service
 from inbox.operations.audit_log.schemas import AuditQuery, AuditRow
-from inbox.web import answer_page, requires, runtime, spec
+from inbox.web import answer_page, contract, requires, runtime
 
 bp = Blueprint("audit_log", __name__)
 
 
 @bp.get("/audit-log")
 @requires(Permission.ROLES_MANAGE, everywhere=True)
-@spec.validate(resp=Answers(HTTP_200=list[AuditRow]), tags=["admin"])
+@contract("admin", {200: list[AuditRow]})
 def list_audit_log(query: AuditQuery) -> Response:
     """Who changed what, and when; newest first."""
     return answer_page(AuditRow, service.list_entries(runtime().db, query))

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Blueprint, Response
-from spectree import Response as Answers
 
 from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UserDisabled, WrongPassword
 from inbox.users.sign_in import service as sessions
 from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
-from inbox.web import answer, cookies, member, principal, public, raises, runtime, spec
+from inbox.web import answer, contract, cookies, member, principal, public, runtime
 from inbox.web.callers import credential, csrf_token
 from inbox.web.limits import limits
 
@@ -19,7 +18,7 @@ bp = Blueprint("auth", __name__, url_prefix="/auth")
 
 @bp.get("/me")
 @member
-@spec.validate(resp=Answers(HTTP_200=Me), tags=["auth"])
+@contract("auth", {200: Me})
 def who_am_i() -> Response:
     """Who the caller is, and what they may do."""
     return answer(me(principal(), csrf_token=csrf_token()))
@@ -27,8 +26,7 @@ def who_am_i() -> Response:
 
 @bp.post("/login")
 @public("signing in is how a stranger becomes known")
-@raises(WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable)
-@spec.validate(resp=Answers(HTTP_200=SignedIn), tags=["auth"])
+@contract("auth", {200: SignedIn}, raises=[WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable])
 def login(json: SignInBody) -> Response:
     """Sign in with a password. The session comes as a cookie and as a token."""
     lifetime = timedelta(days=runtime().config.session_days)
@@ -43,7 +41,7 @@ def login(json: SignInBody) -> Response:
 
 @bp.post("/logout")
 @member
-@spec.validate(resp=Answers(HTTP_200=SignedOut), tags=["auth"])
+@contract("auth", {200: SignedOut})
 def logout() -> Response:
     """End this session. An API key or a Supabase token is not ended by this."""
     sessions.sign_out(runtime().db, credential().token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Flask
@@ -11,7 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, models_json_schema
 from inbox.errors import IdempotencyConflict
 from inbox.schemas import Problem, ValidationProblem
 from inbox.version import VERSION
-from inbox.web.openapi import vocabulary as parts
+from inbox.web.openapi import vocabulary
 from inbox.web.openapi.examples import example
 from inbox.web.openapi.failures import Failure, failures
 from inbox.web.openapi.operations import Operation, operations
@@ -19,7 +20,7 @@ from inbox.web.openapi.operations import Operation, operations
 _REF = "#/components/schemas/{model}"
 _PROBLEM, _VALIDATION_PROBLEM = ({"$ref": _REF.format(model=model.__name__)} for model in (Problem, ValidationProblem))
 
-Part = dict[str, Any]
+JSON = dict[str, Any]
 
 
 class _Generator(GenerateJsonSchema):
@@ -33,7 +34,7 @@ class _Generator(GenerateJsonSchema):
         return {key: value for key, value in made.items() if (key, value) != ("default", None)}
 
 
-def document(app: Flask, *, session_cookie: str) -> Part:
+def document(app: Flask, *, session_cookie: str) -> JSON:
     """The whole document, for JSON."""
     return _Document(operations(app), session_cookie).whole()
 
@@ -42,54 +43,54 @@ class _Document:
     def __init__(self, found: list[Operation], session_cookie: str) -> None:
         self._operations = found
         self._session_cookie = session_cookie
-        self._responses: dict[str, Part] = {}
+        self._responses: dict[str, JSON] = {}
         self._schemas = _schemas(found)
 
-    def whole(self) -> Part:
-        paths: dict[str, Part] = {}
+    def whole(self) -> JSON:
+        paths: dict[str, JSON] = {}
         for operation in self._operations:
             paths.setdefault(operation.path, {})[operation.method.lower()] = self._operation(operation)
-        used = sorted({tag for operation in self._operations for tag in operation.tags})
+        used = sorted({operation.contract.tag for operation in self._operations})
         return {
             "openapi": "3.1.0",
-            "info": {"version": VERSION, **parts.INFO},
+            "info": {"version": VERSION, **vocabulary.INFO},
             "servers": [{"url": "/", "description": "This installation"}],
-            "tags": [{"name": tag, "description": parts.TAGS[tag]} for tag in used],
+            "tags": [{"name": tag, "description": vocabulary.TAGS[tag]} for tag in used],
             "paths": paths,
             "components": {
                 "schemas": self._components(),
                 "responses": dict(sorted(self._responses.items())),
-                "headers": parts.HEADERS,
-                "securitySchemes": parts.security_schemes(self._session_cookie),
+                "headers": vocabulary.HEADERS,
+                "securitySchemes": vocabulary.security_schemes(self._session_cookie),
             },
         }
 
-    def _components(self) -> dict[str, Part]:
+    def _components(self) -> dict[str, JSON]:
         """Without query models, which are shown as parameters, and lists, which are shown in place."""
-        inlined = {_name(each.query) for each in self._operations if each.query is not None}
-        told = [model for each in self._operations for model in each.answers.values() if model is not None]
+        inlined = {_name(each.contract.query) for each in self._operations if each.contract.query is not None}
+        told = [model for each in self._operations for model in each.contract.responses.values() if model is not None]
         inlined |= {_name(model) for model in told if issubclass(model, RootModel)}
         return {name: schema for name, schema in sorted(self._schemas.items()) if name not in inlined}
 
     # --- an operation ----------------------------------------------------------------------------------------------
 
-    def _operation(self, operation: Operation) -> Part:
+    def _operation(self, operation: Operation) -> JSON:
         summary, _, more = operation.doc.partition("\n\n")
         made = {
             "operationId": operation.id,
-            "tags": list(operation.tags),
+            "tags": [operation.contract.tag],
             "summary": " ".join(summary.split()),
             "description": "\n\n".join(filter(None, [more, _who(operation)])),
             "security": _security(operation),
             "parameters": [*self._path_parameters(operation), *self._query_parameters(operation), *_headers(operation)],
-            "responses": self._answers(operation) | self._failures(operation),
+            "responses": self._successes(operation) | self._failures(operation),
         }
-        if operation.body is not None:
-            content = {"application/json": self._content(_name(operation.body))}
+        if operation.contract.body is not None:
+            content = {"application/json": self._content(_name(operation.contract.body))}
             made["requestBody"] = {"required": True, "content": content}
-        return _merged(made, operation.described)
+        return _merged(made, operation.contract.described)
 
-    def _path_parameters(self, operation: Operation) -> list[Part]:
+    def _path_parameters(self, operation: Operation) -> list[JSON]:
         return [
             {
                 "name": name,
@@ -98,67 +99,74 @@ class _Document:
                 "schema": schema,
                 "example": example(schema, {}, name, operation.id),
             }
-            for name, schema in ((name, parts.PLACEHOLDERS[kind]) for name, kind in operation.placeholders.items())
+            for name, schema in ((name, vocabulary.PLACEHOLDERS[kind]) for name, kind in operation.placeholders.items())
         ]
 
-    def _query_parameters(self, operation: Operation) -> list[Part]:
-        if operation.query is None:
+    def _query_parameters(self, operation: Operation) -> list[JSON]:
+        if operation.contract.query is None:
             return []
-        model = self._schemas[_name(operation.query)]
+        model = self._schemas[_name(operation.contract.query)]
         return [
             _described(
                 {
                     "name": name,
                     "in": "query",
                     "required": name in model.get("required", []),
-                    "schema": {**parts.PARAMETERS.get(name, {}), **_without_null(schema)},
+                    "schema": {**vocabulary.PARAMETERS.get(name, {}), **_without_null(schema)},
                 }
             )
             for name, schema in model["properties"].items()
         ]
 
-    def _content(self, name: str) -> Part:
+    def _content(self, name: str) -> JSON:
         """The media type of a model: a reference, or a list of them in place."""
         schema = self._schemas[name]
         schema = {key: schema[key] for key in ("type", "items")} if schema.get("type") == "array" else _ref(name)
         return {"schema": schema, "example": example(schema, self._schemas)}
 
-    # --- its answers -----------------------------------------------------------------------------------------------
+    # --- its responses -----------------------------------------------------------------------------------------------
 
-    def _answers(self, operation: Operation) -> dict[str, Part]:
-        answers: dict[str, Part] = {}
-        for status, model in operation.answers.items():
+    def _successes(self, operation: Operation) -> dict[str, JSON]:
+        responses: dict[str, JSON] = {}
+        for status, model in operation.contract.responses.items():
             if status >= 400:
                 continue
-            answers[str(status)] = {"description": parts.phrase(status), "headers": parts.of_success(operation)}
+            responses[str(status)] = {
+                "description": vocabulary.phrase(status),
+                "headers": vocabulary.of_success(operation),
+            }
             if model is not None:
-                answers[str(status)]["content"] = {"application/json": self._content(_name(model))}
+                responses[str(status)]["content"] = {"application/json": self._content(_name(model))}
         if operation.conditional:
-            answers["304"] = {"description": parts.phrase(304), "headers": parts.references("X-Request-Id", "ETag")}
-        return answers
+            responses["304"] = {
+                "description": vocabulary.phrase(304),
+                "headers": vocabulary.references("X-Request-Id", "ETag"),
+            }
+        return responses
 
-    def _failures(self, operation: Operation) -> dict[str, Part]:
-        answers: dict[str, Part] = {}
+    def _failures(self, operation: Operation) -> dict[str, JSON]:
+        responses: dict[str, JSON] = {}
         for status, found in failures(operation).items():
             name = ".".join([str(status), *(failure.code for failure in found)])
             self._responses.setdefault(name, _failure(status, found))
             reference = {"$ref": f"#/components/responses/{name}"}
-            model = operation.answers.get(status)
-            answers[str(status)] = reference if model is None else self._both(self._responses[name], model)
-        return answers
+            model = operation.contract.responses.get(status)
+            responses[str(status)] = reference if model is None else self._both(self._responses[name], model)
+        return responses
 
-    def _both(self, failure: Part, model: type[BaseModel]) -> Part:
+    def _both(self, failure: JSON, model: type[BaseModel]) -> JSON:
         """For a status that is an answer of the route's own as well: health routes say 503 with what they found."""
         content = {"application/json": self._content(_name(model)), **failure["content"]}
-        return {**failure, "headers": parts.references("X-Request-Id"), "content": content}
+        return {**failure, "headers": vocabulary.references("X-Request-Id"), "content": content}
 
 
-def _schemas(found: list[Operation]) -> dict[str, Part]:
-    """Every model by its name: as it is read in requests, as it is written in answers."""
-    asked = [(model, "validation") for each in found for model in (each.query, each.body) if model is not None]
-    told = [(model, "serialization") for each in found for model in each.answers.values() if model is not None]
+def _schemas(found: list[Operation]) -> dict[str, JSON]:
+    """Every model by its name: as it is read in requests, as it is written in responses."""
+    contracts = [each.contract for each in found]
+    asked = [(model, "validation") for each in contracts for model in (each.query, each.body)]
+    told = [(model, "serialization") for each in contracts for model in each.responses.values()]
     problems = [(Problem, "serialization"), (ValidationProblem, "serialization")]
-    wanted = list(dict.fromkeys([*asked, *told, *problems]))
+    wanted = [each for each in dict.fromkeys([*asked, *told, *problems]) if each[0] is not None]
     _, made = models_json_schema(wanted, ref_template=_REF, schema_generator=_Generator)  # type: ignore[arg-type]
     return dict(made["$defs"])
 
@@ -167,11 +175,11 @@ def _name(model: type[BaseModel]) -> str:
     return model.__name__
 
 
-def _ref(name: str) -> Part:
+def _ref(name: str) -> JSON:
     return {"$ref": _REF.format(model=name)}
 
 
-def _failure(status: int, found: list[Failure]) -> Part:
+def _failure(status: int, found: list[Failure]) -> JSON:
     """One answer with problem details, for all its codes."""
     invalid = any(failure.code == "validation_error" for failure in found)
     base = {"anyOf": [_VALIDATION_PROBLEM, _PROBLEM]} if invalid and len(found) > 1 else None
@@ -180,12 +188,12 @@ def _failure(status: int, found: list[Failure]) -> Part:
         "properties": {"status": {"const": status}, "code": {"enum": [failure.code for failure in found]}},
     }
     return {
-        "description": parts.phrase(status),
-        "headers": parts.of_failure(status),
+        "description": vocabulary.phrase(status),
+        "headers": vocabulary.of_failure(status),
         "content": {
             "application/problem+json": {
                 "schema": schema,
-                "examples": {failure.code: {"value": parts.problem(failure)} for failure in found},
+                "examples": {failure.code: {"value": vocabulary.problem(failure)} for failure in found},
             }
         },
     }
@@ -197,20 +205,20 @@ def _who(operation: Operation) -> str:
     return "" if operation.public else "For everybody who is known, whatever they may do."
 
 
-def _security(operation: Operation) -> list[Part]:
+def _security(operation: Operation) -> list[JSON]:
     if operation.public:
         return []
-    session: Part = {"session": []} if operation.method == "GET" else {"session": [], "csrf": []}
+    session: JSON = {"session": []} if operation.method == "GET" else {"session": [], "csrf": []}
     return [{"bearer": []}, session]
 
 
-def _headers(operation: Operation) -> list[Part]:
+def _headers(operation: Operation) -> list[JSON]:
     names = ["If-None-Match"] if operation.conditional else []
-    names += ["Idempotency-Key"] if IdempotencyConflict in operation.raised else []
-    return [parts.HEADER_PARAMETERS[name] for name in names]
+    names += ["Idempotency-Key"] if IdempotencyConflict in operation.contract.raises else []
+    return [vocabulary.HEADER_PARAMETERS[name] for name in names]
 
 
-def _without_null(schema: Part) -> Part:
+def _without_null(schema: JSON) -> JSON:
     """A parameter that may be left out: no query string can say null."""
     if {"type": "null"} not in schema.get("anyOf", []):
         return schema
@@ -219,16 +227,20 @@ def _without_null(schema: Part) -> Part:
     return {**option, **rest}
 
 
-def _described(parameter: Part) -> Part:
+def _described(parameter: JSON) -> JSON:
     """OpenAPI wants the description beside the schema."""
     description = parameter["schema"].pop("description", None)
     return {**parameter, "description": description} if description else parameter
 
 
-def _merged(made: Part, described: Part) -> Part:
+def _merged(made: JSON, described: Mapping[str, Any]) -> JSON:
     """What decorators tell, with what the route describes by itself."""
-    more = {**described, "parameters": [*made["parameters"], *described.get("parameters", [])]}
-    answers = made["responses"]
-    answers = answers | {status: answers[status] | own for status, own in described.get("responses", {}).items()}
-    more["responses"] = dict(sorted(answers.items()))
-    return {key: value for key, value in (made | more).items() if value or key == "security"}
+    responses = made["responses"]
+    own = {status: responses[status] | more for status, more in described.get("responses", {}).items()}
+    merged = {
+        **made,
+        **described,
+        "parameters": [*made["parameters"], *described.get("parameters", [])],
+        "responses": dict(sorted((responses | own).items())),
+    }
+    return {key: value for key, value in merged.items() if value or key == "security"}

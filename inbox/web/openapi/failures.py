@@ -46,7 +46,7 @@ _OF_BODIES: list[type[DomainError]] = [
 
 def failures(operation: Operation) -> dict[int, list[Failure]]:
     """By status, in ascending order; within one as they are found out: who is calling before what they sent."""
-    found = dict.fromkeys([*_derived(operation), *map(_failure, operation.raised), *_ALWAYS])
+    found = dict.fromkeys([*_derived(operation), *map(_failure, operation.contract.raises), *_ALWAYS])
     if operation.placeholders:
         found[_UNKNOWN_PATH] = None
     return {status: [each for each in found if each.status == status] for status in sorted({f.status for f in found})}
@@ -56,12 +56,12 @@ def _derived(operation: Operation) -> Iterator[Failure]:
     yield from map(_failure, _of_caller(operation))
     if operation.limited:
         yield _failure(errors.TooManyRequests)
-    if operation.query is not None:
+    if operation.contract.query is not None:
         yield _failure(errors.InvalidRequest)
-    if operation.body is not None:
+    if operation.contract.body is not None:
         yield from map(_failure, _OF_BODIES)
     names = [name for name, kind in operation.placeholders.items() if kind is UUID]
-    yield from _missing([*names, *_ids(operation.query), *_ids(operation.body)])
+    yield from _missing([*names, *_ids(operation.contract.query), *_ids(operation.contract.body)])
 
 
 def _of_caller(operation: Operation) -> Iterator[type[DomainError]]:

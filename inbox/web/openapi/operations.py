@@ -5,18 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, get_type_hints
 
 from flask import Flask
-from pydantic import BaseModel
-from spectree.metadata import FunctionDecorator
 from werkzeug.routing import Rule
 
 from inbox.auth.access import Permission
-from inbox.errors import DomainError
-from inbox.schemas import Problem
-from inbox.web.contract import spec
+from inbox.web.contract import Contract
 from inbox.web.limits import limits
 
 _PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?(\w+)>")
@@ -35,12 +31,7 @@ class Operation:
     decision: str
     everywhere: bool  #: the permission has to hold for all accounts
     placeholders: dict[str, Any]  #: of the path, each with its type
-    query: type[BaseModel] | None
-    body: type[BaseModel] | None
-    answers: dict[int, type[BaseModel] | None] = field(default_factory=dict)  #: without the errors
-    tags: tuple[str, ...] = ()
-    raised: tuple[type[DomainError], ...] = ()
-    described: dict[str, Any] = field(default_factory=dict)
+    contract: Contract
 
     @property
     def public(self) -> bool:
@@ -58,7 +49,7 @@ class Operation:
     @property
     def conditional(self) -> bool:
         """True when the answer has an ETag and can be 304: rows that are read."""
-        return self.method == "GET" and not self.public and self.answers.get(200) is not None
+        return self.method == "GET" and not self.public and self.contract.responses.get(200) is not None
 
 
 def operations(app: Flask) -> list[Operation]:
@@ -68,35 +59,17 @@ def operations(app: Flask) -> list[Operation]:
 
 
 def _of_rule(app: Flask, rule: Rule) -> Iterator[Operation]:
-    view = app.view_functions[rule.endpoint]
-    metadata = spec.get_function_metadata(view) or FunctionDecorator()
-    hints = get_type_hints(inspect.unwrap(view), include_extras=True)
+    view: Any = app.view_functions[rule.endpoint]
+    hints = get_type_hints(inspect.unwrap(view))
     for method in sorted((rule.methods or set()) - _AUTOMATIC):
         yield Operation(
-            id=metadata.operation_id or rule.endpoint.rpartition(".")[2],
+            id=rule.endpoint.rpartition(".")[2],
             method=method,
             path=_PLACEHOLDER.sub(r"{\1}", rule.rule),
             blueprint=rule.endpoint.partition(".")[0],
             doc=inspect.getdoc(view) or "",
-            decision=str(getattr(view, "decision", "")),
-            everywhere=getattr(view, "everywhere", False),
+            decision=view.decision,
+            everywhere=view.everywhere,
             placeholders={name: hints[name] for name in sorted(rule.arguments)},
-            query=hints.get("query"),
-            body=hints.get("json"),
-            answers=_answers(metadata),
-            tags=tuple(str(tag) for tag in metadata.tags),
-            raised=getattr(view, "raised", ()),
-            described=getattr(view, "described", {}),
+            contract=view.contract,
         )
-
-
-def _answers(metadata: FunctionDecorator) -> dict[int, type[BaseModel] | None]:
-    """What spectree was told, less the errors: those are derived, or declared with `raises`."""
-    if metadata.resp is None:
-        return {}
-    models: dict[str, Any] = {**dict.fromkeys(metadata.resp.codes), **metadata.resp.code_models}
-    return {
-        int(code.removeprefix("HTTP_")): model
-        for code, model in models.items()
-        if model is None or not issubclass(model, Problem)
-    }

@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 from flask import Blueprint, Response, current_app, render_template, request, url_for
-from spectree import Response as Answers
 from werkzeug.exceptions import NotFound
 
-from inbox.web import cookies, described, public, spec
+from inbox.web import contract, cookies, public
 from inbox.web.openapi.assets import assets
 from inbox.web.openapi.document import document
 
@@ -21,8 +20,11 @@ _MINUTES, _A_YEAR = 300, 365 * 86_400  # seconds
 
 @bp.get("/openapi.json")
 @public(_WHY)
-@described(responses={"200": {"content": {"application/json": {"schema": {"type": "object"}}}}})
-@spec.validate(resp=Answers("HTTP_200", "HTTP_304"), tags=["docs"])
+@contract(
+    "docs",
+    {200: None, 304: None},
+    described={"responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}}},
+)
 def get_openapi() -> Response:
     """What the API takes and answers: this document."""
     return _cached(Response(_document(cookies.name()), mimetype="application/json"))
@@ -30,8 +32,7 @@ def get_openapi() -> Response:
 
 @bp.get("/docs")
 @public(_WHY)
-@described(responses={"200": {"content": {"text/html": _TEXT}}})
-@spec.validate(resp=Answers("HTTP_200", "HTTP_304"), tags=["docs"])
+@contract("docs", {200: None, 304: None}, described={"responses": {"200": {"content": {"text/html": _TEXT}}}})
 def get_docs() -> Response:
     """A page that shows this document and can try its GETs."""
     return _cached(Response(render_template("docs.html", address=_address), mimetype="text/html"))
@@ -39,8 +40,11 @@ def get_docs() -> Response:
 
 @bp.get("/docs/assets/<version>/<name>")
 @public(_WHY)
-@described(responses={"200": {"content": {"text/javascript": _TEXT, "text/css": _TEXT, "image/png": {}}}})
-@spec.validate(resp=Answers("HTTP_200"), tags=["docs"])
+@contract(
+    "docs",
+    {200: None},
+    described={"responses": {"200": {"content": {"text/javascript": _TEXT, "text/css": _TEXT, "image/png": {}}}}},
+)
 def get_docs_asset(version: str, name: str) -> Response:
     """A file of that page; what is under one address never changes."""
     asset = assets().get(name)

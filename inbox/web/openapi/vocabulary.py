@@ -149,7 +149,9 @@ def of_success(operation: Operation) -> dict[str, Any]:
     """The headers of an answer that is no error."""
     names = ["X-Request-Id", *(_RATE if operation.limited else [])]
     names += ["ETag"] if operation.conditional else []
-    names += ["Link"] if operation.query is not None and "cursor" in operation.query.model_fields else []
+    names += (
+        ["Link"] if operation.contract.query is not None and "cursor" in operation.contract.query.model_fields else []
+    )
     return references(*names)
 
 
