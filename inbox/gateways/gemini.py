@@ -21,7 +21,6 @@ from inbox.errors import (
     UpstreamOutcomeUnknown,
     UpstreamRejected,
     UpstreamThrottled,
-    UpstreamUnavailable,
 )
 from inbox.gateways import http
 from inbox.resilience import GEMINI, remaining
@@ -263,9 +262,8 @@ def _refusal(answer: http.Answer) -> UpstreamError:
         return UpstreamMisconfigured(UPSTREAM, "Gemini does not accept the API key", **fields)
     if status == "FAILED_PRECONDITION":
         return UpstreamMisconfigured(UPSTREAM, "Gemini needs billing, or is not offered in this country", **fields)
-    if answer.status == 408 or not 400 <= answer.status < 500:
-        return UpstreamUnavailable(UPSTREAM, f"HTTP {answer.status}", **fields)
-    return UpstreamRejected(UPSTREAM, f"Gemini refused the request (HTTP {answer.status})", **fields)
+    words = f"Gemini refused the request (HTTP {answer.status})"
+    return http.refusal(UPSTREAM, answer.status, answer.headers, scope="project", words=words, code=status)
 
 
 def _throttled(answer: http.Answer, error: dict[str, Any], fields: dict[str, Any]) -> UpstreamError:

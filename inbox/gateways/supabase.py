@@ -9,14 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from inbox.errors import (
-    UpstreamError,
-    UpstreamMisconfigured,
-    UpstreamOutcomeUnknown,
-    UpstreamRejected,
-    UpstreamThrottled,
-    UpstreamUnavailable,
-)
+from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamOutcomeUnknown, UpstreamRejected
 from inbox.gateways import http
 from inbox.resilience import SUPABASE
 
@@ -74,19 +67,13 @@ def _refusal(answer: http.Answer) -> UpstreamError:
     A firewall or a proxy in front of it answers 400, 401 and 403 as well. Were that taken for Auth's word, one that
     blocks us would sign everybody out.
     """
-    code = _code(answer)
-    fields: dict[str, Any] = {
-        "http_status": answer.status,
-        "code": code,
-        "retry_after": http.retry_after(answer.headers),
-    }
-    if answer.status == 429:
-        return UpstreamThrottled(UPSTREAM, "too many requests", scope="project", **fields)
-    if answer.status == 408 or answer.status >= 500:
-        return UpstreamUnavailable(UPSTREAM, f"HTTP {answer.status}", **fields)
-    if answer.status in _REFUSALS and code is not None:
-        return UpstreamRejected(UPSTREAM, "the token is refused", **fields)
-    return UpstreamMisconfigured(UPSTREAM, f"HTTP {answer.status}: look at SUPABASE_URL and SUPABASE_KEY", **fields)
+    code, status = _code(answer), answer.status
+    if status in _REFUSALS and code is not None:
+        return UpstreamRejected(UPSTREAM, "the token is refused", http_status=status, code=code)
+    if status in (408, 429) or status >= 500:
+        return http.refusal(UPSTREAM, status, answer.headers, scope="project", code=code)
+    words = f"HTTP {status}: look at SUPABASE_URL and SUPABASE_KEY"
+    return UpstreamMisconfigured(UPSTREAM, words, http_status=status, code=code)
 
 
 def _code(answer: http.Answer) -> str | None:

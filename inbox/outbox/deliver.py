@@ -11,7 +11,16 @@ from uuid import UUID
 
 from inbox.cipher import MISSING, TokenCipher
 from inbox.db import Database
-from inbox.errors import ConfigError, DatabaseUnavailable, UpstreamError, UpstreamMisconfigured
+from inbox.errors import (
+    ConfigError,
+    DatabaseUnavailable,
+    UpstreamError,
+    UpstreamLocal,
+    UpstreamMisconfigured,
+    UpstreamOutcomeUnknown,
+    UpstreamRejected,
+    UpstreamThrottled,
+)
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.outbox import store
 from inbox.outbox.outcomes import (
@@ -24,13 +33,12 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
-from inbox.resilience import WHATSAPP, OutcomeClass, classify
+from inbox.resilience import WHATSAPP
 
 log = logging.getLogger(__name__)
 
 _RECORD_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to record; then the lease ends and evidence decides
 _SOON = 1.0  # seconds until a send that was not made is looked at again
-_SCOPES = {"pair": Scope.PAIR, "number": Scope.NUMBER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +105,15 @@ def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcom
 
 def outcome_of(error: UpstreamError) -> Outcome:
     """What a failed send becomes, by the class of its error."""
-    if isinstance(error, UpstreamMisconfigured):
-        return PauseNumber(error.reason)
-    match classify(error):
-        case OutcomeClass.REJECTED:
-            return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
-        case OutcomeClass.AMBIGUOUS:
-            return Unknown(error.reason)
-        case OutcomeClass.LOCAL:
+    match error:
+        case UpstreamMisconfigured():
+            return PauseNumber(error.reason)
+        case UpstreamLocal():
             return RetryLater(error.reason, Scope.LOCAL, _SOON)  # nothing is claimed before the circuit lets it through
-        case OutcomeClass.THROTTLED:
-            scope = _SCOPES.get(getattr(error, "scope", ""), Scope.MESSAGE)
-            return RetryLater(error.reason, scope, error.retry_after)
-        case OutcomeClass.NOT_SENT | OutcomeClass.SERVER | OutcomeClass.TRUST:
-            return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)
+        case UpstreamThrottled():
+            return RetryLater(error.reason, Scope.PAIR if error.scope == "pair" else Scope.NUMBER, error.retry_after)
+        case UpstreamRejected():
+            return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
+        case UpstreamOutcomeUnknown():
+            return Unknown(error.reason)
+    return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)  # WhatsApp has not acted on it

@@ -20,8 +20,7 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 
 from inbox.clock import utc_now
 from inbox.config import Policy
-from inbox.errors import UpstreamOpen
-from inbox.resilience.outcomes import Verdict, verdict
+from inbox.errors import UpstreamError, UpstreamOpen, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,6 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         *,
         clock: Callable[[], float] = time.monotonic,
         rng: random.Random | None = None,
-        judge: Callable[[BaseException], Verdict] = verdict,
     ) -> None:
         super().__init__(name=name)
         self.enabled = True
@@ -57,7 +55,6 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         self.failures_total = self.refused_total = 0  # since the start of the process; a reset leaves them
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 (jitter, no secret)
-        self._judge = judge
         self._lock = threading.Lock()
         self.configure(policy)
 
@@ -104,7 +101,7 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.leave(generation, self._judge(error), error=error)
+            self.leave(generation, verdict_of(error), error=error)
             raise
         self.leave(generation, Verdict.SUCCESS, slow=self._clock() - began > self._slow_after)
         return result
@@ -233,6 +230,11 @@ class BreakerState:
     last_error: str | None
     failures_total: int  #: failed calls since the process started
     refused_total: int  #: calls that were not made because the circuit was open
+
+
+def verdict_of(error: BaseException) -> Verdict:
+    """What an error says about an upstream's health; nothing when it is no failure of a call, but ours."""
+    return error.verdict if isinstance(error, UpstreamError) else Verdict.NEUTRAL
 
 
 def describe(error: BaseException) -> str:

@@ -27,11 +27,10 @@ from circuitbreaker import STATE_OPEN
 
 from inbox import config as defaults
 from inbox.config import Config, Policy
-from inbox.errors import DeadlineExceeded, UpstreamError
+from inbox.errors import DeadlineExceeded, UpstreamError, Verdict
 from inbox.resilience.breaker import Breaker, describe
 from inbox.resilience.bulkhead import Bulkhead
 from inbox.resilience.deadline import remaining, restore, shorten
-from inbox.resilience.outcomes import RULES, Verdict, classify
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +108,7 @@ class Upstream:
             self._waits,  # type: ignore[arg-type]  # the stubs forget that it is sent the exception
             UpstreamError,
             max_tries=lambda: self.policy.attempts,
-            giveup=self._give_up,
+            giveup=self._give_up,  # type: ignore[arg-type]  # it is given what the line above names
             on_backoff=self._log_retry,
             on_success=lambda _details: self._budget.succeeded(),
             jitter=None,
@@ -117,15 +116,13 @@ class Upstream:
         )(function)
         return repeated
 
-    def _give_up(self, error: Exception) -> bool:
-        rule = RULES[classify(error)]
-        if rule.breaker is Verdict.FAILURE and not self._budget.failed():
+    def _give_up(self, error: UpstreamError) -> bool:
+        if error.verdict is Verdict.FAILURE and not self._budget.failed():
             return True
-        if not self.retries or not rule.repeat or self.breaker.state == STATE_OPEN:
+        if not self.retries or not error.may_repeat or self.breaker.state == STATE_OPEN:
             return True
         left = self._spare()
-        hint = error.retry_after if isinstance(error, UpstreamError) else None
-        return left <= 0 or (hint is not None and hint > left)
+        return left <= 0 or (error.retry_after is not None and error.retry_after > left)
 
     def _spare(self) -> float:
         """Seconds that may be waited so that the next attempt still has its minimum."""

@@ -16,11 +16,20 @@ from typing import Protocol
 from inbox import config
 from inbox.clock import new_id
 from inbox.config import Policy
-from inbox.errors import UpstreamError
+from inbox.errors import (
+    UpstreamError,
+    UpstreamLocal,
+    UpstreamMisconfigured,
+    UpstreamOutcomeUnknown,
+    UpstreamRejected,
+    UpstreamThrottled,
+    UpstreamUnavailable,
+    UpstreamUntrusted,
+)
 from inbox.gateways.gemini import Gemini, Turn
 from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
 from inbox.logs import set_request_id
-from inbox.resilience import GEMINI, WHATSAPP, Upstream, classify, remaining
+from inbox.resilience import GEMINI, WHATSAPP, Upstream, remaining
 
 SHORT: Mapping[str, Policy] = {
     "gemini": replace(config.GEMINI, total=1.2, connect=0.4, read=0.6, minimum=0.1),
@@ -51,8 +60,23 @@ class Outcome:
 
     @property
     def kind(self) -> str:
-        """success, or the class of the error: not_sent, trust, ambiguous …"""
-        return "success" if self.error is None else classify(self.error).value
+        """success, or what became of the request: not_sent, trust, server (it did nothing), ambiguous …"""
+        match self.error:
+            case None:
+                return "success"
+            case UpstreamLocal():
+                return "local"
+            case UpstreamUntrusted():
+                return "trust"
+            case UpstreamThrottled():
+                return "throttled"
+            case UpstreamOutcomeUnknown():
+                return "ambiguous"
+            case UpstreamMisconfigured() | UpstreamRejected():
+                return "rejected"
+            case UpstreamUnavailable():
+                return "not_sent" if self.error.http_status is None else "server"
+        raise AssertionError(self.error)
 
 
 def ask(url: str, words: str = WORDS) -> Outcome:

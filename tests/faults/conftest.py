@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from inbox.config import Config
-from inbox.gateways import http
 from inbox.gateways.http import sessions
 from inbox.resilience import UPSTREAMS, Upstream, remaining
 from sandbox import Sandbox
@@ -138,7 +137,7 @@ def trusting(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     """The session of a process that was started with SSL_CERT_FILE."""
     monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
     made = sessions.make_session()
-    monkeypatch.setattr(http, "session", made)
+    monkeypatch.setattr(sessions, "session", made)
     yield
     made.close()
 

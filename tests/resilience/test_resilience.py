@@ -30,7 +30,8 @@ from inbox.gateways.gemini import ModelGone
 from inbox.gateways.http.sessions import POOL_SIZE
 from inbox.outbox.deliver import outcome_of
 from inbox.outbox.outcomes import Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
-from inbox.resilience import RULES, Breaker, OutcomeClass, RetryBudget, Upstream, Verdict, classify, remaining
+from inbox.resilience import Breaker, RetryBudget, Upstream, Verdict, remaining
+from inbox.resilience.breaker import verdict_of
 
 POLICY = Policy(total=2.0, connect=1.0, read=1.0, attempts=3, minimum=0.1, breaker_failures=5, breaker_open=30.0)
 
@@ -87,36 +88,33 @@ def half_open(breaker: Breaker, clock: Clock) -> Breaker:
 # --- the table (resilience 4.2) ----------------------------------------------------------------------------------
 
 TABLE = [
-    # error, class, repeat at once, verdict, what the outbox makes of it
-    (UpstreamUnavailable("w", "refused", phase="connect"), "not_sent", True, "failure", RetryLater),
-    (UpstreamUntrusted("w", "bad certificate"), "trust", False, "failure", RetryLater),
-    (UpstreamThrottled("w", "429", scope="number", retry_after=3.0), "throttled", True, "neutral", RetryLater),
-    (UpstreamThrottled("w", "131056", scope="pair", code=131056), "throttled", True, "neutral", RetryLater),
-    (UpstreamRejected("w", "400", http_status=400, code=131026), "rejected", False, "success", Refused),
-    (ModelGone("g", "daily quota", code="daily_quota"), "rejected", False, "success", Refused),
-    (UpstreamMisconfigured("w", "190", code=190), "rejected", False, "success", PauseNumber),
-    (UpstreamUnavailable("w", "503", http_status=503, code=131016), "server", True, "failure", RetryLater),
-    (UpstreamOutcomeUnknown("w", "reset", phase="sent"), "ambiguous", True, "failure", Unknown),
-    (UpstreamOutcomeUnknown("w", "no id", http_status=200), "ambiguous", True, "failure", Unknown),
-    (UpstreamBusy("w", "busy", retry_after=1.0), "local", False, "neutral", RetryLater),
-    (UpstreamOpen("w", "open", retry_after=20.0), "local", False, "neutral", RetryLater),
-    (DeadlineExceeded("w", "no time"), "local", False, "neutral", RetryLater),
+    # error, repeat at once, verdict, what the outbox makes of it
+    (UpstreamUnavailable("w", "refused", phase="connect"), True, "failure", RetryLater),
+    (UpstreamUntrusted("w", "bad certificate"), False, "failure", RetryLater),
+    (UpstreamThrottled("w", "429", scope="number", retry_after=3.0), True, "neutral", RetryLater),
+    (UpstreamThrottled("w", "131056", scope="pair", code=131056), True, "neutral", RetryLater),
+    (UpstreamRejected("w", "400", http_status=400, code=131026), False, "success", Refused),
+    (ModelGone("g", "daily quota", code="daily_quota"), False, "success", Refused),
+    (UpstreamMisconfigured("w", "190", code=190), False, "success", PauseNumber),
+    (UpstreamUnavailable("w", "503", http_status=503, code=131016), True, "failure", RetryLater),
+    (UpstreamOutcomeUnknown("w", "reset", phase="sent"), True, "failure", Unknown),
+    (UpstreamOutcomeUnknown("w", "no id", http_status=200), True, "failure", Unknown),
+    (UpstreamBusy("w", "busy", retry_after=1.0), False, "neutral", RetryLater),
+    (UpstreamOpen("w", "open", retry_after=20.0), False, "neutral", RetryLater),
+    (DeadlineExceeded("w", "no time"), False, "neutral", RetryLater),
 ]
 
 
-@pytest.mark.parametrize(("error", "kind", "repeat", "verdict", "outcome"), TABLE)
-def test_each_outcome_has_one_class_and_each_class_one_rule(
-    error: UpstreamError, kind: str, repeat: bool, verdict: str, outcome: type[Outcome]
+@pytest.mark.parametrize(("error", "repeat", "verdict", "outcome"), TABLE)
+def test_each_failure_says_what_may_be_repeated_and_what_it_says_about_the_upstream(
+    error: UpstreamError, repeat: bool, verdict: str, outcome: type[Outcome]
 ) -> None:
-    found = classify(error)
-    rule = RULES[found]
-    assert (found.value, rule.repeat, rule.breaker.value) == (kind, repeat, verdict)
+    assert (error.may_repeat, error.verdict.value) == (repeat, verdict)
     assert isinstance(outcome_of(error), outcome)
 
 
 def test_an_error_of_our_own_says_nothing_about_the_upstream() -> None:
-    assert classify(TypeError("ours")) is OutcomeClass.LOCAL
-    assert set(RULES) == set(OutcomeClass)
+    assert verdict_of(TypeError("ours")) is Verdict.NEUTRAL
 
 
 def test_a_send_that_was_not_made_counts_as_no_attempt() -> None:

@@ -9,13 +9,10 @@ off after the request was read"), so the connection notes how far it got.
 from __future__ import annotations
 
 import logging
-import math
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -127,19 +124,6 @@ def _innermost(error: BaseException) -> str:
     """The class name of what really happened, which requests wraps twice."""
     inner = getattr(error.args[0], "reason", error.args[0]) if error.args else error
     return type(inner if isinstance(inner, BaseException) else error).__name__
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds of a Retry-After header: whole, fractional or an HTTP date. None when absent, past or unreadable."""
-    value = headers.get("Retry-After", "").strip()
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError, OverflowError):
-            return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
 
 
 def log_call(upstream: str, method: str, started: float, outcome: str | UpstreamError, **more: Any) -> None:

@@ -14,15 +14,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import quote, urlencode
 
-from inbox.errors import (
-    UpstreamError,
-    UpstreamMisconfigured,
-    UpstreamOutcomeUnknown,
-    UpstreamRejected,
-    UpstreamThrottled,
-    UpstreamUnavailable,
-    UpstreamUntrusted,
-)
+from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUntrusted
 from inbox.gateways import http
 from inbox.gateways.whatsapp.messages import refusal
 from inbox.resilience import WHATSAPP, Upstream
@@ -185,17 +177,11 @@ def _number(value: object) -> int | None:
 
 def _host_refusal(stream: http.Stream) -> UpstreamError:
     """The typed error for a host that gives no file. Its body is not read: it is anybody's."""
-    reason, status = f"HTTP {stream.status}", stream.status
-    wait = http.retry_after(stream.headers)
-    if status in (404, 410):
-        return MediaGone(HOST, reason, http_status=status)
-    if status == 416:
-        return RangeBeyond(HOST, reason, http_status=status)
-    if status in (401, 403):
-        return UpstreamMisconfigured(HOST, reason, http_status=status, retry_after=wait)
-    if status == 429:
-        return UpstreamThrottled(HOST, reason, scope="number", http_status=status, retry_after=wait)
-    return UpstreamUnavailable(HOST, reason, http_status=status, retry_after=wait)
+    if stream.status in (404, 410):
+        return MediaGone(HOST, f"HTTP {stream.status}", http_status=stream.status)
+    if stream.status == 416:
+        return RangeBeyond(HOST, f"HTTP {stream.status}", http_status=stream.status)
+    return http.refusal(HOST, stream.status, stream.headers, scope="number")
 
 
 class Download:

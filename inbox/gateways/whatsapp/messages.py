@@ -111,7 +111,9 @@ def refusal(answer: http.Answer) -> UpstreamError:
     """The typed error for an answer that is not 200, by Meta's own code first."""
     error = answer.data.get("error") if isinstance(answer.data, dict) else None
     if not isinstance(error, dict):
-        return _without_error_object(answer)
+        # A proxy's page or a bare status: only 429 and plain 4xx prove that nothing was processed.
+        words = f"WhatsApp refused the request (HTTP {answer.status})."
+        return http.refusal(UPSTREAM, answer.status, answer.headers, scope="number", acts=True, words=words)
     code = error.get("code") if isinstance(error.get("code"), int) else None
     details = error.get("error_data", {}).get("details") if isinstance(error.get("error_data"), dict) else None
     words = plain_words(code, error.get("message") if isinstance(error.get("message"), str) else None)
@@ -134,16 +136,3 @@ def refusal(answer: http.Answer) -> UpstreamError:
             return UpstreamOutcomeUnknown(UPSTREAM, words, **fields)
         case Meaning.REFUSED:
             return UpstreamRejected(UPSTREAM, words, **fields)
-
-
-def _without_error_object(answer: http.Answer) -> UpstreamError:
-    """A proxy's page or a bare status: only 429 and plain 4xx prove that nothing was processed."""
-    if answer.status == 429:
-        wait = http.retry_after(answer.headers)
-        return UpstreamThrottled(UPSTREAM, "HTTP 429", scope="number", http_status=429, retry_after=wait)
-    if answer.status in (401, 403):
-        return UpstreamMisconfigured(UPSTREAM, f"HTTP {answer.status}", http_status=answer.status)
-    if 400 <= answer.status < 500 and answer.status != 408:
-        words = f"WhatsApp refused the message (HTTP {answer.status})."
-        return UpstreamRejected(UPSTREAM, words, http_status=answer.status)
-    return UpstreamOutcomeUnknown(UPSTREAM, f"HTTP {answer.status}", http_status=answer.status)

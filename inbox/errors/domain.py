@@ -1,4 +1,4 @@
-"""One tree of errors. Routes let them rise; `api.problems` maps each to one problem+json answer."""
+"""What a client may see. Routes let these rise; `web.problems` maps each to one problem+json answer."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-
-class InboxError(Exception):
-    """Root of everything this program raises on purpose."""
-
-
-class ConfigError(InboxError):
-    """A setting is missing or wrong. Names the variable and what to do, never prints its value."""
-
-    def __init__(self, variable: str, problem: str) -> None:
-        super().__init__(f"{variable}: {problem}")
-        self.variable = variable
-
-
-# --- what a client may see ---------------------------------------------------------------------------------------
+from inbox.errors.base import InboxError
 
 
 class DomainError(InboxError):
@@ -292,79 +279,3 @@ class IdentityUnavailable(TemporarilyUnavailable):
 
     code = "identity_unavailable"
     title = "The identity provider is not reachable just now, so we cannot tell who you are. Try again shortly."
-
-
-# --- what an upstream did ----------------------------------------------------------------------------------------
-
-
-class UpstreamError(InboxError):
-    """A call to an upstream did not give what we asked for.
-
-    Carries fields instead of text to parse: `upstream` is its name, `http_status` is None when no answer came,
-    `code` is the upstream's own error code, `retry_after` is seconds or None, `phase` is how far the request got
-    (connect, sent, headers). Never holds a URL, a token or a body.
-    """
-
-    def __init__(
-        self,
-        upstream: str,
-        reason: str,
-        *,
-        http_status: int | None = None,
-        code: int | str | None = None,
-        detail: str | None = None,
-        retry_after: float | None = None,
-        phase: str | None = None,
-    ) -> None:
-        super().__init__(f"{upstream}: {reason}")
-        self.upstream = upstream
-        self.reason = reason
-        self.http_status = http_status
-        self.code = code
-        self.detail = detail
-        self.retry_after = retry_after
-        self.phase = phase
-
-
-class UpstreamUnavailable(UpstreamError):
-    """It never received the request, or answered that it did not act on it: safe to repeat."""
-
-
-class UpstreamUntrusted(UpstreamUnavailable):
-    """Its certificate is not to be trusted. Never repeated, never downgraded: somebody has to look."""
-
-
-class UpstreamLocal(UpstreamUnavailable):
-    """We did not call: says nothing about the upstream."""
-
-
-class UpstreamBusy(UpstreamLocal):
-    """As many calls as we allow are under way already."""
-
-
-class UpstreamOpen(UpstreamLocal):
-    """The circuit breaker is open; `retry_after` is when it will let a call through."""
-
-
-class DeadlineExceeded(UpstreamLocal):
-    """Not enough time is left to begin an attempt."""
-
-
-class UpstreamThrottled(UpstreamUnavailable):
-    """It asked us to slow down. `scope` says for whom: "pair" (one customer), "number" or "project"."""
-
-    def __init__(self, upstream: str, reason: str, *, scope: str, **fields: Any) -> None:
-        super().__init__(upstream, reason, **fields)
-        self.scope = scope
-
-
-class UpstreamMisconfigured(UpstreamUnavailable):
-    """It refuses our credentials or set-up (expired token, missing permission): nothing of ours works until fixed."""
-
-
-class UpstreamOutcomeUnknown(UpstreamError):
-    """It may have acted: the answer is missing, cut or unreadable. Settled by evidence, never by a blind repeat."""
-
-
-class UpstreamRejected(UpstreamError):
-    """It answered no, for this request: never repeat as it is."""

@@ -1,0 +1,15 @@
+"""The root of the tree, and what a wrong setting raises."""
+
+from __future__ import annotations
+
+
+class InboxError(Exception):
+    """Root of everything this program raises on purpose."""
+
+
+class ConfigError(InboxError):
+    """A setting is missing or wrong. Names the variable and what to do, never prints its value."""
+
+    def __init__(self, variable: str, problem: str) -> None:
+        super().__init__(f"{variable}: {problem}")
+        self.variable = variable
