@@ -37,7 +37,6 @@ from inbox.webhooks.parsing.content import READABLE_TYPES
 log = logging.getLogger(__name__)
 
 MAX_REWRITES = 3  # then the answer leaves although the customer is still writing
-_IGNORED_TYPES = frozenset({"sticker"})  # nothing to answer, nothing to hand over
 _RETRY_CAP = 30.0  # seconds between tries while the AI is away
 
 
@@ -137,7 +136,7 @@ class Answering:
                 return
             _say(session, conversation, text, now, Author.BOT)
             conversation.bot_last_reply_at = now
-            conversation.answered_through = max(message.stored_at for message in scene.waiting)
+            conversation.answered_through = max(message.position for message in scene.waiting)
             if conversation.needs_human_reason in AI_OUTAGES:
                 conversation.needs_human, conversation.needs_human_reason = False, None
             jobs.finish_job(session, claim, now)
@@ -225,7 +224,7 @@ def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | N
         .order_by(Message.timestamp.desc(), Message.id.desc())
         .limit(2 * MAX_HISTORY)
     )
-    messages = sorted(session.execute(newest).scalars(), key=lambda message: (message.stored_at, message.id))
+    messages = sorted(session.execute(newest).scalars(), key=lambda message: message.position)
     contact = session.get_one(Contact, conversation.contact_id)
     return _Scene(
         conversation=conversation,
@@ -239,14 +238,9 @@ def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | N
 
 
 def _unanswered(conversation: Conversation, messages: Sequence[Message]) -> list[Message]:
-    """The customer's messages that came after the newest one anybody has answered.
-
-    By our clock, not WhatsApp's: its times are whole seconds, so a question that follows our reply within a second
-    would seem to precede it.
-    """
+    """The customer's messages that came after the newest one anybody has answered."""
     through = conversation.answered_through
-    mine = [message for message in messages if message.author_kind == Author.CUSTOMER]
-    return [message for message in mine if through is None or message.stored_at > through]
+    return [message for message in messages if message.awaits_answer and message.position > through]
 
 
 def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> int:
@@ -262,7 +256,7 @@ def _worth_answering(scene: _Scene) -> bool:
     expires = window_expires_at(scene.conversation)
     if expires is None or expires <= scene.now:
         return False
-    return any(message.message_type not in _IGNORED_TYPES for message in scene.waiting)
+    return bool(scene.waiting)
 
 
 def _why_a_person(scene: _Scene, profile: ProfileContent) -> str | None:
@@ -270,9 +264,8 @@ def _why_a_person(scene: _Scene, profile: ProfileContent) -> str | None:
     if scene.answers_this_hour >= profile.max_answers_per_hour:
         return "answer_limit"
     for message in scene.waiting:
-        if message.message_type in READABLE_TYPES or message.message_type in _IGNORED_TYPES:
-            continue
-        return "unsupported_content"
+        if message.message_type not in READABLE_TYPES:
+            return "unsupported_content"
     return None
 
 

@@ -61,11 +61,22 @@ def _join_threads(
         gone.changed_at = now
         return
     session.execute(delete(Job).where(Job.conversation_id == gone.id, Job.kind != JobKind.SEND.value))
-    session.execute(update(Message).where(Message.conversation_id == gone.id).values(conversation_id=into.id))
+    _move_messages(session, into, gone)
     _join_rows(into, gone, now)
     session.flush()
     session.delete(gone)
     session.flush()
+
+
+def _move_messages(session: Session, into: Conversation, gone: Conversation) -> None:
+    """Behind those of `into`, so that what was answered in either stays answered."""
+    mine = update(Message).where(Message.conversation_id == gone.id)
+    session.execute(mine.where(Message.position <= gone.answered_through).values(awaits_answer=False))
+    moved = {"conversation_id": into.id, "position": Message.position + into.last_position}
+    session.execute(mine.values(moved))
+    if gone.asked_through > gone.answered_through:
+        into.asked_through = into.last_position + gone.asked_through
+    into.last_position += gone.last_position
 
 
 def _move_lane(session: Session, into: Conversation, gone: Conversation, now: datetime) -> bool:
@@ -101,10 +112,11 @@ def _join_rows(into: Conversation, gone: Conversation, now: datetime) -> None:
     into.unread_count += gone.unread_count
     into.is_favorite = into.is_favorite or gone.is_favorite
     into.bot_enabled = into.bot_enabled and gone.bot_enabled
-    for name in ("last_inbound_at", "bot_last_reply_at", "bot_paused_until", "answered_through"):
+    for name in ("last_inbound_at", "bot_last_reply_at", "bot_paused_until", "person_replied_at"):
         setattr(into, name, max(filter(None, [getattr(into, name), getattr(gone, name)]), default=None))
     if gone.needs_human and not into.needs_human:
         into.needs_human, into.needs_human_reason = True, gone.needs_human_reason
+        into.handed_over_at = gone.handed_over_at
     into.epoch = max(into.epoch, gone.epoch) + 1
     into.changed_at = now
 

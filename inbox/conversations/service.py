@@ -19,7 +19,7 @@ from inbox.conversations.rows import (
     message_row,
 )
 from inbox.conversations.schemas import MAX_TEXT, ConversationRow, MessageRow
-from inbox.conversations.state import note_message, person_replied, switch_bot, window_expires_at
+from inbox.conversations.state import next_position, note_message, person_replied, switch_bot, window_expires_at
 from inbox.db import Database
 from inbox.db.queries import values_of
 from inbox.db.transactions import whole_transaction
@@ -281,6 +281,7 @@ def outbound_message(
 
 def queue(session: Session, conversation: Conversation, message: Message, now: datetime) -> None:
     """Store `message` with its outbox entry. The caller holds the conversation's row (I5)."""
+    message.position = next_position(conversation)
     session.add(message)
     session.flush()
     note_message(conversation, message.timestamp, message.content_text)

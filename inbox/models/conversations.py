@@ -65,7 +65,11 @@ class Conversation(Base):
     bot_enabled: Mapped[bool] = mapped_column(default=False)
     bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of their talk
     bot_last_reply_at: Mapped[datetime | None]
-    answered_through: Mapped[datetime | None]  #: stored_at of the newest message that somebody has answered
+    last_position: Mapped[int] = mapped_column(default=0)  #: given to a message; the next one gets the next (I3)
+    asked_through: Mapped[int] = mapped_column(default=0)  #: position of the newest message that awaits an answer
+    answered_through: Mapped[int] = mapped_column(default=0)  #: position up to which somebody has answered
+    person_replied_at: Mapped[datetime | None]  #: own time of a person's newest reply: see conversations.order
+    handed_over_at: Mapped[datetime | None]  #: own time of the newest message that the bot handed over
     needs_human: Mapped[bool] = mapped_column(default=False)
     needs_human_reason: Mapped[str | None] = mapped_column(String(64))
     assigned_to: Mapped[UUID | None]  #: a user; no foreign key, since users are disabled and never deleted
@@ -92,6 +96,14 @@ class Message(Base):
             sqlite_where=text("client_key IS NOT NULL"),
         ),
         Index("ix_messages_thread", "conversation_id", "timestamp", "id"),
+        # what the customer wrote since somebody answered
+        Index(
+            "ix_messages_waiting",
+            "conversation_id",
+            "position",
+            postgresql_where=text("awaits_answer"),
+            sqlite_where=text("awaits_answer"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -102,6 +114,8 @@ class Message(Base):
     content_text: Mapped[str]
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     timestamp: Mapped[datetime]  #: WhatsApp's clock for inbound, ours for outbound; never rewritten (I3)
+    position: Mapped[int] = mapped_column(default=0)  #: in its conversation, given out under its lock (I3)
+    awaits_answer: Mapped[bool] = mapped_column(default=False)  #: a customer's word, until answered_through passes it
     stored_at: Mapped[datetime]
     wa_message_id: Mapped[str | None] = mapped_column(String(512))
     duplicate_wa_message_id: Mapped[str | None] = mapped_column(String(512))  #: accepted twice: see I7 and the log

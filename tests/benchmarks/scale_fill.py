@@ -202,28 +202,30 @@ FROM threads ORDER BY started
 _CONVERSATIONS = """
 INSERT INTO conversations (id, account_id, contact_id, status, is_group, is_favorite, unread_count, bot_enabled,
                            needs_human, needs_human_reason, assigned_to, epoch, last_message, last_inbound_at,
-                           updated_at, changed_at, created_at)
+                           updated_at, changed_at, created_at, last_position, asked_through, answered_through)
 SELECT conversation_id, account_id, contact_id, CASE WHEN mark < 0.8 THEN 'open' ELSE 'closed' END,
        n %% 50 = 0, n %% 40 = 0, CASE WHEN mark < %(unread)s THEN 1 + n %% 4 ELSE 0 END, false,
        mark >= 1 - %(human)s, CASE WHEN mark >= 1 - %(human)s THEN 'declined' END,
        CASE WHEN mark BETWEEN 0.3 AND 0.31 THEN md5('user ' || n %% 7)::uuid END,
        1, 'Thank you, I will come by tomorrow at ten and bring the papers you asked for.', newest,
-       newest, newest, started
+       newest, newest, started, length, length - 1, length
 FROM threads ORDER BY started
 """
 
 _MESSAGES = """
 INSERT INTO messages (id, account_id, conversation_id, direction, message_type, content_text, payload, timestamp,
-                      stored_at, wa_message_id, author_kind, author_id, author_name, status, attempts, sent_at)
+                      stored_at, wa_message_id, author_kind, author_id, author_name, status, attempts, sent_at,
+                      position, awaits_answer)
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(noise, 1, 3) || 'b'
          || substr(noise, 4, 15))::uuid,
        account_id, conversation_id, CASE WHEN ours THEN 'outbound' ELSE 'inbound' END, 'text',
        'Could you tell me whether the order ' || substr(noise, 20, 6) || ' is ready, and until when I may come?',
        '{}', at, at, 'wamid.HBgLMzM2' || noise, CASE WHEN ours THEN 'bot' ELSE 'customer' END,
        CASE WHEN ours THEN NULL ELSE contact_id::text END, CASE WHEN ours THEN NULL ELSE 'Camille Martin' END,
-       CASE WHEN ours THEN 'read' ELSE 'received' END, 0, CASE WHEN ours THEN at END
+       CASE WHEN ours THEN 'read' ELSE 'received' END, 0, CASE WHEN ours THEN at END, position, NOT ours
 FROM (
-    SELECT account_id, conversation_id, contact_id, at, k %% 2 = 0 AS ours, md5(n || '/' || k) AS noise
+    SELECT account_id, conversation_id, contact_id, at, length - k AS position, k %% 2 = 0 AS ours,
+           md5(n || '/' || k) AS noise
     FROM (
         SELECT t.*, k, date_trunc('milliseconds', newest - (newest - started) * k / length) AS at
         FROM threads t CROSS JOIN LATERAL generate_series(0, length - 1) k

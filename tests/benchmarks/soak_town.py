@@ -150,7 +150,7 @@ class Town:
 # --- what became of it -------------------------------------------------------------------------------------------
 
 _QUESTIONS = f"""
-SELECT count(*), count(*) FILTER (WHERE m.stored_at <= c.answered_through), count(*) FILTER (WHERE c.needs_human)
+SELECT count(*), count(*) FILTER (WHERE m.position <= c.answered_through), count(*) FILTER (WHERE c.needs_human)
 FROM messages m JOIN conversations c ON c.id = m.conversation_id JOIN contacts k ON k.id = c.contact_id
 WHERE m.author_kind = 'customer' AND k.phone LIKE '{BOTS}%'
 """

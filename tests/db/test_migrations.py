@@ -11,7 +11,7 @@ import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, make_url
+from sqlalchemy import inspect, make_url, text
 
 from inbox.db import Database, migrations
 from inbox.models import SCHEMA, Base
@@ -78,6 +78,50 @@ def test_many_releases_at_once_migrate_once(empty: Database) -> None:
 
 def test_the_code_names_the_newest_migration() -> None:
     assert migrations.head() == SCHEMA
+
+
+def test_old_messages_get_positions_by_our_clock_and_keep_what_was_answered(empty: Database) -> None:
+    migrations.upgrade(empty, "0004")
+    with empty.writing() as session:
+        for statement in _OLD_CONVERSATION:
+            session.execute(text(statement))
+    migrations.upgrade(empty)
+    with empty.reading() as session:
+        (talk,) = session.execute(
+            text("SELECT last_position, asked_through, answered_through, person_replied_at FROM conversations")
+        ).all()
+        found = session.execute(text("SELECT content_text, position, awaits_answer FROM messages ORDER BY position"))
+        messages = [(row.content_text, row.position, bool(row.awaits_answer)) for row in found]
+    assert messages == [("asked", 1, True), ("replied", 2, False), ("asked again", 3, True)]
+    assert (talk.last_position, talk.asked_through, talk.answered_through) == (3, 3, 2)
+    assert str(talk.person_replied_at).startswith("2026-11-20 09:00:05")
+    migrations.downgrade(empty, "0004")
+    with empty.reading() as session:
+        (answered,) = session.execute(text("SELECT answered_through FROM conversations")).scalars()
+    assert str(answered).startswith("2026-11-20 09:00:06")
+
+
+_ID = "'0190000000007000800000000000000{}'"
+_AT = "'2026-11-20 09:00:0{}.000000+00:00'"
+_OLD_CONVERSATION = [
+    "INSERT INTO whatsapp_accounts (id, phone_number_id, name, bot_auto_on, created_at, updated_at) "
+    f"VALUES ({_ID.format(1)}, '1', 'x', true, {_AT.format(0)}, {_AT.format(0)})",
+    "INSERT INTO contacts (id, account_id, phone, created_at, updated_at) "
+    f"VALUES ({_ID.format(2)}, {_ID.format(1)}, '336', {_AT.format(0)}, {_AT.format(0)})",
+    "INSERT INTO conversations (id, account_id, contact_id, status, is_group, is_favorite, unread_count, bot_enabled, "
+    "needs_human, epoch, answered_through, updated_at, changed_at, created_at) "
+    f"VALUES ({_ID.format(3)}, {_ID.format(1)}, {_ID.format(2)}, 'open', false, false, 1, true, false, 1, "
+    f"{_AT.format(7)}, {_AT.format(8)}, {_AT.format(8)}, {_AT.format(0)})",
+    *(
+        "INSERT INTO messages (id, account_id, conversation_id, direction, message_type, content_text, payload, "
+        "timestamp, stored_at, author_kind, status, attempts) "
+        f"VALUES ({_ID.format(4 + n)}, {_ID.format(1)}, {_ID.format(3)}, 'x', 'text', '{words}', '{{}}', "
+        f"{_AT.format(at)}, {_AT.format(at + 1)}, '{author}', 'x', 0)"
+        for n, (at, author, words) in enumerate(
+            [(7, "customer", "asked again"), (5, "agent", "replied"), (1, "customer", "asked")]
+        )
+    ),
+]
 
 
 def test_without_the_right_to_make_an_extension_only_the_index_for_searching_is_missing(

@@ -16,12 +16,13 @@ from sqlalchemy.orm import Session
 from inbox.clock import new_id
 from inbox.contacts.identity import Identity
 from inbox.contacts.people import People
-from inbox.conversations.state import bot_may_answer, note_message, person_replied
+from inbox.conversations.state import bot_may_answer, next_position, note_message, person_replied
 from inbox.db import one_of, one_of_pairs
 from inbox.models import Account, Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
 from inbox.outbox import jobs, store
 from inbox.webhooks.applying.annotate import Annotations
 from inbox.webhooks.applying.statuses import Statuses
+from inbox.webhooks.parsing.content import IGNORED_TYPES
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
     Item,
@@ -199,10 +200,14 @@ class Batch:
         item = place.item
         note_message(conversation, place.at, item.content.text)
         conversation.changed_at = self.now
+        place.position = next_position(conversation)
+        place.awaits_answer = item.wants_answer and item.content.type not in IGNORED_TYPES
         if item.opens_window:
             conversation.last_inbound_at = max(conversation.last_inbound_at or place.at, place.at)
         if item.wants_answer:
             conversation.unread_count += 1
+            if place.awaits_answer:
+                conversation.asked_through = place.position
             conversation.status = "open"
         if item.by_person:
             conversation.unread_count = 0
@@ -259,6 +264,8 @@ class Placed:
     person: Contact
     at: datetime
     conversation: Conversation | None = None  #: known once all of the batch's threads are locked
+    position: int = 0  #: in the conversation
+    awaits_answer: bool = False
 
     @property
     def in_thread(self) -> Conversation:
@@ -314,6 +321,9 @@ def _new_conversation(place: Placed, now: datetime) -> Conversation:
         bot_enabled=place.account.bot_auto_on and not is_group,
         needs_human=False,
         epoch=0,
+        last_position=0,
+        asked_through=0,
+        answered_through=0,
         updated_at=place.at,
         changed_at=now,
         created_at=now,
@@ -333,6 +343,8 @@ def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID])
         "content_text": item.content.text,
         "payload": item.content.payload,
         "timestamp": place.at,
+        "position": place.position,
+        "awaits_answer": place.awaits_answer,
         "stored_at": now,
         "wa_message_id": item.wa_message_id,
         "reply_to": quoted.get((place.account.id, item.reply_to)) if item.reply_to else None,

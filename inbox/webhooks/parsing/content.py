@@ -18,6 +18,9 @@ MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
 #: Types that carry a message for somebody who can read: the bot may answer these.
 READABLE_TYPES = frozenset({"text", "button", "interactive", "location", "contacts", "order"})
 
+#: Types that say nothing which needs an answer, of the bot or of a person.
+IGNORED_TYPES = frozenset({"sticker"})
+
 _EXTRAS = ("referral", "errors", "identity")
 _NO_TEXT = ""
 
