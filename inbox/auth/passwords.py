@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import secrets
 from datetime import datetime
 
@@ -14,17 +15,35 @@ from inbox.errors import FieldProblem, InvalidRequest
 from inbox.models import User, UserSession
 
 SHORTEST, LONGEST = 12, 1024  # characters; long ones are sentences, endless ones an attack on our processors
+ENOUGH = 3  # of zxcvbn's scores, 0 to 4: "safely unguessable", 10^8 guesses and more
+_LOOKED_AT = 48  # characters: more take zxcvbn up to 0.7 s (72), and what begins so well is strong enough
 
 
 def set_password(session: Session, user: User, password: str, now: datetime) -> None:
     """Give a user a new password and sign them out everywhere. Raises InvalidRequest for a bad one."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise InvalidRequest([FieldProblem("/password", f"must have {SHORTEST} to {LONGEST} characters")])
-    if user.email and password.strip().lower() == user.email:
-        raise InvalidRequest([FieldProblem("/password", "must not be the e-mail address")])
+    check_password(user, password)
     user.password_hash = generate_password_hash(password)
     user.updated_at = now
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+
+
+def check_password(user: User, password: str) -> None:
+    """Raises InvalidRequest, saying what is wrong, for one that is too short or long, or that is soon guessed."""
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise _bad(f"must have {SHORTEST} to {LONGEST} characters")
+    known = [each for each in (user.email, *re.split(r"\W+", f"{user.email or ''} {user.name or ''}")) if each]
+    if any(password.strip().lower() == each.lower() for each in known):
+        raise _bad("must not be the e-mail address or the name")
+    from zxcvbn import zxcvbn  # its word lists take 0.1 s to load, and a password is seldom set
+
+    found = zxcvbn(password[:_LOOKED_AT], user_inputs=known)
+    if found["score"] < ENOUGH:
+        said = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
+        raise _bad(f"is too easy to guess. {' '.join(each for each in said if each)}".strip().removesuffix("."))
+
+
+def _bad(problem: str) -> InvalidRequest:
+    return InvalidRequest([FieldProblem("/password", problem)])
 
 
 def verify_password(user: User | None, password: str) -> bool:

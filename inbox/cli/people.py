@@ -16,13 +16,14 @@ from flask.cli import AppGroup
 from inbox.accounts import service as accounts
 from inbox.auth import keys
 from inbox.auth.access import OPERATOR, Grant, Role
+from inbox.auth.addresses import normal_email
 from inbox.clock import rfc3339, utc_now
 from inbox.errors import DatabaseUnavailable, DomainError, InvalidRequest
 from inbox.models import ApiKey
 from inbox.runtime import runtime_of
 from inbox.users import grants
 from inbox.users import service as users
-from inbox.users.schemas import MAX_NAME, UserRow, normal_email
+from inbox.users.schemas import MAX_NAME, UserRow
 
 user_commands = AppGroup("users", help="People who sign in.")
 key_commands = AppGroup("keys", help="API keys.")

@@ -21,7 +21,7 @@ class User(Base):
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     subject: Mapped[str | None] = mapped_column(String(255), unique=True)  #: `sub` of the identity provider's tokens
-    email: Mapped[str | None] = mapped_column(String(320), unique=True)  #: lower case
+    email: Mapped[str | None] = mapped_column(String(320), unique=True)  #: as `auth.addresses` spells it
     name: Mapped[str | None] = mapped_column(String(200))
     password_hash: Mapped[str | None]
     disabled_at: Mapped[datetime | None]

@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints
 
 from inbox.auth.access import Grant, Override, Permission, Role
+from inbox.auth.addresses import LONGEST, normal_email
 from inbox.schemas import Body, Query, Row, Time
 
 MAX_NAME = 200  # characters
 MAX_RIGHTS = 500  # roles, or overrides, of one user
-_ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
 
 Kind = Literal["supabase", "local", "invited"]
 Status = Literal["active", "disabled", "invited"]
-
-
-def normal_email(text: str) -> str:
-    """The address as it is stored and compared: lower case. Raises ValueError when it is none."""
-    address = text.strip().lower()
-    if not _ADDRESS.fullmatch(address) or not address.isprintable():
-        raise ValueError("is not an e-mail address")
-    return address
 
 
 def _printable(text: str) -> str:
@@ -39,7 +30,10 @@ def _named(value: Any) -> Any:
 
 
 Email = Annotated[
-    str, StringConstraints(max_length=320), AfterValidator(normal_email), Field(json_schema_extra={"format": "email"})
+    str,
+    StringConstraints(max_length=LONGEST),
+    AfterValidator(normal_email),
+    Field(json_schema_extra={"format": "email"}),
 ]
 Name = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), AfterValidator(_printable)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import Grant, Permission, Principal, resolve
+from inbox.auth.addresses import known_email
 from inbox.auth.identities import grants_of
 from inbox.auth.members import lock_users
 from inbox.auth.passwords import set_password
@@ -72,9 +73,9 @@ def all_users(db: Database) -> list[UserRow]:
 
 
 def find_user(db: Database, email: str) -> UUID:
-    """Whose address it is, in any case. Raises UserNotFound."""
+    """Whose address it is, in any spelling. Raises UserNotFound."""
     with db.reading() as session:
-        found = session.execute(select(User.id).where(User.email == email.strip().lower())).scalar_one_or_none()
+        found = session.execute(select(User.id).where(User.email == known_email(email))).scalar_one_or_none()
     if found is None:
         raise UserNotFound
     return found

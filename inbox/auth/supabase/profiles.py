@@ -6,16 +6,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from inbox.auth.addresses import LONGEST, confirmed_email
 from inbox.auth.supabase import jwts
 from inbox.auth.supabase.jwts import Claims
 from inbox.errors import InvalidCredentials
 
-_EMAIL = 320  # characters (RFC 3696, errata 1690)
-
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What Supabase says of a user. `email` only if it is confirmed, in lower case; `name` is their own choice."""
+    """What Supabase says of a user. `email` only if it is confirmed, as we store it; `name` is their own choice."""
 
     subject: str
     email: str | None
@@ -43,12 +42,7 @@ def of_claims(claims: Claims) -> Profile:
 
 def _confirmed_email(user: dict[str, Any]) -> str | None:
     email = _text(user.get("email"))
-    if not _text(user.get("email_confirmed_at")) or len(email) > _EMAIL or "@" not in email or not email.isprintable():
-        return None
-    # The Kelvin sign, in lower case, is the letter k: another mailbox must not become a member's.
-    if any(char.lower().isascii() for char in email if not char.isascii()):
-        return None
-    return email.lower()
+    return confirmed_email(email) if _text(user.get("email_confirmed_at")) and len(email) <= LONGEST else None
 
 
 def _banned(user: dict[str, Any], now: float) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 
 from inbox.auth.access import Principal
+from inbox.auth.addresses import known_email
 from inbox.auth.hashing import token_hash
 from inbox.auth.identities import SESSION_PREFIX, principal_of
 from inbox.auth.passwords import verify_password
@@ -36,9 +37,8 @@ class NewSession:
 
 def sign_in(db: Database, email: str, password: str, *, lifetime: timedelta) -> NewSession:
     """Begin a session. Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable."""
-    address = email.strip().lower()
     with db.reading() as session:
-        user = session.execute(select(User).where(User.email == address)).scalar_one_or_none()
+        user = session.execute(select(User).where(User.email == known_email(email))).scalar_one_or_none()
     # No transaction is open here: this takes a tenth of a second on purpose.
     if not _verified(user, password) or user is None:
         log.info("sign-in refused")

@@ -23,6 +23,7 @@ from flask_limiter import ApplicationLimit, Limiter, RequestLimit
 from limits import RateLimitItem, parse
 
 from inbox.auth.access import Principal
+from inbox.auth.addresses import known_email
 from inbox.auth.hashing import token_hash
 from inbox.auth.identities import good_hashes
 from inbox.config import Config
@@ -149,7 +150,7 @@ class Limits:
     @contextmanager
     def sign_in(self, name: str) -> Iterator[Callable[[str], None]]:
         """See `sign_in` above."""
-        who = self._hashed(name.strip().lower())
+        who = self._hashed(known_email(name) or "nobody")
         familiar = f"familiar/{who}/{address()}"
         place = address() if self.counters.look(familiar).used else "anywhere"
         tried = [(SIGN_IN_ADDRESS, ["sign-in", address()]), (SIGN_IN_NAME, ["sign-in", who, place])]
