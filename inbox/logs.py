@@ -6,7 +6,10 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Iterable
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any, Literal, TextIO
@@ -52,6 +55,44 @@ def redact(text: str) -> str:
     if not _HINTS.search(text):
         return text
     return _SECRETS.sub(lambda found: f"{found['place'] or found['user'] or ''}[redacted]", text)
+
+
+class Thinned:
+    """Warnings that a stranger can cause at will: one line for each message and address in a minute.
+
+    How many were left out is said when the next minute has begun, with its first warning.
+    """
+
+    ADDRESSES = 100  #: in one minute; all further ones count as one
+
+    def __init__(self, logger: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._times: Counter[tuple[str, str]] = Counter()
+        self._until = 0.0
+
+    def warning(self, message: str, address: str) -> None:
+        """Log it, or count it."""
+        with self._lock:
+            ended = self._end_minute()
+            known = (message, address) in self._times or len(self._times) < self.ADDRESSES
+            key = message, address if known else "others"
+            self._times[key] += 1
+            first = self._times[key] == 1
+        for (said, where), times in ended.items():
+            if times > 1:
+                self._logger.warning(said, extra={"address": where, "more": times - 1})
+        if first:
+            self._logger.warning(message, extra={"address": key[1]})
+
+    def _end_minute(self) -> Counter[tuple[str, str]]:
+        """What was counted in the minute that is over."""
+        now, ended = self._clock(), self._times
+        if now < self._until:
+            return Counter()
+        self._times, self._until = Counter(), now + 60.0
+        return ended
 
 
 class _Handler(logging.StreamHandler[TextIO]):
@@ -128,5 +169,5 @@ def configure(log_format: Literal["json", "text"], level: str, secrets: Iterable
     gunicorn.handlers.clear()
     gunicorn.propagate = True
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its warnings print URLs
-    for chatty in ("werkzeug", "alembic", "flask-limiter"):
+    for chatty in ("werkzeug", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)

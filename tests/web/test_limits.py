@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import logging
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -17,9 +18,11 @@ from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.config import Config
 from inbox.errors import TooManyRequests, WrongPassword
+from inbox.logs import Thinned
 from inbox.runtime import runtime_of
 from inbox.web.limits import counters
 from inbox.web.limits.limits import FAMILIAR, address, sign_in
+from inbox.webhooks import routes as webhooks
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import signed, webhook
 from tests.conftest import APP_SECRET
@@ -184,11 +187,58 @@ def test_probes_have_no_limit(stranger: FlaskClient, path: str) -> None:
     assert "RateLimit-Limit" not in answers[0].headers
 
 
-def test_webhooks_have_no_limit(stranger: FlaskClient) -> None:
+def test_a_signed_webhook_passes_however_often_strangers_sent_unsigned_ones(stranger: FlaskClient) -> None:
     body = webhook(messages=[])
-    sent = [stranger.post("/webhook/whatsapp", data=body, headers=signed(body, APP_SECRET)) for _ in range(8)]
-    assert {each.status_code for each in sent} == {200}
-    assert {stranger.get("/webhook/whatsapp").status_code for _ in range(8)} == {403}
+    right = signed(body, APP_SECRET)
+    assert {stranger.post("/webhook/whatsapp", data=body, headers=right).status_code for _ in range(8)} == {200}
+    wrong = [stranger.post("/webhook/whatsapp", data=body, headers=signed(body, "x" * 20)) for _ in range(8)]
+    assert [each.status_code for each in wrong] == [401] * 3 + [429] * 5
+    assert stranger.post("/webhook/whatsapp", data=body, headers=right).status_code == 200
+    assert stranger.get("/health").status_code == 200
+
+
+def test_of_an_unsigned_webhook_the_body_is_not_read(stranger: FlaskClient) -> None:
+    for header in ({}, {"X-Hub-Signature-256": "sha256=x"}, {"X-Hub-Signature-256": "sha1=" + "0" * 40}):
+        body = _Unread()
+        sent = stranger.post("/webhook/whatsapp", input_stream=body, content_length=1_000_000, headers=header)
+        assert sent.status_code == 401
+        assert not body.touched
+
+
+def test_the_verify_token_cannot_be_guessed_without_end(stranger: FlaskClient, queries: list[str]) -> None:
+    asked = [stranger.get(f"/webhook/whatsapp?hub.mode=subscribe&hub.verify_token={n}") for n in range(5)]
+    assert [each.status_code for each in asked] == [403] * 3 + [429] * 2
+
+
+class _Unread(io.BytesIO):
+    """A body that knows whether it was read."""
+
+    touched = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.touched = True
+        return super().read(size)
+
+
+def test_bad_forms_of_the_sign_in_are_limited_before_they_are_read(app: Flask, stranger: FlaskClient) -> None:
+    local_user(runtime_of(app).db, "anna@example.com", [Grant(Role.ADMIN)])
+    forms = [stranger.post("/auth/login", json={"x": 1}) for _ in range(5)]
+    assert [each.status_code for each in forms] == [400] * 3 + [429] * 2
+    body = _Unread()
+    sent = stranger.post("/auth/login", input_stream=body, content_length=9, content_type="application/json")
+    assert (sent.status_code, body.touched) == (429, False)
+    assert stranger.get("/accounts").status_code == 401  # counted apart
+
+
+def test_wrong_signatures_are_one_line_in_the_log_of_a_minute(
+    stranger: FlaskClient, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhooks, "refused", Thinned(webhooks.log))
+    with caplog.at_level(logging.INFO):
+        for _ in range(20):
+            stranger.post("/webhook/whatsapp", data=b"x" * 5000, headers={"X-Hub-Signature-256": "x" * 5000})
+    assert len([each for each in caplog.records if each.name.startswith("inbox")]) == 2  # and one of the limit
+    assert len(caplog.text) < 1000
 
 
 def test_what_we_cannot_answer_is_not_the_strangers_fault(

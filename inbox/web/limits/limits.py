@@ -1,26 +1,25 @@
 """How much anybody may ask of us: callers by who they are, strangers by their address, guesses at passwords by both.
 
-Flask-Limiter holds the rates; the counting is `counters`. A caller is known after authentication only, so theirs is
-counted there (`admit`). Before it, an address whose requests were refused too often is refused at once, without the
-database or Supabase being asked, unless it shows a token that is known to be good: a guesser does not lock out those
-who share their address. 429 says when to come back, and every limited answer says what is left (the RateLimit headers
-of draft-ietf-httpapi-ratelimit-headers-07, whose Reset is in seconds; Flask-Limiter's own would be a Unix time).
+A caller is known after authentication only, so theirs is counted there (`admit`). What a stranger asks counts by its
+outcome, whatever the route: all but a success of a probe, a webhook or a sign-in, and what we could not answer. Who has
+asked too often is refused before anything is read, without the database or Supabase being asked, unless they show a
+token that is known to be good: a guesser does not lock out those who share their address. Bad forms of the sign-in
+count apart for the same reason, and a webhook is refused only when its signature is wrong: Meta's would be lost.
+
+429 says when to come back, and every limited answer says what is left (the RateLimit headers of
+draft-ietf-httpapi-ratelimit-headers-07, whose Reset is in seconds).
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import ipaddress
 import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import Flask, Response, current_app, g, request
-from flask_limiter import ApplicationLimit, Limiter, RequestLimit
-from limits import RateLimitItem, parse
 
 from inbox.auth.access import Principal
 from inbox.auth.addresses import known_email
@@ -35,13 +34,22 @@ from inbox.web.limits.counters import Counters, Window
 
 log = logging.getLogger(__name__)
 
+
+class Rate(NamedTuple):
+    """So often within a window of so many seconds."""
+
+    amount: int
+    seconds: int
+
+
 #: Attempts to sign in: of one address, and with one name. A success gives its attempt back.
-SIGN_IN_ADDRESS, SIGN_IN_NAME = parse("20 per 5 minutes"), parse("10 per 15 minutes")
+SIGN_IN_ADDRESS, SIGN_IN_NAME = Rate(20, 300), Rate(10, 900)
 FAMILIAR = 30 * 86_400  # seconds a name is remembered to have signed in from an address
-#: Meta's webhooks are limited by their size and time, and lost if refused; probes have threads of their own.
-EXEMPT = frozenset({"webhooks", "health"})
+#: Blueprints whose successes are nobody's use of us: of platforms' probes, and of Meta.
+FREE = frozenset({"webhooks", "health"})
 PROVEN = 3600.0  # seconds since a token was last used
-_OWN_LIMITS = frozenset({"auth.login"})
+_JUDGED_LATER = "webhooks.receive_webhook"
+_SIGN_IN = "auth.login"
 
 
 def admit(token: str, principal: Principal) -> None:
@@ -62,6 +70,11 @@ def sign_in(name: str) -> Iterator[Callable[[str], None]]:
         yield welcome
 
 
+def refuse_spent() -> None:
+    """For a route that is not refused before it begins. Raises TooManyRequests if this address has asked too often."""
+    _limits().refuse_spent()
+
+
 def _limits() -> Limits:
     return cast("Limits", current_app.extensions["inbox.limits"])
 
@@ -70,29 +83,17 @@ class Limits:
     """The limits of one application. Thread-safe."""
 
     def __init__(self, app: Flask, config: Config, db: Database, redis_breaker: Breaker | None) -> None:
-        self._secret = config.secret_key.encode()
-        self._caller = parse(f"{config.rate_limit}/minute")
-        self._stranger = parse(f"{config.rate_limit_anonymous}/minute")
+        self._caller = Rate(config.rate_limit, 60)
+        self._stranger = Rate(config.rate_limit_anonymous, 60)
+        self._counters = Counters(config.redis_url, secret=config.secret_key, breaker=redis_breaker)
         self._db = db
         #: Hashes of tokens that have lately been good: whether they still are, `Identities` says each time.
         self._proven: Kept[bool] = Kept(PROVEN)
         #: Hashes of all that are good, known without a query for each: for an address that has guessed too often.
         self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, rest=1.0)
-        app.after_request(self._tell)  # functions run in reverse: this one after Flask-Limiter's, which counts
-        self._limiter = Limiter(
-            address,
-            app=app,
-            application_limits=[self._strangers()],
-            request_identifier=lambda: request.endpoint or "nowhere",  # without one, unknown paths have no limit
-            strategy="fixed-window",
-            storage_uri="inbox://",
-            storage_options={"redis_url": config.redis_url, "breaker": redis_breaker},  # type: ignore[dict-item]
-        )
+        app.before_request(self._begin)
+        app.after_request(self._end)
         app.extensions["inbox.limits"] = self
-
-    @property
-    def counters(self) -> Counters:
-        return cast("Counters", self._limiter.storage)
 
     # --- callers ---------------------------------------------------------------------------------------------------
 
@@ -103,23 +104,29 @@ class Limits:
 
     # --- strangers -------------------------------------------------------------------------------------------------
 
-    def _strangers(self) -> ApplicationLimit:
-        return ApplicationLimit(
-            limit_provider=str(self._stranger),
-            scope="strangers",
-            exempt_when=self._lets_through,
-            deduct_when=self._is_to_be_counted,
-            on_breach=self._refuse,
-        )
-
-    def _lets_through(self) -> bool:
-        """No stranger's limit holds for this request. Asks the database only for an address that is over its limit."""
-        if request.method == "OPTIONS" or request.blueprint in EXEMPT or request.endpoint in _OWN_LIMITS:
-            return True
+    def _begin(self) -> None:
+        """Refuse a stranger whose address is spent. The database is asked only for a token shown from such a one."""
         token = _token()
-        if token is None:
-            return False
-        return bool(self._proven.fresh(token_hash(token))) or (self._is_spent() and self._is_good(token))
+        g.stranger = request.method != "OPTIONS" and not self._is_proven(token)
+        if g.stranger and request.blueprint != "health" and request.endpoint != _JUDGED_LATER:
+            self.refuse_spent(token)
+
+    def refuse_spent(self, token: str | None = None) -> None:
+        """See `refuse_spent` above; a good token passes."""
+        key = _stranger()
+        window = self._counters.look(key)
+        if window.used < self._stranger.amount:
+            return
+        if token is not None and self._is_good(token):
+            g.stranger = False
+            return
+        if window.used == self._stranger.amount:  # the first to be refused is counted, so that it is logged alone
+            window = self._counters.add(key, self._stranger.seconds)
+            self._log(self._stranger, "strangers")
+        raise self._too_many(self._stranger, window)
+
+    def _is_proven(self, token: str | None) -> bool:
+        return token is not None and bool(self._proven.fresh(token_hash(token)))
 
     def _is_good(self, token: str) -> bool:
         """While the database is away or being asked, as it was known before."""
@@ -131,28 +138,14 @@ class Limits:
     def _prove(self, token: str) -> None:
         self._proven.put(token_hash(token), True)
 
-    def _is_spent(self) -> bool:
-        return not self._limiter.limiter.test(self._stranger, address(), "strangers")
-
-    def _is_to_be_counted(self, response: Response) -> bool:
-        """Not what a known caller asked, and not what we could not answer."""
-        return response.status_code < 500 and "limit" not in g
-
-    def _refuse(self, breached: RequestLimit) -> None:
-        window = self.counters.window(breached.key)
-        if window.used == breached.limit.amount:  # the first to be refused is counted, so that it is logged alone
-            window = self.counters.add(breached.key, breached.limit.get_expiry())
-            self._log(breached.limit, "strangers")
-        raise self._too_many(breached.limit, window)
-
     # --- signing in ------------------------------------------------------------------------------------------------
 
     @contextmanager
     def sign_in(self, name: str) -> Iterator[Callable[[str], None]]:
         """See `sign_in` above."""
-        who = self._hashed(known_email(name) or "nobody")
+        who = known_email(name) or "nobody"
         familiar = f"familiar/{who}/{address()}"
-        place = address() if self.counters.look(familiar).used else "anywhere"
+        place = address() if self._counters.look(familiar).used else "anywhere"
         tried = [(SIGN_IN_ADDRESS, ["sign-in", address()]), (SIGN_IN_NAME, ["sign-in", who, place])]
         windows = [self._hit(item, *key) for item, key in tried]
         g.limit = SIGN_IN_ADDRESS, windows[0]
@@ -164,46 +157,52 @@ class Limits:
             self._give_back(tried)
             raise
         self._give_back(tried)
-        self.counters.add(familiar, FAMILIAR)
+        self._counters.add(familiar, FAMILIAR)
 
-    def _give_back(self, tried: Sequence[tuple[RateLimitItem, Sequence[str]]]) -> None:
-        for item, key in tried:
-            self.counters.add(item.key_for(*key), item.get_expiry(), -1)
-
-    def _hashed(self, name: str) -> str:
-        """Keyed: names can be guessed, so a plain hash of one in Redis would tell it."""
-        return hmac.new(self._secret, name.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
+    def _give_back(self, tried: Sequence[tuple[Rate, Sequence[str]]]) -> None:
+        for rate, key in tried:
+            self._counters.add("/".join(key), rate.seconds, -1)
 
     # --- counting, and telling -------------------------------------------------------------------------------------
 
-    def _hit(self, item: RateLimitItem, *key: str) -> Window:
-        within = self._limiter.limiter.hit(item, *key)
-        window = self.counters.window(item.key_for(*key))
-        if within:
+    def _hit(self, rate: Rate, *key: str) -> Window:
+        window = self._counters.add("/".join(key), rate.seconds)
+        if window.used <= rate.amount:
             return window
-        if window.used == item.amount + 1:
-            self._log(item, key[0])
-        raise self._too_many(item, window)
+        if window.used == rate.amount + 1:
+            self._log(rate, key[0])
+        raise self._too_many(rate, window)
 
-    def _log(self, item: RateLimitItem, of: str) -> None:
-        log.warning("over the limit", extra={"of": of, "limit": str(item), "address": address()})
+    def _log(self, rate: Rate, of: str) -> None:
+        limit = f"{rate.amount} in {rate.seconds} s"
+        log.warning("over the limit", extra={"of": of, "limit": limit, "address": address()})
 
-    def _too_many(self, item: RateLimitItem, window: Window) -> TooManyRequests:
-        g.limit = item, window
+    def _too_many(self, rate: Rate, window: Window) -> TooManyRequests:
+        g.limit = rate, window
         return TooManyRequests(headers={"Retry-After": str(_seconds(window))})
 
-    def _tell(self, response: Response) -> Response:
-        current = self._limiter.current_limit
-        if "limit" not in g and current is not None:
-            g.limit = current.limit, self.counters.window(current.key)
+    def _end(self, response: Response) -> Response:
+        if "limit" not in g and g.get("stranger") and _counts(response):
+            g.limit = self._stranger, self._counters.add(_stranger(), self._stranger.seconds)
         if "limit" in g:
-            item, window = g.limit
-            response.headers["RateLimit-Limit"] = str(item.amount)
-            response.headers["RateLimit-Remaining"] = str(max(0, item.amount - window.used))
+            rate, window = g.limit
+            response.headers["RateLimit-Limit"] = str(rate.amount)
+            response.headers["RateLimit-Remaining"] = str(max(0, rate.amount - window.used))
             response.headers["RateLimit-Reset"] = str(_seconds(window))
         if response.status_code == InvalidCredentials.status and (token := _token()) is not None:
-            self._proven.drop(token_hash(token))  # whoever keeps showing it is a stranger from now on
+            self._proven.drop(token_hash(token))  # shown again, it is a guess
         return response
+
+
+def _counts(response: Response) -> bool:
+    """Whether this outcome is a stranger's use of us. What we could not answer is not their fault."""
+    free = request.blueprint in FREE and response.status_code < 400
+    return response.status_code < 500 and not free
+
+
+def _stranger() -> str:
+    """The key of whoever asks."""
+    return f"{'sign-in form' if request.endpoint == _SIGN_IN else 'strangers'}/{address()}"
 
 
 def _seconds(window: Window) -> int:

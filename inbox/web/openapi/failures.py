@@ -54,7 +54,7 @@ def failures(operation: Operation) -> dict[int, list[Failure]]:
 
 def _derived(operation: Operation) -> Iterator[Failure]:
     yield from map(_failure, _of_caller(operation))
-    if operation.limited:
+    if operation.blueprint != "health":
         yield _failure(errors.TooManyRequests)
     if operation.contract.query is not None:
         yield _failure(errors.InvalidRequest)

@@ -38,9 +38,9 @@ class Operation:
         return self.decision.startswith("public")
 
     @property
-    def limited(self) -> bool:
-        """True when callers are counted: not those who must get through however often they come."""
-        return self.blueprint not in limits.EXEMPT
+    def counted(self) -> bool:
+        """True when a success counts: not of those who must get through however often they come."""
+        return self.blueprint not in limits.FREE
 
     @property
     def permission(self) -> Permission | None:

@@ -147,7 +147,7 @@ def references(*names: str) -> dict[str, Any]:
 
 def of_success(operation: Operation) -> dict[str, Any]:
     """The headers of an answer that is no error."""
-    names = ["X-Request-Id", *(_RATE if operation.limited else [])]
+    names = ["X-Request-Id", *(_RATE if operation.counted else [])]
     names += ["ETag"] if operation.conditional else []
     names += (
         ["Link"] if operation.contract.query is not None and "cursor" in operation.contract.query.model_fields else []
