@@ -24,7 +24,7 @@ from inbox.cipher import TokenCipher
 from inbox.config import Config
 from inbox.db import Database
 from inbox.db.transactions import database_breaker
-from inbox.db.wake import Wakeups, Work
+from inbox.db.wake import Wakeups
 from inbox.gateways.gemini import Gemini
 from inbox.gateways.whatsapp.media import HOST, WhatsAppMedia
 from inbox.gateways.whatsapp.messages import WhatsApp
@@ -138,12 +138,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
     """Everything, wired together. Opens no connection and starts no thread."""
     db = _database(config)
     wakeups = Wakeups(db, remote=not config.dispatcher)
-    journal = Journal(
-        config.instance_path / "journal",
-        db,
-        lambda: wakeups.ring(Work.INGEST),
-        max_bytes=config.journal_max_bytes,
-    )
+    journal = Journal(config.instance_path / "journal", db, max_bytes=config.journal_max_bytes)
     resilience.configure(config)
     gemini = Gemini(config.gemini_api_url, config.gemini_api_key)
     rng = random.Random()  # noqa: S311 (jitter, no secret)
@@ -154,8 +149,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         db=db,
         models=models,
         cache=profiles,
-        handover=HandOver(db, wakeups, config.human_backup_number),
-        wakeups=wakeups,
+        handover=HandOver(db, config.human_backup_number),
         settings=BotSettings(
             debounce=config.bot_debounce,
             answer_deadline=config.bot_answer_deadline,
@@ -189,15 +183,15 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
 
 def crews_of(runtime: Runtime) -> Crews:
     """What the dispatcher of this process works with."""
-    db, cipher, wakeups = runtime.db, runtime.cipher, runtime.wakeups
+    db, cipher = runtime.db, runtime.cipher
     rng = random.Random()  # noqa: S311 (jitter, no secret)
     return Crews(
         db=db,
-        wakeups=wakeups,
+        wakeups=runtime.wakeups,
         ingesting=runtime.ingest_settings,
         delivery=Delivery(db, runtime.whatsapp, cipher, rng, runtime.stopping, runtime.watch.note),
         answering=runtime.answering,
-        housekeeping=Housekeeping(db, runtime.config, runtime.whatsapp, cipher, wakeups),
+        housekeeping=Housekeeping(db, runtime.config, runtime.whatsapp, cipher),
         stopping=runtime.stopping,
     )
 

@@ -364,5 +364,4 @@ def test_m4_a_key_that_was_ended_is_refused_at_once(app: Flask, client: FlaskCli
     assert client.get("/accounts").status_code == 200
     for row in keys.listed(db):
         keys.revoke(db, row.prefix)
-    runtime_of(app).identities.forget()
     assert client.get("/accounts").status_code == 401

@@ -18,12 +18,14 @@ from inbox.accounts.schemas import AccountBody, AccountRow
 from inbox.accounts.service import account_row
 from inbox.auth import audit
 from inbox.auth.access import Access, Principal
+from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
 from inbox.cipher import TokenCipher, plain
 from inbox.clock import new_id
 from inbox.config import Config
 from inbox.db import Database, insert
 from inbox.db.transactions import whole_transaction
+from inbox.db.wake import Work, wake
 from inbox.errors import AccountExists
 from inbox.models import Account
 
@@ -115,6 +117,7 @@ def ensure_default(db: Database, config: Config, cipher: TokenCipher) -> bool:
             return False
         if place.found:
             _update(account, values, place.now)
+            wake(session, Work.DELIVER)  # what waited for another token
             _note(session, ENVIRONMENT, "updated", place, fields=sorted(changed))
         else:
             _note(session, ENVIRONMENT, "restored" if place.restored else "created", place)
@@ -186,4 +189,5 @@ def _note(session: Session, actor: Principal, verb: str, place: _Place, **detail
     account = place.account
     shown = {"name": account.name, "phone_number_id": account.phone_number_id, **details}
     audit.record(session, actor, f"account.{verb}", place.now, target=account.id, account_id=account.id, **shown)
+    rights_changed(session)
     log.info("number %s", verb, extra={"account_id": str(account.id), "by": actor.kind})

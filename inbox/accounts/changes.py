@@ -18,6 +18,7 @@ from inbox.auth.hashing import token_hash
 from inbox.cipher import MISSING, TokenCipher, plain, unreadable
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
+from inbox.db.wake import Work, wake
 from inbox.gateways.whatsapp.errors import plain_words
 from inbox.models import Account
 
@@ -106,6 +107,7 @@ def _resume(session: Session, actor: Principal, account: Account, now: datetime,
     _note(session, actor, "account.resumed", account, now, before=account.paused_reason, new_token=new_token)
     account.paused_reason = account.paused_at = None
     account.updated_at = now
+    wake(session, Work.DELIVER)
     log.info("number resumed", extra={"account_id": str(account.id), "new_token": new_token})
 
 

@@ -26,6 +26,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from inbox.accounts.service import require_account
 from inbox.auth import audit
 from inbox.auth.access import Access, Principal
+from inbox.auth.generation import rights_changed
 from inbox.db import Database, one_of
 from inbox.db.transactions import whole_transaction
 from inbox.errors import AccountBeingRemoved, DatabaseUnavailable
@@ -64,6 +65,7 @@ def _put_out_of_use(db: Database, access: Access, account_id: UUID) -> datetime:
         audit.record(
             session, access.principal, "account.deleted", now, target=account_id, account_id=account_id, **shown
         )
+        rights_changed(session)
     log.info("number removed", extra={"account_id": str(account_id)})
     return now
 

@@ -10,7 +10,6 @@ from flask import Blueprint, Response
 from inbox.accounts import adding, changes, removal, service
 from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, AccountPatch, AccountQuery, AccountRow
 from inbox.auth.access import Permission
-from inbox.db.wake import Work
 from inbox.errors import AccountBeingRemoved, AccountExists
 from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
@@ -43,7 +42,6 @@ def create_account(json: AccountBody) -> Response:
     """
     idempotency_key(None)  # the phone_number_id is the key; one in the header has to be well-formed all the same
     made = adding.create(runtime().db, runtime().cipher, access(), json, _retention())
-    runtime().identities.forget()
     row = AccountMade(**made.row.model_dump(), restored=made.restored)
     return answer(row, 201 if made.created else 200)
 
@@ -54,7 +52,6 @@ def create_account(json: AccountBody) -> Response:
 def update_account(account_id: UUID, json: AccountPatch) -> Response:
     """Change some fields; null takes a value out. A new access_token resumes a number that lacked a good one."""
     row = changes.update(runtime().db, runtime().cipher, access(), account_id, json)
-    runtime().wakeups.ring(Work.DELIVER)
     return answer(row)
 
 
@@ -64,7 +61,6 @@ def update_account(account_id: UUID, json: AccountPatch) -> Response:
 def delete_account(account_id: UUID) -> Response:
     """Put a business number out of use at once. It can be brought back for a time, by adding it again."""
     until = removal.delete(runtime().db, access(), account_id, _retention())
-    runtime().identities.forget()
     return answer(AccountGone(id=account_id, restorable_until=until))
 
 

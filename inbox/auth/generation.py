@@ -6,7 +6,18 @@ import logging
 import threading
 from pathlib import Path
 
+from sqlalchemy.orm import Session
+
+from inbox.db.after_commit import after_commit
+
 log = logging.getLogger(__name__)
+
+RIGHTS = "rights"  #: the signal
+
+
+def rights_changed(session: Session) -> None:
+    """This transaction changes what somebody may do: once it has committed, nobody goes by what they could before."""
+    after_commit(session, RIGHTS)
 
 
 class Changes:

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import keys, members
 from inbox.auth.access import Grant, Override, Permission, Principal, Role, resolve
-from inbox.auth.generation import Changes
+from inbox.auth.generation import RIGHTS, Changes
 from inbox.auth.hashing import token_hash
 from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.clock import utc_now
@@ -51,6 +51,7 @@ class Identities:
         self._open_signup = open_signup
         self._now = now
         self._recent: Kept[Principal] = Kept(FRESH, STALE)
+        db.signals.connect(RIGHTS, self.forget)
 
     def identify(self, token: str) -> Principal:
         """Who holds `token`.
@@ -73,7 +74,10 @@ class Identities:
         return principal
 
     def forget(self) -> None:
-        """Somebody's rights have changed: all processes of this machine read everybody's anew."""
+        """Somebody's rights have changed: all processes of this machine read everybody's again.
+
+        Services say `rights_changed` in their transaction; this follows its commit.
+        """
         self._recent.clear()
         self._changes.tell()
 

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Grant, Principal, Role, resolve
+from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
 from inbox.clock import new_id, rfc3339
 from inbox.db import Database
@@ -89,6 +90,7 @@ def revoke(db: Database, prefix: str, *, actor: Principal = OPERATOR) -> int:
 def end(session: Session, row: ApiKey, actor: Principal, now: datetime) -> None:
     """Revoke one key, whose row the caller has locked."""
     row.revoked_at = now
+    rights_changed(session)
     audit.record(session, actor, "key.revoked", now, target=row.id, name=row.name)
 
 

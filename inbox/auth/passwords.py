@@ -11,6 +11,7 @@ from sqlalchemy import delete
 from sqlalchemy.orm import Session
 from werkzeug.security import check_password_hash, generate_password_hash
 
+from inbox.auth.generation import rights_changed
 from inbox.errors import FieldProblem, InvalidRequest
 from inbox.models import User, UserSession
 
@@ -25,6 +26,7 @@ def set_password(session: Session, user: User, password: str, now: datetime) -> 
     user.password_hash = generate_password_hash(password)
     user.updated_at = now
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    rights_changed(session)
 
 
 def check_password(user: User, password: str) -> None:

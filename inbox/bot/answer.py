@@ -26,7 +26,6 @@ from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_OUTAGES, AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
 from inbox.db import Database
-from inbox.db.wake import Wakeups, Work
 from inbox.errors import UpstreamError, UpstreamRejected
 from inbox.gateways.gemini import Generated
 from inbox.models import Author, Contact, Conversation, Message
@@ -69,7 +68,6 @@ class Answering:
     models: Models
     cache: ProfileCache
     handover: HandOver
-    wakeups: Wakeups
     settings: BotSettings
     rng: random.Random
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
@@ -113,7 +111,6 @@ class Answering:
             return
         with self.db.writing() as session:
             jobs.request_receipt(session, claim.account_id, claim.conversation_id, newest, scene.now, typing=True)
-        self.wakeups.ring(Work.HOUSEKEEPING)
 
     def _generate(self, profile: ProfileContent, scene: _Scene) -> Generated:
         history = turns(scene.messages, scene.customer_name)
@@ -140,7 +137,6 @@ class Answering:
             if conversation.needs_human_reason in AI_OUTAGES:
                 conversation.needs_human, conversation.needs_human_reason = False, None
             jobs.finish_job(session, claim, now)
-        self.wakeups.ring(Work.DELIVER)
 
     def _hand_over(self, claim: JobClaim, scene: _Scene, reason: str) -> None:
         """The bot stops here; the reason is shown, and the backup number is told."""
@@ -173,7 +169,6 @@ class Answering:
         self.note(error.upstream, claim.conversation_id)
         log.warning("answer postponed", extra={"upstream": error.upstream, "reason": error.reason, "late": late})
         if late:
-            self.wakeups.ring(Work.DELIVER)
             self.handover.tell(claim.account_id, claim.conversation_id, AI_UNAVAILABLE)
 
     def _delay(self, attempts: int, hint: float | None) -> float:

@@ -15,7 +15,6 @@ from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
 from inbox.db import Database, insert
-from inbox.db.wake import Wakeups, Work
 from inbox.models import Author, Contact, Conversation, Message
 
 log = logging.getLogger(__name__)
@@ -36,7 +35,6 @@ class HandOver:
     """`backup_number` is digits; None: nobody to tell."""
 
     db: Database
-    wakeups: Wakeups
     backup_number: str | None
 
     def tell(self, account_id: UUID, conversation_id: UUID, reason: str) -> None:
@@ -53,7 +51,6 @@ class HandOver:
             text = f"Inbox: {_who(customer)} needs a person: {_WORDS.get(reason, reason)}."
             message = outbound_message(backup, text, now, author=Author.SYSTEM, author_id=None, name="Inbox")
             queue(session, backup, message, now)
-        self.wakeups.ring(Work.DELIVER)
 
 
 def _contact_of(session: Session, conversation_id: UUID) -> Contact | None:

@@ -27,7 +27,6 @@ from inbox.cipher import usable_token
 from inbox.cli.people import day, key_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config
-from inbox.db.wake import Work
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.operations import text as operator
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
@@ -98,7 +97,6 @@ def resume_account(phone_number_id: str, new_token: bool) -> None:
     token = _token() if new_token else None
     if not resume(runtime.db, runtime.cipher, phone_number_id, token):
         raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
-    runtime.wakeups.ring(Work.DELIVER)
     click.echo("Resumed.")
 
 

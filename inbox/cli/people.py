@@ -128,10 +128,9 @@ def change_role(email: str, role: str, numbers: tuple[str, ...], remove: bool) -
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """What a service refuses, told to whoever typed the command; what it changes, to the processes that serve."""
+    """What a service refuses, told to the person who typed the command."""
     try:
         yield
-        runtime_of(current_app).identities.forget()
     except InvalidRequest as error:
         problems = (f"{problem.pointer.strip('/')} {problem.problem}" for problem in error.problems)
         raise click.ClickException(f"The {'; the '.join(problems)}.") from None

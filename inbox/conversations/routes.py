@@ -24,7 +24,6 @@ from inbox.conversations.schemas import (
     ReadDone,
     SendBody,
 )
-from inbox.db.wake import Work
 from inbox.errors import IdempotencyConflict, NotResendable, ReplyWindowClosed
 from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
@@ -64,7 +63,6 @@ def get_conversation(conversation_id: UUID) -> Response:
 def read_conversation(conversation_id: UUID) -> Response:
     """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
     row = service.mark_read(runtime().db, access(), conversation_id)
-    runtime().wakeups.ring(Work.HOUSEKEEPING)
     return answer(ReadDone(unread_count=row.unread_count))
 
 
@@ -110,7 +108,6 @@ def send_message(json: SendBody) -> Response:
     """Queue a text to the customer. The same Idempotency-Key (or client_key) gives the same message."""
     draft = service.Draft(json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to)
     row = service.send_message(runtime().db, access(), draft, bot_stays_out=runtime().bot_stays_out)
-    runtime().wakeups.ring(Work.DELIVER)
     return answer(Queued(message_id=row.id, message=row), 202)
 
 
@@ -120,5 +117,4 @@ def send_message(json: SendBody) -> Response:
 def resend_message(message_id: UUID) -> Response:
     """Send a failed or unconfirmed message again. An unconfirmed one may reach the customer twice."""
     row = service.resend(runtime().db, access(), message_id, bot_stays_out=runtime().bot_stays_out)
-    runtime().wakeups.ring(Work.DELIVER)
     return answer(Queued(message_id=row.id, message=row), 202)

@@ -35,6 +35,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from inbox.clock import to_milliseconds
 from inbox.config import DatabaseLimits, is_local_host
+from inbox.db.after_commit import AfterCommit, Signals
 from inbox.db.driver import DriverInsert
 from inbox.db.postgres import Connections, Frozen, be_patient
 from inbox.db.transactions import Use, database_breaker
@@ -106,6 +107,7 @@ class Database:
         self.breaker = breaker or database_breaker(limits)
         self.repeats = repeats
         self.pool_size = pool_size  #: connections this process may hold
+        self.signals = Signals()  #: what follows a commit (`after_commit`)
         self._limits = limits
         self._watchdog = limits.watchdog if watchdog is None else watchdog
         self._lock = threading.Lock()
@@ -162,8 +164,11 @@ class Database:
     def writing(self, *, patient: bool = False) -> Iterator[Session]:
         """One transaction: committed when the block ends, rolled back when it raises. Raises DatabaseUnavailable.
 
-        `patient` waits for the server as long as it takes: for migrations, which lift its own limits as well.
+        Then the signals are sent that were asked for inside (`after_commit`): outside of the lock and the use, so they
+        hold up nobody. `patient` waits for the server as long as it takes: for migrations, which lift its own limits
+        as well.
         """
+        following = AfterCommit(self.signals)
         with (
             self._turn_to_write(),
             self._use() as use,
@@ -172,9 +177,11 @@ class Database:
         ):
             if patient and self.is_postgres:
                 be_patient(session.connection())
+            following.bind(session)
             yield session
             session.flush()  # here, so that only COMMIT is left to be sent
             use.committing = True
+        following.send()
 
     def insert_alone(self, table: type[DeclarativeBase], row: dict[str, Any]) -> None:
         """Insert one row as a transaction of its own, in one round trip. Must be safe to run twice.

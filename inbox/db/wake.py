@@ -11,10 +11,13 @@ import enum
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from functools import partial
 
 import psycopg
+from sqlalchemy.orm import Session
 
 from inbox.db import Database
+from inbox.db.after_commit import after_commit
 from inbox.db.postgres import TRANSPORT, WatchedConnection
 from inbox.db.transactions import describe
 
@@ -35,7 +38,10 @@ class Work(enum.StrEnum):
 
 
 class Wakeups:
-    """One event per kind of work; `ring` sets it here, and elsewhere if nobody works in this process."""
+    """One event per kind of work; `ring` sets it here, and elsewhere if nobody works in this process.
+
+    Whoever makes work in a transaction says so by `wake`; from the database's signals it comes here.
+    """
 
     def __init__(self, db: Database, *, remote: bool) -> None:
         self._db = db
@@ -46,6 +52,8 @@ class Wakeups:
         self._stopping = threading.Event()
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        for work in Work:
+            db.signals.connect(work, partial(self.ring, work))
 
     def ring(self, work: Work) -> None:
         """There is something to do. Never blocks, never fails."""
@@ -120,6 +128,11 @@ class Wakeups:
         for work in works:
             if work in self._events:
                 self._events[Work(work)].set()
+
+
+def wake(session: Session, work: Work) -> None:
+    """This transaction makes `work`: its crew is woken once it has committed."""
+    after_commit(session, work)
 
 
 def can_notify(db: Database) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import Database, fixed, insert
+from inbox.db.wake import Work, wake
 from inbox.models import Account, Job, JobKind, JobState
 
 MAX_READ_ATTEMPTS = 3
@@ -66,6 +67,7 @@ def request_answers(session: Session, wanted: Sequence[tuple[UUID, UUID]], now: 
         set_={"revision": Job.revision + 1, "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at)},
     )
     session.execute(statement, rows)
+    wake(session, Work.ANSWER)
 
 
 def request_receipt(
@@ -88,6 +90,7 @@ def request_receipt(
             set_={"payload": statement.excluded.payload, "revision": Job.revision + 1},
         )
     )
+    wake(session, Work.HOUSEKEEPING)
 
 
 def jobs_due(session: Session, kind: JobKind, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from inbox.db import fixed
+from inbox.db.wake import Work, wake
 from inbox.models import Account, EventState, Incident, Job, JobState, Lane, Message, MessageStatus, WebhookEvent
 from inbox.outbox import evidence, store
 
@@ -26,6 +27,7 @@ def settle_accepted(session: Session, message: Message, wa_message_id: str, atte
     lane = session.get(Lane, message.conversation_id)
     if job is not None and lane is not None and lane.lease is None:
         lane.due_at = store.next_due(session, message.conversation_id, now)
+        wake(session, Work.DELIVER)
 
 
 def lock_lanes(session: Session, conversation_ids: Iterable[UUID]) -> None:
@@ -109,6 +111,7 @@ def _requeue(session: Session, message: Message, job: Job, now: datetime) -> Non
     lane = session.get_one(Lane, job.conversation_id)
     if lane.lease is None:
         lane.due_at = store.next_due(session, job.conversation_id, now)
+        wake(session, Work.DELIVER)
 
 
 def resend(session: Session, message: Message, now: datetime) -> None:

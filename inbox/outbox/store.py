@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import fixed, insert
+from inbox.db.wake import Work, wake
 from inbox.gateways.whatsapp.messages import Recipient
 from inbox.models import (
     Account,
@@ -71,6 +72,7 @@ def enqueue_send(session: Session, message: Message, now: datetime) -> None:
     )
     session.add(job)
     session.flush()
+    wake(session, Work.DELIVER)
 
 
 def sends_due(session: Session, now: datetime) -> bool:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import Grant, Override, Permission, Principal, resolve
+from inbox.auth.generation import rights_changed
 from inbox.auth.identities import grants_of, overrides_of
 from inbox.auth.members import lock_users
 from inbox.clock import new_id
@@ -94,6 +95,7 @@ def _replace_roles(session: Session, actor: Principal, user: User, grants: Seque
         session.execute(delete(RoleGrant).where(RoleGrant.user_id == user.id))
         add_roles(session, user, grants)
     user.updated_at = now
+    rights_changed(session)
     audit.record(
         session, actor, "user.roles_changed", now, target=user.id, before=as_details(before), after=as_details(grants)
     )
@@ -110,6 +112,7 @@ def _replace_overrides(
         session.execute(delete(PermissionOverride).where(PermissionOverride.user_id == user.id))
         session.add_all(_override_row(user, each) for each in overrides)
     user.updated_at = now
+    rights_changed(session)
     audit.record(
         session,
         actor,

@@ -45,7 +45,6 @@ def invite_user(json: InviteBody) -> Response:
     idempotency_key(None)  # the address is the key; one in the header has to be well-formed all the same
     newcomer = service.Newcomer(json.email, json.name, [each.grant for each in json.roles])
     row, made = service.invite(runtime().db, access().principal, newcomer)
-    runtime().identities.forget()
     return answer(row, 201 if made else 200)
 
 
@@ -63,7 +62,6 @@ def get_user(user_id: UUID) -> Response:
 def rename_user(user_id: UUID, json: NameBody) -> Response:
     """Name a user anew."""
     row = service.rename(runtime().db, access().principal, user_id, json.name)
-    runtime().identities.forget()
     return answer(row)
 
 
@@ -73,7 +71,6 @@ def rename_user(user_id: UUID, json: NameBody) -> Response:
 def set_user_status(user_id: UUID, json: StatusBody) -> Response:
     """Switch a user off, at once and everywhere, or on again. The last administrator stays."""
     row = service.set_status(runtime().db, access().principal, user_id, json.status)
-    runtime().identities.forget()
     return answer(row)
 
 
@@ -83,7 +80,6 @@ def set_user_status(user_id: UUID, json: StatusBody) -> Response:
 def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
     """Replace the roles of a user. Nobody gives a permission that they do not hold everywhere themselves."""
     row = grants.set_roles(runtime().db, access().principal, user_id, [each.grant for each in json.roles])
-    runtime().identities.forget()
     return answer(row)
 
 
@@ -94,7 +90,6 @@ def set_user_overrides(user_id: UUID, json: OverridesBody) -> Response:
     """Replace the single permissions that a user has beside their roles, or lacks in spite of them."""
     said = [each.override for each in json.overrides]
     row = grants.set_overrides(runtime().db, access().principal, user_id, said)
-    runtime().identities.forget()
     return answer(row)
 
 

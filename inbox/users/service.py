@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from inbox.auth import audit
 from inbox.auth.access import Grant, Permission, Principal, resolve
 from inbox.auth.addresses import known_email
+from inbox.auth.generation import rights_changed
 from inbox.auth.identities import grants_of
 from inbox.auth.members import lock_users
 from inbox.auth.passwords import set_password
@@ -136,6 +137,7 @@ def _add(session: Session, actor: Principal, newcomer: Newcomer, action: str, no
     add_roles(session, user, newcomer.grants)
     roles = as_details(newcomer.grants)
     audit.record(session, actor, action, now, target=user.id, email=newcomer.email, roles=roles)
+    rights_changed(session)
     session.flush()
     return user
 
@@ -154,6 +156,7 @@ def rename(db: Database, actor: Principal, user_id: UUID, name: str | None) -> U
             now = db.now(session)
             audit.record(session, actor, "user.renamed", now, target=user.id, before=user.name, after=name)
             user.name, user.updated_at = name, now
+            rights_changed(session)
         return user_row(session, user)
 
 
@@ -174,6 +177,7 @@ def set_status(db: Database, actor: Principal, user_id: UUID, status: Literal["a
             check_gift(actor, NOTHING, held_by(session, user))
             user.disabled_at, user.updated_at = None, now
             audit.record(session, actor, "user.enabled", now, target=user.id)
+            rights_changed(session)
         return user_row(session, user)
 
 
@@ -183,6 +187,7 @@ def _disable(session: Session, actor: Principal, user: User, now: datetime) -> N
     # After the row was locked by its change: whoever signs in just now has stored their session, or will be refused.
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     audit.record(session, actor, "user.disabled", now, target=user.id)
+    rights_changed(session)
 
 
 @whole_transaction(idempotent=True)

@@ -43,8 +43,6 @@ class Ingested:
 
     events: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    answers: bool = False  #: bot jobs were made
-    settled: bool = False  #: sends were settled: a lane may have opened
     busy: bool = False
 
 
@@ -124,7 +122,7 @@ def _finish(session: Session, events: Sequence[_Event], batch: Batch) -> Ingeste
     totals: Counter[str] = sum((batch.counts[event.id] for event in events), Counter())
     if events:
         log.info("ingested", extra={"events": len(events), **totals})
-    return Ingested(len(events), totals, answers=batch.answers_wanted, settled=batch.settled)
+    return Ingested(len(events), totals)
 
 
 def dead_letter(event_id: UUID | None, item: Item, reason: str, detail: str, now: datetime) -> DeadLetter:
@@ -176,8 +174,6 @@ class _Ingester:
                 return done
             total.events += done.events
             total.counts += done.counts
-            total.answers |= done.answers
-            total.settled |= done.settled
         return total
 
     def _item_by_item(self, event: _Event) -> Ingested:

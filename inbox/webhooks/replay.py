@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.clock import first_id
+from inbox.db.wake import Work, wake
 from inbox.models import DeadLetter, WebhookEvent
 
 
@@ -30,6 +31,7 @@ def replay(session: Session, letter: DeadLetter, now: datetime) -> bool:
             received_at=letter.at,
         )
     )
+    wake(session, Work.INGEST)
     return True
 
 

@@ -15,7 +15,6 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.accounts.service import verify_token_matches
 from inbox.clock import new_id, utc_now
-from inbox.db.wake import Work
 from inbox.errors import DatabaseUnavailable, InvalidSignature, NotJSON, PayloadTooLarge, PermissionDenied
 from inbox.logs import Thinned
 from inbox.schemas import Row
@@ -88,7 +87,6 @@ def receive_webhook() -> Response:
     body = _signed_body()
     _check_json(body)
     store_event(runtime().db, runtime().journal, new_event(body))
-    runtime().wakeups.ring(Work.INGEST)
     return Response(_RECEIVED, mimetype="application/json")
 
 

@@ -59,10 +59,6 @@ class Crews:
         done = ingest_batch(self.db, settings=self.ingesting)
         if done.busy or done.events < _WORTH_IT:
             self.stopping.wait(LEAD / 2 if done.busy else max(_GATHER, time.monotonic() - began))
-        if done.answers:
-            self.wakeups.ring(Work.ANSWER)
-        if done.settled:
-            self.wakeups.ring(Work.DELIVER)
 
     def sends(self, threads: int) -> Sequence[SendClaim]:
         """Claim no more than the breaker will let through: what waits stays queued, and its lane untouched."""

@@ -14,7 +14,6 @@ from inbox.cipher import TokenCipher
 from inbox.clock import first_id
 from inbox.config import Config
 from inbox.db import Database
-from inbox.db.wake import Wakeups, Work
 from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamRejected
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
@@ -32,12 +31,11 @@ _REMOVE_EVERY = 1.0  # seconds, while a removed number is being purged; receipts
 class Housekeeping:
     """Of one process. One thread at a time calls it."""
 
-    def __init__(self, db: Database, config: Config, whatsapp: WhatsApp, cipher: TokenCipher, wakeups: Wakeups) -> None:
+    def __init__(self, db: Database, config: Config, whatsapp: WhatsApp, cipher: TokenCipher) -> None:
         self._db = db
         self._config = config
         self._whatsapp = whatsapp
         self._cipher = cipher
-        self._wakeups = wakeups
         self._pruned = self._removed = 0.0
         self._removing = False
 
@@ -83,9 +81,7 @@ class Housekeeping:
             if not settle.unknown_due(session, self._db.now(session)):
                 return
         with self._db.writing() as session:
-            resent = settle.settle_unknown(session, self._db.now(session), self._config.confirm_window)
-        if resent:
-            self._wakeups.ring(Work.DELIVER)
+            settle.settle_unknown(session, self._db.now(session), self._config.confirm_window)
 
     def _remove(self) -> None:
         """Go on removing numbers: a step every minute, and every second while there is more."""

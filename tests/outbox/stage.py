@@ -27,7 +27,6 @@ from inbox.clock import new_id
 from inbox.config import Config
 from inbox.conversations import service
 from inbox.db import Database
-from inbox.db.wake import Wakeups
 from inbox.models import (
     Account,
     Contact,
@@ -117,13 +116,11 @@ class Stage:
         )
         self.cipher = TokenCipher([_KEY])
         self.meta = FakeMeta(lambda: self.db.time)
-        wakeups = Wakeups(self.db, remote=False)
         self.answering = Answering(
             db=self.db,
             models=Models(self.db, cast("Any", FakeGemini()), "model", None),
             cache=cast("Any", _NoProfiles()),
-            handover=HandOver(self.db, wakeups, None),
-            wakeups=wakeups,
+            handover=HandOver(self.db, None),
             settings=BotSettings(debounce=_DEBOUNCE, answer_deadline=300.0),
             rng=random.Random(0),
             note=lambda _upstream, _conversation: None,

@@ -20,7 +20,7 @@ from inbox.webhooks.routes import new_event
 def main(folder: str, url: str, count: str) -> None:
     journal.POLL = 0.01
     db = Database(url)
-    kept = Journal(Path(folder), db, lambda: None, max_bytes=1 << 30)
+    kept = Journal(Path(folder), db, max_bytes=1 << 30)
     for number in range(int(count)):
         row = new_event(b"%d " % number * (1 + number % 3000))
         if kept.append(row):

@@ -15,6 +15,7 @@ from sqlalchemy import func, select
 
 from inbox.conversations.service import outbound_message, queue
 from inbox.db import Database
+from inbox.db.wake import Work
 from inbox.models import (
     Account,
     Author,
@@ -147,8 +148,10 @@ def test_an_echo_settles_an_unknown_send_and_blocks_a_resend(runtime: Runtime, d
     claimed = claim(runtime)
     record(runtime, claimed, Unknown("reset"))
     assert reload(db, message).status == "unconfirmed"
-    done = ingest(runtime, webhook(statuses=[status("sent", wa_id="wamid.lost", callback=claimed.callback_data)]))
-    assert done.settled
+    rung: list[str] = []
+    db.signals.connect(Work.DELIVER, lambda: rung.append("deliver"))
+    ingest(runtime, webhook(statuses=[status("sent", wa_id="wamid.lost", callback=claimed.callback_data)]))
+    assert rung == ["deliver"]
     assert (reload(db, message).status, reload(db, message).wa_message_id) == ("sent", "wamid.lost")
     with db.reading() as session:
         assert session.execute(select(func.count()).where(Job.kind == JobKind.SEND)).scalar_one() == 0

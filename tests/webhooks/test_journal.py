@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import fcntl
+import itertools
 import logging
 import os
 import random
@@ -28,6 +29,7 @@ from sqlalchemy import delete, select, text, update
 from inbox import create_app
 from inbox.config import Config
 from inbox.db import Database
+from inbox.db.wake import Work
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
 from inbox.runtime import Runtime, runtime_of
@@ -52,7 +54,7 @@ class Still(Journal):
 
 
 def still(folder: Path, db: Any, max_bytes: int = 64 * MIB, **more: Any) -> Still:
-    return Still(folder, db, more.pop("ring", lambda: None), max_bytes=max_bytes, **more)
+    return Still(folder, db, max_bytes=max_bytes, **more)
 
 
 @pytest.fixture
@@ -160,7 +162,8 @@ def test_many_and_large_events_leave_in_order_in_segments_of_bounded_size(
 
 def test_draining_wakes_the_ingester(folder: Path, db: Database) -> None:
     rung: list[bool] = []
-    journal = still(folder, db, ring=lambda: rung.append(True))
+    db.signals.connect(Work.INGEST, lambda: rung.append(True))
+    journal = still(folder, db)
     journal.append(new_event(b"x"))
     assert rung == []
     journal.drain()
@@ -379,7 +382,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_the_first_event_starts_a_thread_that_ends_when_nothing_is_left(folder: Path, db: Database) -> None:
-    journal = Journal(folder, db, lambda: None, max_bytes=MIB)
+    journal = Journal(folder, db, max_bytes=MIB)
     for row in bodies(5):
         assert journal.append(row)
         wait_until(lambda: not threads(), "the thread to end")
@@ -391,7 +394,7 @@ def test_the_first_event_starts_a_thread_that_ends_when_nothing_is_left(folder: 
 def test_what_an_earlier_process_left_is_drained_from_the_start(folder: Path, db: Database) -> None:
     row = new_event(b"left behind")
     still(folder, db).append(row)
-    journal = Journal(folder, db, lambda: None, max_bytes=MIB)
+    journal = Journal(folder, db, max_bytes=MIB)
     journal.start()
     wait_until(lambda: row["id"] in stored(db), "the thread to drain")
     journal.close()
@@ -399,7 +402,7 @@ def test_what_an_earlier_process_left_is_drained_from_the_start(folder: Path, db
 
 @pytest.mark.usefixtures("quick")
 def test_the_thread_goes_on_until_the_database_is_back_or_the_journal_is_closed(folder: Path, away: Database) -> None:
-    journal = Journal(folder, away, lambda: None, max_bytes=MIB)
+    journal = Journal(folder, away, max_bytes=MIB)
     journal.append(new_event(b"x"))
     wait_until(lambda: away.breaker.failures_total > 3, "some attempts")
     assert len(threads()) == 1
@@ -412,7 +415,7 @@ def test_the_thread_goes_on_until_the_database_is_back_or_the_journal_is_closed(
 
 @pytest.mark.usefixtures("quick")
 def test_the_thread_does_not_end_while_another_process_drains(folder: Path, db: Database) -> None:
-    journal = Journal(folder, db, lambda: None, max_bytes=MIB)
+    journal = Journal(folder, db, max_bytes=MIB)
     folder.mkdir(mode=0o700)
     with Segments(folder, 0).turn():
         journal.append(new_event(b"x"))
@@ -428,7 +431,9 @@ def test_an_error_in_the_drain_is_logged_and_does_not_end_the_thread(
     folder: Path, db: Database, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("inbox.webhooks.journal.journal._AFTER_ERROR", 0.01)
-    journal = Journal(folder, db, lambda: 1 // 0, max_bytes=MIB)
+    journal = Journal(folder, db, max_bytes=MIB)
+    once = itertools.chain([OSError("the disk")], itertools.repeat(mock.DEFAULT))
+    monkeypatch.setattr(journal._files, "read", mock.Mock(wraps=journal._files.read, side_effect=once))
     journal.append(new_event(b"x"))
     wait_until(lambda: alarms(caplog), "the error to be logged")
     wait_until(lambda: not threads(), "the thread to finish")

@@ -7,7 +7,6 @@ from uuid import UUID
 from flask import Blueprint, Response
 
 from inbox.auth.access import Permission
-from inbox.db.wake import Work
 from inbox.operations.dead_letters import service
 from inbox.operations.dead_letters.schemas import DeadLetterContent, DeadLetterQuery, DeadLetterRow, Replayed
 from inbox.web import access, answer, answer_page, contract, requires, runtime
@@ -36,6 +35,4 @@ def get_dead_letter(letter_id: UUID) -> Response:
 @contract("admin", {200: Replayed})
 def replay_dead_letter(letter_id: UUID) -> Response:
     """Try it again, as if it had just come. The same again changes nothing; it says what became of it if it failed."""
-    done = service.replay_dead_letter(runtime().db, access().principal, letter_id)
-    runtime().wakeups.ring(Work.INGEST)
-    return answer(done)
+    return answer(service.replay_dead_letter(runtime().db, access().principal, letter_id))

@@ -38,5 +38,4 @@ def create_key(json: KeyBody) -> Response:
 def revoke_key(key_id: UUID) -> Response:
     """Revoke a key: in this process at once, in the others within a second."""
     service.revoke_key(runtime().db, access().principal, key_id)
-    runtime().identities.forget()
     return answer(KeyDone())

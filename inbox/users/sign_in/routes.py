@@ -45,7 +45,6 @@ def login(json: SignInBody) -> Response:
 def logout() -> Response:
     """End this session. An API key or a Supabase token is not ended by this."""
     sessions.sign_out(runtime().db, credential().token)
-    runtime().identities.forget()
     response = answer(SignedOut())
     response.headers.extend(cookies.ended())
     return response

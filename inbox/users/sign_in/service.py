@@ -11,6 +11,7 @@ from sqlalchemy import delete, select
 
 from inbox.auth.access import Principal
 from inbox.auth.addresses import known_email
+from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
 from inbox.auth.identities import SESSION_PREFIX, principal_of
 from inbox.auth.passwords import verify_password
@@ -74,3 +75,4 @@ def sign_out(db: Database, token: str) -> None:
     """End the session of `token`; nothing happens when it has none."""
     with db.writing() as session:
         session.execute(delete(UserSession).where(UserSession.hash == token_hash(token)))
+        rights_changed(session)

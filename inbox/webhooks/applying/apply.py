@@ -56,8 +56,6 @@ class Batch:
         self.settings = settings
         self.counts: dict[UUID, Counter[str]] = defaultdict(Counter)
         self.unusable: list[tuple[UUID, Item, str, str]] = []
-        self.answers_wanted = False
-        self.settled = False
         self._entries: list[Entry] = []
 
     def add(self, event_id: UUID, received_at: datetime, item: Item) -> None:
@@ -69,8 +67,6 @@ class Batch:
         for event_id, counts in other.counts.items():
             self.counts[event_id] += counts
         self.unusable += other.unusable
-        self.answers_wanted |= other.answers_wanted
-        self.settled |= other.settled
 
     def apply(self) -> None:
         """Store everything that was added."""
@@ -97,7 +93,7 @@ class Batch:
         self._store_messages(placed)
         stored = {(place.account.id, place.item.wa_message_id) for place in placed}
         annotations.apply(stored, conversations, people)
-        self.settled |= statuses.apply(conversations)
+        statuses.apply(conversations)
         self._request_answers(placed)
         self._note_accounts(usable, accounts)
         self.session.flush()
@@ -217,7 +213,6 @@ class Batch:
         """One pending answer for each conversation where a customer wrote and the bot may speak."""
         wrote = {place.in_thread.id: place.in_thread for place in placed if place.item.wants_answer}
         wanted = [(talk.account_id, talk.id) for talk in wrote.values() if bot_may_answer(talk, self.now)]
-        self.answers_wanted |= bool(wanted)
         self.session.flush()
         jobs.request_answers(self.session, wanted, self.now, self.settings.debounce)
 

@@ -68,20 +68,19 @@ class Statuses:
             found = self._session.execute(select(Message.conversation_id).where(condition))
             self.conversation_ids.update(found.scalars())
 
-    def apply(self, conversations: dict[UUID, Conversation]) -> bool:
-        """Merge the statuses into their messages. True when sends were settled. The caller holds `conversations`."""
+    def apply(self, conversations: dict[UUID, Conversation]) -> None:
+        """Merge the statuses into their messages. The caller holds `conversations`."""
         if not self._statuses:
-            return False
+            return
         settle.lock_lanes(self._session, self.conversation_ids)
         by_id, by_wa_id = self._messages()
-        settled = False
         heard: dict[UUID, datetime] = {}
         for status in self._statuses:
             message = _own(by_id, status) or by_wa_id.get((status.account_id, status.item.wa_message_id))
             if message is None or message.direction != Direction.OUTBOUND:
                 self._park(status)
                 continue
-            settled |= self._merge(message, status)
+            self._merge(message, status)
             if message.wa_message_id == status.item.wa_message_id:
                 by_wa_id[status.account_id, status.item.wa_message_id] = message
             if message.conversation_id in conversations:
@@ -92,7 +91,6 @@ class Statuses:
         self._session.flush()
         for account_id, attempted_at in heard.items():
             self._note_evidence(account_id, attempted_at)
-        return settled
 
     def _keys(self) -> tuple[set[UUID], set[tuple[UUID, str]]]:
         ids = {status.callback[0] for status in self._statuses if status.callback}
@@ -111,24 +109,21 @@ class Statuses:
                 by_wa_id[message.account_id, str(message.wa_message_id)] = message
         return by_id, by_wa_id
 
-    def _merge(self, message: Message, status: _Status) -> bool:
-        """Merge one status. True when it proved that WhatsApp has a message of which we did not know that."""
-        settled = False
+    def _merge(self, message: Message, status: _Status) -> None:
+        """Merge one status. It may be the first we hear of WhatsApp having the message: then it settles the send."""
         session, wa_id, kind = self._session, status.item.wa_message_id, status.item.status
         attempt = status.callback[1] if status.callback else message.attempts
         if wa_id not in (message.wa_message_id, message.duplicate_wa_message_id):
             if kind == "failed" and attempt < message.attempts:
                 self._park(status)  # an attempt that was given up for a newer one
-                return False
+                return
             if kind in ("sent", "failed") and evidence.overtaken(session, message, wa_id, attempt):
-                return False
-            settled = message.wa_message_id is None
+                return
             settle.settle_accepted(session, message, wa_id, attempt, self._now)
         if kind == "failed":
             evidence.note_failure(session, message, wa_id, status.at, status.item.error, self._now)
         else:
             apply_status(message, kind, status.at)
-        return settled
 
     def _park(self, status: _Status) -> None:
         item = status.item

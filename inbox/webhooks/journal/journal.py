@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from inbox.db import Database, insert
+from inbox.db.wake import Work, wake
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
 from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, encode
@@ -32,16 +33,14 @@ class Journal:
         self,
         folder: Path,
         db: Database,
-        ring: Callable[[], None],
         *,
         max_bytes: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`ring` is called when events were stored; `max_bytes` bounds all files together, 0 keeps no journal."""
+        """`max_bytes` bounds all files together; 0 keeps no journal."""
         self.written = 0  #: events, since this process started
         self._files = Segments(folder, max_bytes)
         self._db = db
-        self._ring = ring
         self._enabled = max_bytes > 0
         self._clock = clock
         self._alarmed: dict[str, float] = {}
@@ -110,9 +109,9 @@ class Journal:
             with self._db.writing() as session:
                 statement = insert(session, WebhookEvent).on_conflict_do_nothing(index_elements=[WebhookEvent.id])
                 session.connection().execute(statement, rows)
+                wake(session, Work.INGEST)
         self._files.drop(segment)
         log.info("journal drained", extra={"events": len(rows), "file": segment.name})
-        self._ring()
         return len(rows)
 
     def _start(self) -> None:
@@ -152,9 +151,13 @@ class Journal:
 
 
 def store_event(db: Database, journal: Journal, row: Row) -> None:
-    """Store one webhook, by one INSERT. Raises DatabaseUnavailable when that fails, and journals it then."""
+    """Store one webhook, by one INSERT, and wake the ingester.
+
+    Raises DatabaseUnavailable when that fails, and journals it then.
+    """
     try:
         db.insert_alone(WebhookEvent, row)
     except DatabaseUnavailable:
         journal.append(row)
         raise
+    db.signals.send(Work.INGEST)
