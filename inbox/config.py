@@ -37,6 +37,8 @@ class Policy:
     breaker_failures: int = 5  #: in a row; half of the last 20 opens it as well
     breaker_open: float = 30.0
     bulkhead: int = 8  #: calls at once in this process
+    line: int = 16  #: more that may wait for a place
+    patience: float = 1.0  #: how long they wait, at most
     max_bytes: int = 256 * 1024  #: of an answer
 
 
@@ -49,12 +51,23 @@ GEMINI = Policy(
     breaker_failures=5,
     breaker_open=60.0,
     bulkhead=4,
+    patience=2.0,
     max_bytes=2 * 1024 * 1024,
 )
 #: One attempt: repeats of a send belong to the outbox.
 WHATSAPP = Policy(total=10.0, connect=3.0, read=7.0, minimum=3.0, breaker_failures=3, breaker_open=30.0, bulkhead=5)
 #: A file on its way from WhatsApp to somebody's browser. The largest that WhatsApp takes has 100 MB.
-WHATSAPP_MEDIA = Policy(total=60.0, connect=3.0, read=10.0, minimum=3.0, bulkhead=2, max_bytes=100 * 1024 * 1024)
+#: A screen of pictures is asked for at once, six by each browser: the line is long, and moves quickly.
+WHATSAPP_MEDIA = Policy(
+    total=60.0,
+    connect=3.0,
+    read=10.0,
+    minimum=3.0,
+    bulkhead=2,
+    line=32,
+    patience=5.0,
+    max_bytes=100 * 1024 * 1024,
+)
 SUPABASE = Policy(total=5.0, connect=2.0, read=3.0, attempts=2, breaker_failures=5, breaker_open=30.0, bulkhead=2)
 
 #: One attempt, one failure, thirty seconds without: losing Redis costs a lookup 0.2 s once.

@@ -164,7 +164,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         whatsapp=WhatsApp(config.whatsapp_api_url),
         media=WhatsAppMedia(config.whatsapp_api_url, Upstream(HOST, config.whatsapp_media)),
         models=models,
-        previews=Bulkhead(resilience.GEMINI.name, max(1, config.web_threads // 4)),
+        previews=Bulkhead("previews", max(1, config.web_threads // 4), patience=2.0),
         profiles=profiles,
         identities=Identities(
             db,

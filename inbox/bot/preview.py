@@ -7,6 +7,7 @@ is bounded by Gemini's deadline, and by a bulkhead of a quarter of the request t
 from __future__ import annotations
 
 import logging
+import math
 from uuid import UUID
 
 from inbox.auth.access import Access
@@ -40,13 +41,13 @@ def preview(
     """Raises AccountNotFound, PermissionDenied, BotRefused, BotUnavailable."""
     row = get_profile(db, access, account_id)
     profile = ProfileContent.model_validate(row.model_dump(exclude={"id", "account_id", "updated_at"}))
-    ask = previews(models.generate)
     try:
-        generated = ask(profile.model, system_text(profile), [Turn("user", fenced(message))])
+        with previews.place(access.principal.id):
+            generated = models.generate(profile.model, system_text(profile), [Turn("user", fenced(message))])
     except UpstreamRejected as error:
         log.info("preview refused", extra={"reason": error.reason})
         raise BotRefused from error
     except UpstreamError as error:
         log.info("preview unavailable", extra={"reason": error.reason})
-        raise BotUnavailable from error
+        raise BotUnavailable(retry_after=math.ceil(min(max(error.retry_after or 5.0, 1.0), 60.0))) from error
     return Preview(answer=presentable(generated.text, profile), model=generated.model)

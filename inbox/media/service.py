@@ -1,7 +1,8 @@
 """The file of a message: who may have it, and how it is handed out.
 
 One of the two calls to an upstream on a request path, so it is bounded: by one deadline from the first question to the
-last byte, by a quarter of the request threads, and by the size WhatsApp allows. Nothing is kept: WhatsApp has the file.
+last byte, by places for a quarter of the request threads and a short line before them, and by the size WhatsApp
+allows. Nothing is kept: WhatsApp has the file.
 """
 
 from __future__ import annotations
@@ -104,7 +105,7 @@ def get_media(
     if asked.has(etag):
         return Found(304, {}, etag)
     try:
-        return _found(gateway, source, _token(cipher, source), etag, asked)
+        return _found(gateway, source, _token(cipher, source), etag, asked, str(access.principal.id))
     except MediaGone as error:
         raise MediaNotFound from error
     except RangeBeyond as error:
@@ -140,13 +141,13 @@ def _source(db: Database, access: Access, message_id: UUID) -> _Source:
         )
 
 
-def _found(gateway: WhatsAppMedia, source: _Source, token: str, etag: str, asked: Asked) -> Found:
+def _found(gateway: WhatsAppMedia, source: _Source, token: str, etag: str, asked: Asked, caller: str) -> Found:
     medium = Medium(source.media_id, source.phone_number_id, token)
     if asked.head:
-        place = gateway.describe(medium)
+        place = gateway.describe(medium, caller=caller)
         length = {} if place.size is None else {"Content-Length": str(place.size)}
         return Found(200, _headers(source, place.mime_type) | length, etag)
-    file = gateway.fetch(medium, _byte_range(asked, etag))
+    file = gateway.fetch(medium, _byte_range(asked, etag), caller=caller)
     headers = _headers(source, file.mime_type) | {"Content-Length": str(file.size)}
     if file.part is None:
         return Found(200, headers, etag, file)

@@ -109,6 +109,8 @@ def _limits(policy: Policy) -> dict[str, Any]:
         "breaker_failures": policy.breaker_failures,
         "breaker_open_s": policy.breaker_open,
         "bulkhead": policy.bulkhead,
+        "line": policy.line,
+        "patience_s": policy.patience,
     }
 
 

@@ -74,7 +74,7 @@ class Upstream:
         self.name = name
         self.policy = policy
         self.retries = True
-        self.bulkhead = Bulkhead(name, policy.bulkhead)
+        self.bulkhead = Bulkhead(name, policy.bulkhead, line=policy.line, patience=policy.patience)
         self.breaker = Breaker(name, policy)
         self.rng = random.Random()  # noqa: S311 (jitter, no secret)
         self._budget = RetryBudget()
@@ -83,7 +83,7 @@ class Upstream:
         """Take these numbers and switches, and forget everything that was seen."""
         self.policy = policy
         self.retries = retries
-        self.bulkhead.resize(policy.bulkhead)
+        self.bulkhead.resize(policy.bulkhead, line=policy.line, patience=policy.patience)
         self.breaker.listeners.clear()  # they belonged to what was configured before
         self.breaker.enabled = breaker
         self.breaker.configure(policy)

@@ -9,7 +9,8 @@ them, are run long after their clients have left, and `/health` waits with the r
 - a request whose client has left is not run;
 - a request is begun when all of it is there: until then it waits in the poller, and a slow sender holds no thread.
   What is too large for that, or chunked, has two threads of its own, and ten seconds to come;
-- a line holds so many tickets; who comes on top is refused at once.
+- a line holds so many tickets; who comes on top is refused at once;
+- files, which WhatsApp and slow readers hold up, have threads of their own: they take none from anybody else.
 
 `/health`, `/health/live` and `/health/ready` have one thread each: a frozen database that holds the thread of
 `/health/ready` stops neither of the others.
@@ -167,6 +168,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         for kind in (Kind.LIVE, Kind.READY, Kind.HEALTH):
             one = ThreadPoolExecutor(1, thread_name_prefix=kind.value)
             self._lines[kind] = Line(kind, one, WAITING_PER_THREAD, 1)
+        files = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="file")
+        self._lines[Kind.FILE] = Line(Kind.FILE, files, ordinary, self.cfg.threads)
         streamed = ThreadPoolExecutor(STREAMED_THREADS, thread_name_prefix="streamed")
         self._lines[Kind.STREAMED] = Line(Kind.STREAMED, streamed, WAITING_PER_THREAD, STREAMED_THREADS)
         return pool

@@ -24,6 +24,7 @@ from inbox.clock import new_id
 log = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds a request may wait for a thread: a person has not given up yet, and 503 tells them to repeat
+FILE_PATIENCE = 5.0  # a screen of pictures is asked for at once, and WhatsApp takes its time for each
 WEBHOOK_PATIENCE = 4.0  # Meta waits about 5 s for its 200 and, told 503, sends the event again
 NOTICEABLE = 0.1  # seconds of waiting after which it is worth asking whether the client is still there
 REPORT_EVERY = 1.0  # seconds between two log lines
@@ -38,6 +39,7 @@ class Kind(enum.Enum):
 
     ORDINARY = "requests"
     WEBHOOK = "webhooks"
+    FILE = "files"
     LIVE = "live"
     READY = "ready"
     HEALTH = "health"
@@ -46,9 +48,10 @@ class Kind(enum.Enum):
     @property
     def patience(self) -> float:
         """Seconds such a request may wait for a thread."""
-        return WEBHOOK_PATIENCE if self is Kind.WEBHOOK else PATIENCE
+        return {Kind.WEBHOOK: WEBHOOK_PATIENCE, Kind.FILE: FILE_PATIENCE}.get(self, PATIENCE)
 
 
+_FILE = re.compile(rb"(?:GET|HEAD) /messages/media/")
 _PROBE = re.compile(rb"(?:GET|HEAD) /health(/live|/ready)?[ ?]")
 _PROBES = {None: Kind.HEALTH, b"/live": Kind.LIVE, b"/ready": Kind.READY}
 
@@ -64,6 +67,8 @@ def kind_of(head: bytes) -> Kind:
         return Kind.STREAMED
     if head.startswith(b"POST /webhook/"):
         return Kind.WEBHOOK
+    if _FILE.match(head):
+        return Kind.FILE
     probe = _PROBE.match(head)
     return _PROBES[probe[1]] if probe and b"\r\n\r\n" in head else Kind.ORDINARY
 

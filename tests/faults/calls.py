@@ -32,7 +32,7 @@ from inbox.logs import set_request_id
 from inbox.resilience import GEMINI, WHATSAPP, Upstream, remaining
 
 SHORT: Mapping[str, Policy] = {
-    "gemini": replace(config.GEMINI, total=1.2, connect=0.4, read=0.6, minimum=0.1),
+    "gemini": replace(config.GEMINI, total=1.2, connect=0.4, read=0.6, minimum=0.1, patience=0.1),
     "whatsapp": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
     "supabase": replace(config.SUPABASE, total=1.2, connect=0.4, read=0.6, minimum=0.1),
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -348,11 +349,30 @@ def test_an_open_circuit_of_sends_is_not_asked_for_files(
     assert len(sandbox.requests()) == asked
 
 
+@on_sqlite
+def test_a_screen_of_twelve_pictures_that_is_asked_for_at_once_is_shown(
+    web: Flask, client: FlaskClient, runtime: Runtime, sandbox: Sandbox
+) -> None:
+    pictures = [file_message(runtime, sandbox, bytes([number]) * 1000) for number in range(12)]
+    sandbox.fault("whatsapp", "slow", seconds=0.1, match={"path": GRAPH})
+    with ThreadPoolExecutor(12) as browser:
+        shown = list(browser.map(lambda picture: get(_another(web, client), picture).data, pictures))
+    assert shown == [bytes([number]) * 1000 for number in range(12)]
+
+
+def _another(web: Flask, client: FlaskClient) -> FlaskClient:
+    """A client of the same person, for a thread of its own."""
+    made = web.test_client()
+    made.environ_base.update(client.environ_base)
+    return made
+
+
 def test_only_so_many_files_are_under_way_at_once_and_each_place_is_given_back(
     client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
     message = file_message(runtime, sandbox, b"x" * 500_000)
     most = runtime.config.whatsapp_media.bulkhead
+    runtime.media._files.bulkhead.patience = 0.05
     under_way = [get(client, message) for _ in range(most)]
     assert refused(get(client, message)) == AWAY
     assert get(client, message, "HEAD").status_code == 503

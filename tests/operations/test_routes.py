@@ -93,6 +93,8 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
         "breaker_failures": 5,
         "breaker_open_s": 60.0,
         "bulkhead": 4,
+        "line": 16,
+        "patience_s": 2.0,
     }
     assert (body["limits"]["database"]["statement_s"], body["limits"]["database"]["watchdog_s"]) == (10.0, 12.0)
     assert body["switches"] == {"retry": "on", "breaker": "on", "cache": "on"}

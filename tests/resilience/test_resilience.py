@@ -306,26 +306,7 @@ def test_whatever_happens_it_is_in_one_of_three_states_and_finds_its_way_back(
     assert breaker.state == "closed"
 
 
-# --- bulkhead, deadline, retry -----------------------------------------------------------------------------------
-
-
-def test_one_call_too_many_is_refused_after_a_tenth_of_a_second() -> None:
-    upstream = Upstream("test", replace(POLICY, bulkhead=1))
-    inside, finish = threading.Event(), threading.Event()
-
-    @upstream.bulkhead
-    def call() -> None:
-        inside.set()
-        assert finish.wait(10)
-
-    thread = threading.Thread(target=call)
-    thread.start()
-    assert inside.wait(10)
-    with pytest.raises(UpstreamBusy):
-        call()
-    finish.set()
-    thread.join(10)
-    call()  # the place is free again
+# --- deadline, retry ------- -----------------------------------------------------------------------------------
 
 
 def test_an_inner_deadline_never_outlives_an_outer_one() -> None:

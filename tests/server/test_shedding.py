@@ -42,6 +42,9 @@ class Visitor:
         ("POST /webhooks/x HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /webhook/whatsapp HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("POST /web", Kind.ORDINARY),
+        ("GET /messages/media/0192?x HTTP/1.1\r\n\r\n", Kind.FILE),
+        ("HEAD /messages/media/0192 HTTP/1.1\r\n\r\n", Kind.FILE),
+        ("POST /messages/media/0192 HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /health HTTP/1.1\r\n\r\n", Kind.HEALTH),
         ("HEAD /health HTTP/1.1\r\n\r\n", Kind.HEALTH),
         ("GET /health?verbose=1 HTTP/1.1\r\nHost: x\r\n\r\n", Kind.HEALTH),
@@ -88,7 +91,7 @@ def test_what_cannot_be_waited_for_is_a_kind_of_its_own(more: str) -> None:
 
 
 def test_only_webhooks_may_wait_for_seconds() -> None:
-    assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {Kind.WEBHOOK: 4.0}
+    assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {Kind.WEBHOOK: 4.0, Kind.FILE: 5.0}
 
 
 # --- the refusal ---------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import UUID
 
@@ -96,6 +97,19 @@ def test_a_wrong_name_and_a_wrong_password_look_the_same(browser: FlaskClient, e
     response = browser.post("/auth/login", json={"email": email, "password": password})
     assert refused(response) == (401, "wrong_password")
     assert "Set-Cookie" not in response.headers
+
+
+def test_six_people_who_sign_in_at_the_same_moment_are_all_let_in(app: Flask, db: Database) -> None:
+    emails = [f"person{n}@example.com" for n in range(6)]
+    for email in emails:
+        local_user(db, email, [])
+    with ThreadPoolExecutor(6) as pool:
+        codes = list(pool.map(lambda email: _login(app, email), emails))
+    assert codes == [200] * 6
+
+
+def _login(app: Flask, email: str) -> int:
+    return app.test_client().post("/auth/login", json={"email": email, "password": PASSWORD}).status_code
 
 
 def test_an_invited_user_without_a_password_cannot_sign_in_with_one(browser: FlaskClient, db: Database) -> None:

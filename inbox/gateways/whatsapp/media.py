@@ -81,21 +81,26 @@ class WhatsAppMedia:
         self._origin = origin_of(f"{base_url}/")  # where a simulator keeps its files, too
         self._files = files
 
-    def describe(self, medium: Medium) -> Place:
+    def describe(self, medium: Medium, *, caller: str = "") -> Place:
         """Where the file is, without fetching it. Raises as `fetch`."""
-        return self._files.deadline(self._files.bulkhead(self._find))(medium)
+        return self._files.deadline(self._describe)(medium, caller)
 
-    def fetch(self, medium: Medium, byte_range: str | None = None) -> Download:
+    def fetch(self, medium: Medium, byte_range: str | None = None, *, caller: str = "") -> Download:
         """The file, or the part of it that `byte_range` (a Range header) names, if its host knows how.
 
-        Whoever gets it closes it. Raises MediaGone, MediaTooLarge, or another UpstreamError when WhatsApp or the host
-        of the file is away, busy, slow or answers what cannot be the file.
+        Whoever gets it closes it. Callers take turns where they have to wait for a place. Raises MediaGone,
+        MediaTooLarge, or another UpstreamError when WhatsApp or the host of the file is away, busy, slow or answers
+        what cannot be the file.
         """
-        return self._files.deadline(self._fetch)(medium, byte_range)
+        return self._files.deadline(self._fetch)(medium, byte_range, caller)
 
-    def _fetch(self, medium: Medium, byte_range: str | None) -> Download:
+    def _describe(self, medium: Medium, caller: str) -> Place:
+        with self._files.bulkhead.place(caller):
+            return self._find(medium)
+
+    def _fetch(self, medium: Medium, byte_range: str | None, caller: str) -> Download:
         with ExitStack() as opened:
-            opened.callback(self._files.bulkhead.enter())
+            opened.callback(self._files.bulkhead.enter(caller))
             place = self._find(medium)
             stream = self._open(place, medium.token, byte_range)
             if stream.status in _OVER:  # too late by a moment: once more, with a new address

@@ -12,6 +12,7 @@ from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
 from inbox.web import answer, contract, cookies, member, principal, public, runtime
 from inbox.web.callers import credential, csrf_token
 from inbox.web.limits import limits
+from inbox.web.limits.limits import address
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -31,7 +32,7 @@ def login(json: SignInBody) -> Response:
     """Sign in with a password. The session comes as a cookie and as a token."""
     lifetime = timedelta(days=runtime().config.session_days)
     with limits.sign_in(json.email) as welcome:
-        session = sessions.sign_in(runtime().db, json.email, json.password, lifetime=lifetime)
+        session = sessions.sign_in(runtime().db, json.email, json.password, lifetime=lifetime, address=address())
         welcome(session.token)
     user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
     response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))

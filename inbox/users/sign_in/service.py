@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from inbox.resilience import Bulkhead
 log = logging.getLogger(__name__)
 
 #: A password takes 32 MB and a core for a moment: many at once must not take all there is.
-_CHECKS = Bulkhead("passwords", 2)
+_CHECKS = Bulkhead("passwords", 2, patience=5.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +37,28 @@ class NewSession:
     expires_at: datetime
 
 
-def sign_in(db: Database, email: str, password: str, *, lifetime: timedelta) -> NewSession:
-    """Begin a session. Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable."""
+def sign_in(db: Database, email: str, password: str, *, lifetime: timedelta, address: str = "") -> NewSession:
+    """Begin a session. `address` is the caller's: where passwords wait to be checked, addresses take turns.
+
+    Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable.
+    """
     with db.reading() as session:
         user = session.execute(select(User).where(User.email == known_email(email))).scalar_one_or_none()
     # No transaction is open here: this takes a tenth of a second on purpose.
-    if not _verified(user, password) or user is None:
+    if not _verified(user, password, address) or user is None:
         log.info("sign-in refused")
         raise WrongPassword
     return _begin(db, user, lifetime)
 
 
-def _verified(user: User | None, password: str) -> bool:
+def _verified(user: User | None, password: str, address: str) -> bool:
     try:
-        return _CHECKS(verify_password)(user, password)
-    except UpstreamBusy:
-        raise TemporarilyUnavailable("Too many people sign in at once. Try again in a moment.", retry_after=1) from None
+        with _CHECKS.place(address):
+            return verify_password(user, password)
+    except UpstreamBusy as busy:
+        wait = math.ceil(busy.retry_after or 1.0)
+        title = f"Too many people are signing in at once. Try again in {wait} s."
+        raise TemporarilyUnavailable(title, retry_after=wait) from None
 
 
 def _begin(db: Database, checked: User, lifetime: timedelta) -> NewSession:
