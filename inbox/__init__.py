@@ -24,16 +24,16 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox.bot.profile_cache import ProfileCache
     from inbox.cli import commands as cli
     from inbox.runtime import build
+    from inbox.schemas import Body
     from inbox.web import headers
     from inbox.web.limits.limits import Limits
     from inbox.web.problems import EXPOSED_HEADERS, register
-    from inbox.web.requests import MAX_BODY
 
     if config is None:
         config = cli.config_of_command()
     logs.configure(config.log_format, config.log_level, config.secrets)
     app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
-    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY
+    app.config["MAX_CONTENT_LENGTH"] = Body.MAX_BYTES
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -17,20 +16,6 @@ Time = Annotated[
     PlainSerializer(rfc3339, return_type=str, when_used="json"),
     Field(examples=["2026-11-20T09:00:01.000Z"], json_schema_extra={"format": "date-time"}),
 ]
-
-
-def unstorable(value: Any, pointer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
-    """Where `value` holds text that no database can store: U+0000 and lone surrogates."""
-    if isinstance(value, str):
-        if "\x00" in value or any("\ud800" <= character <= "\udfff" for character in value):
-            yield pointer
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from unstorable(key, pointer)
-            yield from unstorable(item, (*pointer, key))
-    elif isinstance(value, list):
-        for number, item in enumerate(value):
-            yield from unstorable(item, (*pointer, str(number)))
 
 
 _RFC3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)\Z", re.ASCII | re.IGNORECASE)
@@ -63,6 +48,7 @@ class Body(BaseModel):
     """Something we are sent as JSON: unknown fields are refused by name, types are not guessed."""
 
     model_config = ConfigDict(extra="forbid")
+    MAX_BYTES: ClassVar[int] = 64 * 1024  #: of a request. The longest message, all of it escaped, has 49 KB
 
 
 class Query(BaseModel):

@@ -103,6 +103,8 @@ class TemplateConfig(Body):
 class ProfileContent(Body):
     """What PUT takes and the database keeps."""
 
+    MAX_BYTES = 1024 * 1024
+
     business_name: Short = None
     description: Long = None
     address: Short = None

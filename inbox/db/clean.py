@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import re
+from collections.abc import Iterator
 from typing import Any
 
 JSON = Any  # what json.loads gives: dict, list, str, int, float, bool or None
@@ -77,3 +78,17 @@ def clean_json(value: JSON, depth: int = 0) -> JSON:
     if isinstance(value, list):
         return [clean_json(item, depth + 1) for item in value]
     return value
+
+
+def unstorable(value: JSON, pointer: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Where `value` holds text that would have to be cleaned: for those who are told instead."""
+    if isinstance(value, str):
+        if clean_text(value) != value:
+            yield pointer
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from unstorable(key, pointer)
+            yield from unstorable(item, (*pointer, key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from unstorable(item, (*pointer, str(number)))

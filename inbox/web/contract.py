@@ -11,7 +11,7 @@ from flask import Response, current_app, request
 from pydantic import BaseModel, RootModel, create_model
 
 from inbox.errors import DomainError
-from inbox.schemas import Query
+from inbox.schemas import Body, Query
 from inbox.web.requests import checked_body, checked_query, read_json
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -27,7 +27,7 @@ class Contract:
     raises: Sequence[type[DomainError]]  #: of its own, besides those that follow from its decorators
     described: Mapping[str, Any]  #: of the OpenAPI operation, what nothing else tells: raw bodies, other media types
     query: Model | None
-    body: Model | None
+    body: type[Body] | None
 
     def read_request(self) -> dict[str, BaseModel]:
         """The view's arguments. Raises what `requests` raises."""
@@ -37,7 +37,7 @@ class Contract:
         elif not _is_public():
             checked_query(Query)
         if self.body is not None:
-            found["json"] = checked_body(self.body, read_json())
+            found["json"] = checked_body(self.body, read_json(self.body.MAX_BYTES))
         return found
 
     def check_response(self, response: Response) -> None:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from inbox.errors import JSONTooComplex, NotJSON
 
 DEPTH = 50  # levels
-VALUES = 100_000  # a hundred times what our largest request has; as many as fit into the largest body cost 20 MB
+VALUES = 30_000  # the largest bot profile has 24,000
 
 #: A string, or what is left of the text after a quotation mark that has no second. Takes no longer for being hostile.
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)

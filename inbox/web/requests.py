@@ -5,17 +5,21 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from collections.abc import Iterable
+from itertools import islice
 from typing import Any, get_args
 
 from flask import request
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from inbox.db.clean import unstorable
 from inbox.errors import FieldProblem, InvalidRequest, NotJSON, PayloadTooLarge, UnsupportedEncoding
-from inbox.schemas import unstorable
+from inbox.schemas import Body
 from inbox.web import json_text
 
-MAX_BODY = 1024 * 1024  # bytes of a JSON request
+MAX_PROBLEMS = 100  # told of one request: more would cost us more than it cost to send them
+_POINTER, _SENTENCE = 500, 300  # characters
 _UNSTORABLE = "must not contain U+0000 or lone surrogates"
 _WRITTEN: dict[Any, tuple[re.Pattern[str], str]] = {
     bool: (re.compile("true|false"), "must be true or false"),
@@ -23,34 +27,35 @@ _WRITTEN: dict[Any, tuple[re.Pattern[str], str]] = {
 }
 
 
-def read_json() -> Any:
+def read_json(max_bytes: int) -> Any:
     """The body as JSON. Raises NotJSON, UnsupportedEncoding, JSONTooComplex or PayloadTooLarge."""
     if not request.is_json:
         raise NotJSON
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.headers.get("Content-Encoding", "identity").lower() != "identity" or charset not in ("utf-8", "utf8"):
         raise UnsupportedEncoding
+    request.max_content_length = max_bytes
     try:
         return json_text.loads(request.get_data())
     except RequestEntityTooLarge:
-        raise PayloadTooLarge(f"The body is larger than {request.max_content_length} bytes.") from None
+        raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes.") from None
 
 
-def checked_body(model: type[BaseModel], value: Any) -> BaseModel:
-    """`value` as `model`; types are not guessed. Raises InvalidRequest naming every bad field, or NotJSON."""
+def checked_body(model: type[Body], value: Any) -> Body:
+    """`value` as `model`; types are not guessed. Raises InvalidRequest naming the bad fields, or NotJSON."""
+    bad = ((_pointer(place), _UNSTORABLE) for place in unstorable(value))
+    if found := dict(islice(bad, MAX_PROBLEMS + 1)):
+        raise _invalid(found)
     try:
-        problems = {_pointer(place): _UNSTORABLE for place in unstorable(value)}
-        if problems:
-            raise _invalid(problems)
         return model.model_validate_json(jsonlib.dumps(value, allow_nan=False), strict=True)
     except ValidationError as error:
-        raise _invalid({_pointer(details["loc"]): _sentence(details) for details in error.errors()}) from None
+        raise _invalid({_pointer(details["loc"]): _sentence(details) for details in _details(error)}) from None
     except ValueError:  # 1e999, which is more than a float holds
         raise NotJSON from None
 
 
 def checked_query(model: type[BaseModel]) -> BaseModel:
-    """The query string as `model`. Raises InvalidRequest naming every bad parameter."""
+    """The query string as `model`. Raises InvalidRequest naming the bad parameters."""
     given = dict(request.args.lists())
     values = {name: values[0] for name, values in given.items()}
     problems = _badly_written(model, values)
@@ -59,7 +64,7 @@ def checked_query(model: type[BaseModel]) -> BaseModel:
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
-        problems = {f"?{details['loc'][0]}": _sentence(details) for details in error.errors()} | problems
+        problems = {f"?{details['loc'][0]}": _sentence(details) for details in _details(error)} | problems
     if problems:
         raise _invalid(problems)
     return checked
@@ -81,7 +86,13 @@ def _kinds(annotation: Any) -> set[Any]:
 
 
 def _invalid(problems: dict[str, str]) -> InvalidRequest:
-    return InvalidRequest([FieldProblem(pointer, problem) for pointer, problem in problems.items()])
+    told = [FieldProblem(pointer[:_POINTER], problem[:_SENTENCE]) for pointer, problem in problems.items()]
+    title = f"Some fields are not valid; here are {MAX_PROBLEMS} of them." if len(told) > MAX_PROBLEMS else None
+    return InvalidRequest(told[:MAX_PROBLEMS], title)
+
+
+def _details(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_context=False, include_input=False)
 
 
 def _sentence(details: Any) -> str:

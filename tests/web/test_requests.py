@@ -12,6 +12,8 @@ from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from inbox.schemas import Body
+from inbox.web.requests import MAX_PROBLEMS
 from tests.web.test_json_text import JSON
 
 ID = "019a8f3e-2f5c-7c11-9a55-8a2c3d4e5f60"
@@ -33,7 +35,7 @@ def refused(response: Any) -> tuple[int, str]:
     ("body", "code"),
     [
         (b"[" * 60 + b"]" * 60, "json_too_complex"),
-        (b"[" + b"1," * 100_000 + b"1]", "json_too_complex"),
+        (b"[" + b"1," * 30_000 + b"1]", "json_too_complex"),
         (b'{"favorite":true,"favorite":false}', "not_json"),
         (b'{"favorite":' + b"1" * 10_000 + b"}", "not_json"),
         (b"\xef\xbb\xbf" + b'{"favorite":true}', "not_json"),
@@ -61,15 +63,54 @@ def test_another_character_set_or_a_compressed_body_is_refused(client: FlaskClie
 
 
 def test_a_body_that_is_too_large_is_refused_unread(client: FlaskClient) -> None:
-    body = Unread(1024 * 1024 + 1)
+    body = Unread(Body.MAX_BYTES + 1)
     response = client.post(PATH, content_type="application/json", environ_overrides=body.sent(body.size))
     assert refused(response) == (413, "payload_too_large")
     assert body.taken == 0
 
 
+def invented(number: int) -> bytes:
+    """A body of so many members that no request has."""
+    return json.dumps({f"m{each}": 0 for each in range(number)}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "title"),
+    [
+        (invented(MAX_PROBLEMS - 2), "Some fields are not valid."),
+        (invented(5000), "Some fields are not valid; here are 100 of them."),
+        (json.dumps(["\0"] * 4000).encode(), "Some fields are not valid; here are 100 of them."),
+        (json.dumps({"x" * 60_000: 0}).encode(), "Some fields are not valid."),
+        (json.dumps({"x" * 30_000: {"y" * 30_000: "\0"}}).encode(), "Some fields are not valid."),
+    ],
+)
+def test_of_many_problems_a_hundred_are_told_and_the_answer_stays_short(
+    stranger: FlaskClient, body: bytes, title: str
+) -> None:
+    response = stranger.post("/auth/login", data=body, content_type="application/json")
+    assert refused(response) == (400, "validation_error")
+    assert response.json["title"] == title
+    assert len(response.json["errors"]) <= MAX_PROBLEMS
+    assert len(response.data) < 64 * 1024
+
+
+def test_so_are_those_of_a_query(client: FlaskClient) -> None:
+    response = client.get("/conversations?" + "&".join(f"a{number}" for number in range(1000)))
+    assert refused(response) == (400, "validation_error")
+    assert len(response.json["errors"]) == MAX_PROBLEMS
+
+
+@pytest.mark.parametrize("path", ["/auth/login", PATH])
+def test_a_request_of_a_megabyte_costs_no_more_than_refusing_it(client: FlaskClient, path: str) -> None:
+    body = Unread(1_000_000)
+    response = client.post(path, content_type="application/json", environ_overrides=body.sent(body.size))
+    assert (refused(response), body.taken) == ((413, "payload_too_large"), 0)
+
+
 def test_a_webhook_that_is_too_large_is_refused_unread(stranger: FlaskClient) -> None:
     body = Unread(4 * 1024 * 1024 + 1)
-    response = stranger.post("/webhook/whatsapp", environ_overrides=body.sent(body.size))
+    headers = {"X-Hub-Signature-256": "sha256=" + "0" * 64}
+    response = stranger.post("/webhook/whatsapp", headers=headers, environ_overrides=body.sent(body.size))
     assert refused(response) == (413, "payload_too_large")
     assert body.taken == 0
 
