@@ -66,6 +66,14 @@ def postgres_template(postgres: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
+def postgres_databases(postgres: str, postgres_template: str) -> Iterator[servers.Databases]:
+    """Copies of the template, to take and to give back."""
+    made = servers.Databases(postgres, postgres_template)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated, empty SQLite file to copy."""
     path = tmp_path_factory.mktemp("template") / "inbox.db"
@@ -85,10 +93,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         shutil.copy(template, tmp_path / "inbox.db")
         yield f"sqlite:///{tmp_path / 'inbox.db'}"
         return
-    admin: str = request.getfixturevalue("postgres")
-    name = f"inbox_test_{uuid.uuid4().hex[:12]}"
-    yield servers.create_database(admin, name, request.getfixturevalue("postgres_template"))
-    servers.drop_database(admin, name)
+    databases: servers.Databases = request.getfixturevalue("postgres_databases")
+    url = databases.take()
+    yield url
+    databases.give_back(url)
 
 
 @pytest.fixture

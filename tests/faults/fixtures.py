@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterator
 
 import pytest
@@ -26,14 +25,13 @@ def echoing() -> Iterator[Sandbox]:
 
 
 @pytest.fixture
-def whole(live_config: Config, postgres: str, postgres_template: str) -> Iterator[Config]:
+def whole(live_config: Config, postgres_databases: servers.Databases) -> Iterator[Config]:
     """Settings for the whole application: PostgreSQL, the sandbox, and the policies of production."""
-    name = f"inbox_fault_{uuid.uuid4().hex[:12]}"
-    url = servers.create_database(postgres, name, postgres_template)
+    url = postgres_databases.take()
     yield dataclasses.replace(
         live_config, database_url=url, gemini=defaults.GEMINI, whatsapp=defaults.WHATSAPP, supabase=defaults.SUPABASE
     )
-    servers.drop_database(postgres, name)
+    postgres_databases.give_back(url)
 
 
 @pytest.fixture
