@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from inbox.gateways.whatsapp.text import is_visible
+
 
 @dataclass(frozen=True, slots=True)
 class Identity:
@@ -18,3 +20,8 @@ class Identity:
     @property
     def known(self) -> bool:
         return bool(self.phone or self.user_id or self.parent_user_id)
+
+
+def name_shown(display_name: str | None, username: str | None) -> str | None:
+    """What to call a person: the profile's name if anybody can see it, else the username. None: only the number."""
+    return display_name if display_name and is_visible(display_name) else username

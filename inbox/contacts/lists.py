@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, select
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.contacts import search
+from inbox.contacts.identity import name_shown
 from inbox.contacts.schemas import ContactQuery, ContactRow
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, behind, following, place
@@ -64,7 +65,7 @@ def contact_rows(found: Iterable[Values]) -> list[ContactRow]:
         [
             {
                 **values,
-                "display_name": values["display_name"] or values["username"],
+                "display_name": name_shown(values["display_name"], values["username"]),
                 "is_group": values["group_id"] is not None,
             }
             for values in found
@@ -73,5 +74,5 @@ def contact_rows(found: Iterable[Values]) -> list[ContactRow]:
 
 
 def shown_name(contact: Contact) -> str | None:
-    """What to call a contact: the profile's name, else the username."""
-    return contact.display_name or contact.username
+    """What to call a contact."""
+    return name_shown(contact.display_name, contact.username)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Select, any_, bindparam, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from inbox.contacts.identity import name_shown
 from inbox.conversations.schemas import ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
 from inbox.db.queries import Values, values_of
@@ -88,7 +89,7 @@ def _conversation(values: Values) -> Values:
     inbound_at = values["last_inbound_at"]
     values["reply_window_expires_at"] = inbound_at + REPLY_WINDOW if inbound_at else None
     values["contacts"] = {
-        "display_name": values["display_name"] or values["username"],
+        "display_name": name_shown(values["display_name"], values["username"]),
         "whatsapp_number": values["client_number"],
     }
     return values

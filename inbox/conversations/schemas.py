@@ -7,10 +7,10 @@ from uuid import UUID
 
 from pydantic import Field, StrictBool
 
+from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.models import Author, Direction, MessageStatus
 from inbox.schemas import Body, Query, QueryTime, Row, Time
 
-MAX_TEXT = 4096  # characters WhatsApp takes in one text
 COUNTED = 1000  # conversations of a kind; who has more needs no number
 
 

@@ -18,7 +18,7 @@ from inbox.conversations.rows import (
     conversation_rows,
     message_row,
 )
-from inbox.conversations.schemas import MAX_TEXT, ConversationRow, MessageRow
+from inbox.conversations.schemas import ConversationRow, MessageRow
 from inbox.conversations.state import next_position, note_message, person_replied, switch_bot, window_expires_at
 from inbox.db import Database
 from inbox.db.queries import values_of
@@ -33,6 +33,7 @@ from inbox.errors import (
     PermissionDenied,
     ReplyWindowClosed,
 )
+from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
 from inbox.models import (
     ACCOUNTS,
     CONTACTS,
@@ -186,8 +187,8 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
     So does the same call, repeated after a connection broke: the message has its id before the first attempt.
     Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, InvalidRequest.
     """
-    if not draft.content.strip():
-        raise InvalidRequest([FieldProblem("/content", "must hold some text")])
+    if not is_visible(draft.content):
+        raise InvalidRequest([FieldProblem("/content", "must hold some visible text")])
     message_id = new_id()
     try:
         return _send_message(db, access, draft, bot_stays_out, message_id)

@@ -285,6 +285,7 @@ def test_a_reply_by_a_person_voids_the_answer_and_keeps_the_bot_out(
         ({}, "/conversation_id"),
         ({"content": ""}, "/content"),
         ({"content": "   \n"}, "/content"),
+        ({"content": "\u200b\u2800 \u202e"}, "/content"),
         ({"content": "x" * 4097}, "/content"),
         ({"content": 5}, "/content"),
         ({"content": None}, "/content"),

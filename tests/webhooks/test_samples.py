@@ -238,3 +238,59 @@ def test_a_colleague_who_answers_from_the_phone_ends_the_wait(runtime: Runtime, 
     assert (after.unread_count, after.epoch) == (0, before.epoch + 1)
     assert all_messages(db)[-1].author_name == "WhatsApp Business app"
     assert all_messages(db)[-1].status == "sent"
+
+
+@pytest.mark.parametrize("name", ["\u200b", "\u3164", "\u2800", "\u200e\u202e", "   "])
+def test_a_name_that_shows_nothing_is_no_name(runtime: Runtime, db: Database, client: FlaskClient, name: str) -> None:
+    body = json.loads(sample("text"))
+    body["entry"][0]["changes"][0]["value"]["contacts"][0]["profile"]["name"] = name
+    ingest(runtime, json.dumps(body).encode())
+    (contact,) = client.get(f"/contacts?account_id={the_conversation(db).account_id}").json
+    assert (contact["display_name"], contact["whatsapp_number"]) == (None, "33600000001")
+
+
+def test_an_invisible_name_stored_before_is_shown_as_none(runtime: Runtime, db: Database, client: FlaskClient) -> None:
+    ingest(runtime, sample("text"))
+    with db.writing() as session:
+        session.execute(select(Contact)).scalar_one().display_name = "\u3164"
+    account_id = the_conversation(db).account_id
+    (contact,) = client.get(f"/contacts?account_id={account_id}").json
+    (conversation,) = client.get(f"/conversations?account_id={account_id}").json
+    assert contact["display_name"] is None
+    assert conversation["contacts"] == {"display_name": None, "whatsapp_number": "33600000001"}
+
+
+# --- calls -------------------------------------------------------------------------------------------------------
+
+
+def call(**fields: object) -> bytes:
+    body = json.loads(sample("call_missed"))
+    body["entry"][0]["changes"][0]["value"]["calls"][0].update(fields)
+    return json.dumps(body).encode()
+
+
+def test_a_missed_call_is_a_system_line_in_the_callers_thread(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    ingest(runtime, sample("call_missed"), sample("call_missed"))
+    line = all_messages(db)[-1]
+    assert (line.content_text, line.message_type, line.author_kind) == ("[missed call]", "call", "system")
+    assert line.conversation_id == the_conversation(db).id
+    assert the_conversation(db).last_message == "[missed call]"
+    assert the_conversation(db).last_inbound_at == line.timestamp  # a call opens the reply window
+    assert len(all_messages(db)) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event": "connect", "session": {"sdp_type": "offer", "sdp": "v=0"}},
+        {"direction": "BUSINESS_INITIATED"},
+        {"duration": "33", "status": "COMPLETED", "start_time": "1795165300", "end_time": "1795165333"},
+    ],
+)
+def test_a_call_that_was_taken_or_was_ours_leaves_no_line(
+    runtime: Runtime, db: Database, fields: dict[str, object]
+) -> None:
+    ingest(runtime, call(**fields))
+    assert all_messages(db) == []
+    assert dead_letters(db) == []

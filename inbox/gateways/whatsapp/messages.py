@@ -22,7 +22,6 @@ from inbox.resilience import WHATSAPP
 
 UPSTREAM = WHATSAPP.name
 T = TypeVar("T")
-MAX_TEXT = 4096  # characters (Meta, Send messages: text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from inbox.outbox.status import StatusError
 from inbox.webhooks.parsing.content import as_dict, as_text, content_of
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
+    Content,
     Item,
     MessageItem,
     NoticeItem,
@@ -27,6 +28,7 @@ from inbox.webhooks.parsing.records import (
     StatusItem,
     Unusable,
 )
+from inbox.webhooks.parsing.senders import People, digits, short
 
 _MAX_AHEAD = timedelta(minutes=10)
 _WHATSAPP_BEGAN = datetime(2009, 1, 1, tzinfo=UTC)
@@ -111,6 +113,7 @@ class _Parser:
             (("standby", "message_echoes"), self._agent_echo),
             (("standby", "statuses"), self._status),
             (("history",), self._history),
+            (("calls",), self._call),
             (("user_preferences",), self._preference),
             (("errors",), self._value_error),
         ]
@@ -121,7 +124,7 @@ class _Parser:
                 Source(source.waba_id, source.field, source.value, (), None), f"{source.path[-1]} is no array"
             )
             return
-        people = _People(holder.get("contacts") or as_dict(source.value).get("contacts"))
+        people = People(holder.get("contacts") or as_dict(source.value).get("contacts"))
         for item in array:
             here = Source(source.waba_id, source.field, source.value, source.path, item)
             try:
@@ -135,7 +138,7 @@ class _Parser:
 
     # --- messages ------------------------------------------------------------------------------------------------
 
-    def _live_message(self, source: Source, message: dict[str, Any], people: _People) -> Iterator[Item]:
+    def _live_message(self, source: Source, message: dict[str, Any], people: People) -> Iterator[Item]:
         kind = message.get("type")
         if kind in ("reaction", "edit", "revoke"):
             yield self._annotation(source, message, people.sender(message))
@@ -144,90 +147,111 @@ class _Parser:
         else:
             yield self._inbound(source, message, people, live=kind != "request_welcome")
 
-    def _quiet_message(self, source: Source, message: dict[str, Any], people: _People) -> Iterator[Item]:
+    def _quiet_message(self, source: Source, message: dict[str, Any], people: People) -> Iterator[Item]:
         """A customer's message that is not ours to answer: somebody else holds the chat, or it is an import."""
         if message.get("type") in ("reaction", "edit", "revoke"):
             yield self._annotation(source, message, people.sender(message))
         else:
             yield self._inbound(source, message, people, live=False)
 
-    def _inbound(self, source: Source, message: dict[str, Any], people: _People, *, live: bool) -> MessageItem:
+    def _message(self, source: Source, message: dict[str, Any], customer: Identity, **more: Any) -> MessageItem:
+        """A message between us and `customer`; `more` says who wrote it and what follows from it."""
         return MessageItem(
             source=source,
             phone_number_id=_phone_number_id(source),
             wa_message_id=_wa_id(message.get("id")),
             timestamp=self._time(message.get("timestamp")),
+            customer=_somebody(customer),
+            **{"content": content_of(message), "reply_to": _quoted(message), **more},
+        )
+
+    def _inbound(self, source: Source, message: dict[str, Any], people: People, *, live: bool) -> MessageItem:
+        sender = people.sender(message)
+        return self._message(
+            source,
+            message,
+            sender,
             direction=Direction.INBOUND,
-            customer=_somebody(people.sender(message)),
-            content=content_of(message),
             author=Author.CUSTOMER,
-            author_name=people.sender(message).name,
-            group_id=_short(message.get("group_id")),
-            reply_to=_quoted(message),
+            author_name=sender.name,
+            group_id=short(message.get("group_id")),
             wants_answer=live,
             opens_window=message.get("type") != "request_welcome",
         )
 
-    def _system(self, source: Source, message: dict[str, Any], people: _People) -> MessageItem:
+    def _system(self, source: Source, message: dict[str, Any], people: People) -> MessageItem:
         """A notice about the customer (a new number or user id): shown in the thread, nobody has to answer it."""
         system = as_dict(message.get("system"))
         old = people.sender(message)
         old = Identity(
-            phone=old.phone or _digits(system.get("customer")),
-            user_id=old.user_id or _short(system.get("previous_user_id")),
-            parent_user_id=old.parent_user_id or _short(system.get("previous_parent_user_id")),
+            phone=old.phone or digits(system.get("customer")),
+            user_id=old.user_id or short(system.get("previous_user_id")),
+            parent_user_id=old.parent_user_id or short(system.get("previous_parent_user_id")),
         )
         new = Identity(
-            phone=_digits(system.get("wa_id")) or _digits(system.get("new_wa_id")),
-            user_id=_short(system.get("user_id")),
-            parent_user_id=_short(system.get("parent_user_id")),
+            phone=digits(system.get("wa_id")) or digits(system.get("new_wa_id")),
+            user_id=short(system.get("user_id")),
+            parent_user_id=short(system.get("parent_user_id")),
         )
-        return MessageItem(
-            source=source,
-            phone_number_id=_phone_number_id(source),
-            wa_message_id=_wa_id(message.get("id")),
-            timestamp=self._time(message.get("timestamp")),
+        return self._message(
+            source,
+            message,
+            old if old.known else new,
             direction=Direction.INBOUND,
-            customer=_somebody(old if old.known else new),
-            content=content_of(message),
             author=Author.SYSTEM,
             becomes=new if new.known else None,
         )
 
-    def _phone_app_echo(self, source: Source, message: dict[str, Any], people: _People) -> Iterator[Item]:
+    def _call(self, source: Source, call: dict[str, Any], people: People) -> Iterator[Item]:
+        """A customer's call that nobody took: a line of its own in the thread. Other calls are none of ours.
+
+        A call ends with `terminate`; only one that was taken has a duration (Meta, Calling API, user-initiated
+        calls, 2026). It opens the reply window as a message does (Meta, Pricing: customer service windows).
+        """
+        event, direction = as_text(call.get("event")) or "", as_text(call.get("direction")) or ""
+        taken = as_text(call.get("duration")) not in (None, "0")
+        if (event.lower(), direction.upper(), taken) == ("terminate", "USER_INITIATED", False):
+            content = Content(type="call", text="[missed call]", payload={"call": call})
+            yield self._message(
+                source,
+                call,
+                people.sender(call),
+                content=content,
+                direction=Direction.INBOUND,
+                author=Author.SYSTEM,
+                opens_window=True,
+            )
+
+    def _phone_app_echo(self, source: Source, message: dict[str, Any], people: People) -> Iterator[Item]:
         yield self._echo(source, message, people, author=Author.AGENT, name="WhatsApp Business app", by_person=True)
 
-    def _agent_echo(self, source: Source, message: dict[str, Any], people: _People) -> Iterator[Item]:
+    def _agent_echo(self, source: Source, message: dict[str, Any], people: People) -> Iterator[Item]:
         yield self._echo(source, message, people, author=Author.BOT, name="Meta Business Agent", by_person=False)
 
     def _echo(
-        self, source: Source, message: dict[str, Any], people: _People, *, author: Author, name: str, by_person: bool
+        self, source: Source, message: dict[str, Any], people: People, *, author: Author, name: str, by_person: bool
     ) -> Item:
         if message.get("type") in ("edit", "revoke", "reaction"):
             return self._annotation(source, message, None)
-        return MessageItem(
-            source=source,
-            phone_number_id=_phone_number_id(source),
-            wa_message_id=_wa_id(message.get("id")),
-            timestamp=self._time(message.get("timestamp")),
+        return self._message(
+            source,
+            message,
+            people.recipient(message),
             direction=Direction.OUTBOUND,
-            customer=_somebody(people.recipient(message)),
-            content=content_of(message),
             author=author,
             author_name=name,
-            reply_to=_quoted(message),
             by_person=by_person,
             status=MessageStatus.SENT,
         )
 
-    def _history(self, source: Source, chunk: dict[str, Any], people: _People) -> Iterator[Item]:
+    def _history(self, source: Source, chunk: dict[str, Any], people: People) -> Iterator[Item]:
         """Old messages of a number that moved here: imported in silence. A chunk may hold errors instead."""
         for error in chunk.get("errors") or []:
             yield from self._value_error(source, as_dict(error), people)
-        business = _digits(as_dict(as_dict(source.value).get("metadata")).get("display_phone_number"))
+        business = digits(as_dict(as_dict(source.value).get("metadata")).get("display_phone_number"))
         for thread in chunk.get("threads") or []:
             thread = as_dict(thread)
-            customer = people.known_as(Identity(phone=_digits(thread.get("id")), user_id=_short(thread.get("user_id"))))
+            customer = people.known_as(Identity(phone=digits(thread.get("id")), user_id=short(thread.get("user_id"))))
             for message in thread.get("messages") or []:
                 here = Source(source.waba_id, source.field, source.value, ("history",), _one_thread(thread, message))
                 try:
@@ -238,19 +262,15 @@ class _Parser:
     def _old_message(
         self, source: Source, message: dict[str, Any], customer: Identity, business: str | None
     ) -> MessageItem:
-        ours = business is not None and _digits(message.get("from")) == business
+        ours = business is not None and digits(message.get("from")) == business
         status = as_text(as_dict(message.get("history_context")).get("status")) or ""
-        return MessageItem(
-            source=source,
-            phone_number_id=_phone_number_id(source),
-            wa_message_id=_wa_id(message.get("id")),
-            timestamp=self._time(message.get("timestamp")),
+        return self._message(
+            source,
+            message,
+            customer,
             direction=Direction.OUTBOUND if ours else Direction.INBOUND,
-            customer=_somebody(customer),
-            content=content_of(message),
             author=Author.AGENT if ours else Author.CUSTOMER,
             author_name="WhatsApp Business app" if ours else customer.name,
-            reply_to=_quoted(message),
             opens_window=not ours,
             status=_HISTORY_STATUS.get(status.upper(), MessageStatus.SENT) if ours else None,
         )
@@ -273,7 +293,7 @@ class _Parser:
 
     # --- everything else -----------------------------------------------------------------------------------------
 
-    def _status(self, source: Source, status: dict[str, Any], _people: _People) -> Iterator[Item]:
+    def _status(self, source: Source, status: dict[str, Any], _people: People) -> Iterator[Item]:
         kind = (as_text(status.get("status")) or "unknown")[:32].lower()
         yield StatusItem(
             source=source,
@@ -285,8 +305,8 @@ class _Parser:
             error=_status_error(status.get("errors")),
         )
 
-    def _preference(self, source: Source, preference: dict[str, Any], people: _People) -> Iterator[Item]:
-        person = Identity(phone=_digits(preference.get("wa_id")), user_id=_short(preference.get("user_id")))
+    def _preference(self, source: Source, preference: dict[str, Any], people: People) -> Iterator[Item]:
+        person = Identity(phone=digits(preference.get("wa_id")), user_id=short(preference.get("user_id")))
         yield PreferenceItem(
             source=source,
             phone_number_id=_phone_number_id(source),
@@ -295,7 +315,7 @@ class _Parser:
             timestamp=self._time(preference.get("timestamp")),
         )
 
-    def _value_error(self, source: Source, error: dict[str, Any], _people: _People) -> Iterator[Item]:
+    def _value_error(self, source: Source, error: dict[str, Any], _people: People) -> Iterator[Item]:
         parsed = _status_error([error]) or StatusError(None, None, None)
         summary = f"error {parsed.code}: {parsed.title or ''} {parsed.detail or ''}".strip()
         yield NoticeItem(source=source, field=as_text(source.field) or "unknown", summary=summary[:500], alarming=True)
@@ -309,50 +329,7 @@ class _Parser:
         return moment if _WHATSAPP_BEGAN <= moment <= self._latest else None
 
 
-class _People:
-    """value.contacts: who the senders are, found by phone or user id, never by position."""
-
-    def __init__(self, contacts: JSON) -> None:
-        self._by_key: dict[str, Identity] = {}
-        for contact in contacts if isinstance(contacts, list) else []:
-            contact = as_dict(contact)
-            profile = as_dict(contact.get("profile"))
-            person = Identity(
-                phone=_digits(contact.get("wa_id")),
-                user_id=_short(contact.get("user_id")),
-                parent_user_id=_short(contact.get("parent_user_id")),
-                username=(_short(profile.get("username")) or "").removeprefix("@") or None,
-                name=(as_text(profile.get("name")) or "")[:255] or None,
-            )
-            for key in (person.phone, person.user_id):
-                if key:
-                    self._by_key[key] = person
-
-    def known_as(self, person: Identity) -> Identity:
-        """`person` with what contacts[] adds."""
-        card = self._by_key.get(person.user_id or "") or self._by_key.get(person.phone or "") or Identity()
-        return Identity(
-            phone=person.phone or card.phone,
-            user_id=person.user_id or card.user_id,
-            parent_user_id=person.parent_user_id or card.parent_user_id,
-            username=card.username,
-            name=card.name,
-        )
-
-    def sender(self, message: dict[str, Any]) -> Identity:
-        return self.known_as(
-            Identity(
-                phone=_digits(message.get("from")),
-                user_id=_short(message.get("from_user_id")),
-                parent_user_id=_short(message.get("from_parent_user_id")),
-            )
-        )
-
-    def recipient(self, message: dict[str, Any]) -> Identity:
-        return self.known_as(Identity(phone=_digits(message.get("to")), user_id=_short(message.get("to_user_id"))))
-
-
-Reader = Callable[[Source, dict[str, Any], _People], Iterator[Item]]
+Reader = Callable[[Source, dict[str, Any], People], Iterator[Item]]
 
 
 def _broken(source: Source, detail: str) -> Unusable:
@@ -409,18 +386,6 @@ def _somebody(person: Identity) -> Identity:
 def _quoted(message: dict[str, Any]) -> str | None:
     quoted = as_text(as_dict(message.get("context")).get("id"))
     return quoted if quoted and len(quoted) <= MAX_ID else None
-
-
-def _digits(value: JSON) -> str | None:
-    """A phone number as bare digits; tables show a plus sign, examples do not."""
-    text = (as_text(value) or "").strip().lstrip("+")
-    return text if text.isascii() and text.isdigit() and len(text) <= 32 else None
-
-
-def _short(value: JSON) -> str | None:
-    """An opaque id of up to 255 characters."""
-    text = as_text(value)
-    return text if text and len(text) <= 255 else None
 
 
 def _status_error(errors: JSON) -> StatusError | None:
