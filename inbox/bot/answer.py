@@ -18,9 +18,11 @@ from sqlalchemy.orm import Session
 
 from inbox.bot.handover import HandOver
 from inbox.bot.model import Models
+from inbox.bot.phrases import fallback
+from inbox.bot.presentable import presentable
 from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import cached_profile, current_version
-from inbox.bot.prompt import MAX_HISTORY, presentable, system_text, turns
+from inbox.bot.prompt import MAX_HISTORY, system_text, turns
 from inbox.bot.schemas import ProfileContent
 from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
@@ -91,7 +93,11 @@ class Answering:
         except UpstreamError as error:
             self._try_later(claim, scene, profile, error)
         else:
-            self._queue_answer(claim, scene, presentable(generated.text, profile))
+            answer = presentable(generated.text, profile)
+            if answer:
+                self._queue_answer(claim, scene, answer)
+            else:  # a link that the business did not write, or nothing that anybody could see
+                self._hand_over(claim, scene, "ai_empty_answer")
 
     # --- before --------------------------------------------------------------------------------------------------
 
@@ -162,7 +168,7 @@ class Answering:
             deadline = claim.created_at + timedelta(seconds=self.settings.answer_deadline)
             late = now >= deadline and not conversation.needs_human
             if late:
-                _say(session, conversation, _fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
+                _say(session, conversation, fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
                 hand_over(conversation, AI_UNAVAILABLE)
             again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
@@ -179,34 +185,6 @@ class Answering:
 
 #: Codes of a refusal that say more than "refused".
 _PLAIN_REASONS = frozenset({"empty_answer", "daily_quota"})
-
-_FALLBACKS = {
-    "en": "Thank you for your message. We cannot answer right away; a colleague will reply as soon as possible.",
-    "fr": "Merci de votre message. Nous ne pouvons pas répondre tout de suite ; un collègue le fera dès que possible.",
-    "es": "Gracias por su mensaje. No podemos responder ahora mismo; un compañero le contestará lo antes posible.",
-    "de": "Danke für Ihre Nachricht. Wir können gerade nicht sofort antworten; jemand meldet sich so bald wie möglich.",
-    "it": "Grazie per il messaggio. Non possiamo rispondere subito; un collega le risponderà appena possibile.",
-    "pt": "Obrigado pela sua mensagem. Não podemos responder de imediato; um colega responderá assim que possível.",
-}
-_LANGUAGE_NAMES = {
-    "en": ("english", "anglais"),
-    "fr": ("french", "français", "francais"),
-    "es": ("spanish", "español", "espagnol"),
-    "de": ("german", "deutsch", "allemand"),
-    "it": ("italian", "italiano", "italien"),
-    "pt": ("portuguese", "português", "portugais"),
-}
-
-
-def _fallback(profile: ProfileContent) -> str:
-    """The profile's fallback message, else ours in the profile's language, else in English."""
-    if profile.fallback_message:
-        return profile.fallback_message
-    wanted = (profile.language or profile.template_config.system_rules.language or "").strip().lower()
-    for code, names in _LANGUAGE_NAMES.items():
-        if wanted and (wanted == code or wanted.startswith(f"{code}-") or wanted in names):
-            return _FALLBACKS[code]
-    return _FALLBACKS["en"]
 
 
 def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | None:

@@ -12,8 +12,9 @@ from uuid import UUID
 
 from inbox.auth.access import Access
 from inbox.bot.model import Models
+from inbox.bot.presentable import presentable
 from inbox.bot.profiles import get_profile
-from inbox.bot.prompt import fenced, presentable, system_text
+from inbox.bot.prompt import fenced, system_text
 from inbox.bot.schemas import Preview, ProfileContent
 from inbox.db import Database
 from inbox.errors import DomainError, TemporarilyUnavailable, UpstreamError, UpstreamRejected
@@ -50,4 +51,8 @@ def preview(
     except UpstreamError as error:
         log.info("preview unavailable", extra={"reason": error.reason})
         raise BotUnavailable(retry_after=math.ceil(min(max(error.retry_after or 5.0, 1.0), 60.0))) from error
-    return Preview(answer=presentable(generated.text, profile), model=generated.model)
+    answer = presentable(generated.text, profile)
+    if not answer:
+        log.info("preview refused", extra={"reason": "nothing of the answer may be shown"})
+        raise BotRefused
+    return Preview(answer=answer, model=generated.model)

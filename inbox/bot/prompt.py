@@ -1,17 +1,16 @@
 """The prompt: rules and the business's own words as system text, everything a customer wrote as marked user turns.
 
 Whoever has the phone number can write to the model, so customer text (names included) never enters the system
-instruction, is fenced in tags it cannot close, and the answer's links must occur in the profile. OWASP LLM01:2025:
-injection cannot be excluded, so what it could achieve is limited: one conversation, no tools, no secrets.
+instruction, is fenced in tags it cannot close, and an answer's links must occur in the profile (`presentable`).
+OWASP LLM01:2025: injection cannot be excluded, so what it could achieve is limited: one conversation, no tools, no
+secrets.
 """
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from inbox.bot.schemas import ProfileContent
 from inbox.gateways.gemini import Turn
@@ -21,7 +20,6 @@ MAX_HISTORY = 20  # messages
 MAX_HISTORY_CHARACTERS = 12_000
 MAX_MESSAGE_CHARACTERS = 4_000
 MAX_NAME = 80
-MAX_ANSWER = 4096  # characters WhatsApp takes
 
 _RULES = """\
 You answer customers of a business on WhatsApp, in the name of the business.
@@ -136,25 +134,3 @@ def plain_name(name: str | None) -> str:
 def _harmless(text: str) -> str:
     visible = "".join(c for c in text if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf") or c == "\u200d")
     return visible.replace("<", "‹").replace(">", "›")
-
-
-_URL = re.compile(r"https?://[^\s<>()\"']+|www\.[^\s<>()\"']+", re.IGNORECASE)
-
-
-def presentable(answer: str, profile: ProfileContent) -> str:
-    """The model's answer as it may leave: no link the business did not write, no longer than WhatsApp takes."""
-    known = {_host(url) for url in _URL.findall(profile.model_dump_json())}
-
-    def check(match: re.Match[str]) -> str:
-        return match.group() if _host(match.group()) in known else ""
-
-    text = re.sub(r"[ \t]{2,}", " ", _URL.sub(check, answer)).strip()
-    return text[:MAX_ANSWER]
-
-
-def _host(url: str) -> str:
-    address = url if "://" in url else f"https://{url}"
-    try:
-        return (urlsplit(address.rstrip(".,;:!?\\")).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.schemas import Body, Row, Time
 
 Short = Annotated[str | None, Field(max_length=500)]
@@ -138,7 +139,7 @@ class ProfileRow(ProfileContent, Row):
 
 
 class PreviewBody(Body):
-    message: Annotated[str, Field(min_length=1, max_length=4096)]
+    message: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class Preview(Row):

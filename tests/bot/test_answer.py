@@ -231,6 +231,24 @@ def test_a_refusal_or_an_empty_answer_goes_to_a_person(
     assert bot_messages(live) == []  # it asked for a person, and waits for one
 
 
+@pytest.mark.parametrize(
+    "answer", ["https://www.example-bakery.test/menu", "www.example-bakery.test", "\u200b", "** **"]
+)
+def test_an_answer_of_which_nothing_can_be_shown_goes_to_a_person(live: Runtime, sandbox: Sandbox, answer: str) -> None:
+    customer_writes(live, "What is your website?")
+    sandbox.gemini_responder = lambda _request: answer
+    think(live)
+    assert (handed_over(live), bot_messages(live)) == ("ai_empty_answer", [])
+    assert answer_jobs(live) == []
+
+
+def test_the_customer_gets_whatsapps_marks_in_place_of_markdown(live: Runtime, sandbox: Sandbox) -> None:
+    customer_writes(live, "bold")
+    sandbox.gemini_responder = lambda _request: "**Opening hours**\n* Mon: 9-17\n### Prices\n__Bread__ ~~3~~ 2 EUR"
+    think(live)
+    assert bot_messages(live) == ["*Opening hours*\n- Mon: 9-17\n\n*Prices*\n*Bread* ~3~ 2 EUR"]
+
+
 def test_the_bot_answers_so_often_an_hour_and_then_asks_for_a_person(live: Runtime) -> None:
     set_profile(live, max_answers_per_hour=2)
     for n in range(3):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +13,6 @@ from inbox.bot.prompt import (
     MAX_MESSAGE_CHARACTERS,
     fenced,
     plain_name,
-    presentable,
     system_text,
     turns,
 )
@@ -110,24 +108,3 @@ def test_the_history_is_bounded_and_alternates(history: list[tuple[Author, int]]
     assert all(a != b for a, b in itertools.pairwise(roles))
     if roles:
         assert (roles[0], roles[-1]) == ("user", "user")
-
-
-@pytest.mark.parametrize(
-    ("answer", "shown"),
-    [
-        ("See https://boulangerie.example.com/pain.", "See https://boulangerie.example.com/pain."),
-        ("Go to https://evil.example.net/x?d=1 now", "Go to now"),
-        ("www.evil.example.net or www.boulangerie.example.com", "or www.boulangerie.example.com"),
-        ("https://boulangerie.example.com.evil.net", ""),
-        ("https://boulangerie.example.com@evil.net/", ""),
-        ("No links.", "No links."),
-        ("http://[", ""),
-    ],
-)
-def test_only_links_the_business_wrote_leave(answer: str, shown: str) -> None:
-    assert presentable(answer, PROFILE) == shown
-
-
-@given(st.text(max_size=9000))
-def test_an_answer_is_never_longer_than_whatsapp_takes(answer: str) -> None:
-    assert len(presentable(answer, PROFILE)) <= 4096

@@ -1,0 +1,63 @@
+"""The model's answer as it may leave: WhatsApp's marks, no link the business did not write, no longer than it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from inbox.bot.marks import URL, whatsapp_marks
+from inbox.bot.schemas import ProfileContent
+from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
+
+_ROUNDS = 5  # cutting may leave a mark open, and closing it may ask for another cut
+_READ = 2 * MAX_TEXT  # characters: no more of an answer could leave, and reading hostile Markdown takes its square
+_ROOM = 8  # characters kept free when cutting, for closing a mark
+_SENTENCE_END = re.compile(r"[.!?\u2026][)\]\u00bb\u201d\"*_~]*(?=\s)|[\u3002\uff01\uff1f]|\n")
+_CUT = "\u2026"
+
+
+def presentable(answer: str, profile: ProfileContent) -> str:
+    """The answer for the customer; empty when nothing is left of it that anybody could see."""
+    address = _addresses_of(profile)
+    text = answer[:_READ]
+    for _ in range(_ROUNDS):
+        shown = _cut(whatsapp_marks(text, address))
+        if shown == text:
+            break
+        text = shown
+    return text if is_visible(text.strip("*_~`->. \n\t")) else ""
+
+
+def _addresses_of(profile: ProfileContent) -> Callable[[str], str | None]:
+    """Which links may be shown: those to hosts that the profile names, and its own mail addresses and numbers."""
+    written = profile.model_dump_json()
+    known = {_host(url) for url in URL.findall(written)} - {""}
+
+    def address(target: str) -> str | None:
+        scheme, _, rest = target.partition(":")
+        if scheme.lower() in ("mailto", "tel"):
+            return rest if rest and rest in written else None
+        return target if URL.match(target) and _host(target) in known else None
+
+    return address
+
+
+def _host(url: str) -> str:
+    address = url if "://" in url else f"https://{url}"
+    try:
+        return (urlsplit(address.rstrip(".,;:!?\\")).hostname or "").removeprefix("www.")
+    except ValueError:
+        return ""
+
+
+def _cut(text: str) -> str:
+    """`text` up to the last sentence that fits, else up to the last word."""
+    if len(text) <= MAX_TEXT:
+        return text
+    room = text[: MAX_TEXT - _ROOM]
+    ends = [end.end() for end in _SENTENCE_END.finditer(room)]
+    if ends and ends[-1] > len(room) // 2:
+        return room[: ends[-1]].rstrip()
+    words, _, rest = room.rpartition(" ")
+    return (words if len(rest) < len(room) // 2 else room).rstrip() + _CUT
