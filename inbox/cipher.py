@@ -11,8 +11,6 @@ from pydantic import SecretStr
 
 from inbox.errors import ConfigError
 
-#: Why a number is paused that has no token.
-MISSING = "There is no access token."
 LONGEST = 4096  # characters; Meta's have about 200
 _TOKEN = re.compile(rf"[!-~]{{1,{LONGEST}}}\Z")
 
@@ -28,11 +26,6 @@ def usable_token(text: str) -> str:
 def plain(secret: SecretStr | None) -> str | None:
     """What a request's field holds."""
     return None if secret is None else secret.get_secret_value()
-
-
-def unreadable() -> ConfigError:
-    """What is wrong when none of the keys made a stored token."""
-    return ConfigError("ENCRYPTION_KEYS", "none of the keys can read a stored access token")
 
 
 class TokenCipher:
@@ -51,7 +44,7 @@ class TokenCipher:
         try:
             return self._all.decrypt(stored).decode()
         except InvalidToken:
-            raise unreadable() from None
+            raise ConfigError("ENCRYPTION_KEYS", "none of the keys can read a stored access token") from None
 
     def is_current(self, stored: str) -> bool:
         """True when the first key made `stored`."""

@@ -84,3 +84,47 @@ def test_nothing_sleeps_while_it_could_be_woken() -> None:
     for path, tree in modules():
         calls = [ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)]
         assert "time.sleep" not in calls, path
+
+
+def _is_sentence(text: object) -> bool:
+    return isinstance(text, str) and " " in text.strip() and any(letter.islower() for letter in text)
+
+
+def _holds_sentences(node: ast.expr) -> bool:
+    """True for a sentence, and for a set, tuple, list or mapping's keys of them."""
+    if isinstance(node, ast.Call):  # frozenset({…})
+        return any(map(_holds_sentences, node.args))
+    if isinstance(node, ast.Set | ast.Tuple | ast.List):
+        return any(map(_holds_sentences, node.elts))
+    if isinstance(node, ast.Dict):
+        return any(key is not None and _holds_sentences(key) for key in node.keys)
+    return isinstance(node, ast.Constant) and _is_sentence(node.value)
+
+
+def _names_of_sentences(tree: ast.Module) -> set[str]:
+    """The module's constants that hold sentences."""
+    assigned = [node for node in tree.body if isinstance(node, ast.Assign) and _holds_sentences(node.value)]
+    return {target.id for node in assigned for target in node.targets if isinstance(target, ast.Name)}
+
+
+def test_no_decision_compares_a_sentence() -> None:
+    """Sentences are for people and get polished; a decision that compares one changes its meaning with it."""
+    named = {path: _names_of_sentences(tree) for path, tree in modules()}
+    found = []
+    for path, tree in modules():
+        known = named[path] | {
+            alias.name
+            for node in tree.body
+            if isinstance(node, ast.ImportFrom) and node.module
+            for alias in node.names
+            if alias.name in named.get(ROOT.parent / f"{node.module.replace('.', '/')}.py", ())
+        }
+        for node in ast.walk(tree):
+            sides = [node.left, *node.comparators] if isinstance(node, ast.Compare) else []
+            if isinstance(node, ast.MatchValue):
+                sides = [node.value]
+            names = {side.id for side in sides if isinstance(side, ast.Name)}
+            names |= {side.attr for side in sides if isinstance(side, ast.Attribute)}
+            if any(map(_holds_sentences, sides)) or names & known:
+                found.append(f"{path.relative_to(ROOT)}:{node.lineno} {ast.unparse(node)}")
+    assert found == []

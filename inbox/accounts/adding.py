@@ -13,7 +13,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.accounts import removal
-from inbox.accounts.changes import PAUSED_BY_PERSON
 from inbox.accounts.schemas import AccountBody, AccountRow
 from inbox.accounts.service import account_row
 from inbox.auth import audit
@@ -27,7 +26,7 @@ from inbox.db import Database, insert
 from inbox.db.transactions import whole_transaction
 from inbox.db.wake import Work, wake
 from inbox.errors import AccountExists
-from inbox.models import Account
+from inbox.models import Account, Pause
 
 log = logging.getLogger(__name__)
 
@@ -127,7 +126,7 @@ def ensure_default(db: Database, config: Config, cipher: TokenCipher) -> bool:
 def _update(account: Account, values: Mapping[str, Any], now: datetime) -> None:
     for name, value in values.items():
         setattr(account, name, value)
-    if account.paused_reason != PAUSED_BY_PERSON:
+    if account.paused_reason != Pause.BY_A_PERSON:
         account.paused_reason = account.paused_at = None  # what paused it was the old token or number
     account.updated_at = now
 

@@ -15,20 +15,14 @@ from inbox.accounts.service import account_row, require_account
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Access, Principal
 from inbox.auth.hashing import token_hash
-from inbox.cipher import MISSING, TokenCipher, plain, unreadable
+from inbox.cipher import TokenCipher, plain
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.db.wake import Work, wake
-from inbox.gateways.whatsapp.errors import plain_words
-from inbox.models import Account
+from inbox.gateways.whatsapp.pauses import OF_TOKENS
+from inbox.models import Account, Pause
 
 log = logging.getLogger(__name__)
-
-PAUSED_BY_PERSON = "paused_by_a_person"
-#: Why a number was paused that another token may cure: Meta's codes, and what we say of a token ourselves.
-_OF_TOKENS = frozenset(
-    {MISSING, str(unreadable()), *(plain_words(code, None) for code in (0, 3, 10, 33, 190, 200, 131005))}
-)
 
 
 @whole_transaction(idempotent=True)
@@ -47,7 +41,7 @@ def update(db: Database, cipher: TokenCipher, access: Access, account_id: UUID, 
         wanted = patch.paused if "paused" in patch.model_fields_set else None
         if wanted:
             _pause(session, access.principal, account, now)
-        elif wanted is False or (patch.access_token is not None and account.paused_reason in _OF_TOKENS):
+        elif wanted is False or (patch.access_token is not None and account.paused_reason in OF_TOKENS):
             _resume(session, access.principal, account, now, new_token=patch.access_token is not None)
         return account_row(account)
 
@@ -93,10 +87,10 @@ def _set(account: Account, patch: AccountPatch, cipher: TokenCipher) -> list[str
 
 def _pause(session: Session, actor: Principal, account: Account, now: datetime) -> None:
     """Nothing is sent until somebody says so; a new token alone does not."""
-    if account.paused_reason == PAUSED_BY_PERSON:
+    if account.paused_reason == Pause.BY_A_PERSON:
         return
     _note(session, actor, "account.paused", account, now, before=account.paused_reason)
-    account.paused_reason = PAUSED_BY_PERSON
+    account.paused_reason = Pause.BY_A_PERSON
     account.paused_at = account.updated_at = now
     log.info("number paused", extra={"account_id": str(account.id)})
 

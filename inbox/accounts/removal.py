@@ -38,7 +38,6 @@ log = logging.getLogger(__name__)
 RETENTION = Principal(id="", name="retention", everywhere=frozenset(), kind="command")
 _CONVERSATIONS, _ROWS = 50, 1000  # in one transaction
 _ROUNDS = 5  # transactions at a time
-_EMPTIED = ""  #: the name of a number of which nothing is left
 
 
 # --- out of use --------------------------------------------------------------------------------------------------
@@ -112,12 +111,8 @@ def is_over(deleted_at: datetime, retention: timedelta, now: datetime) -> bool:
 
 def retire(session: Session, account: Account) -> None:
     """From here on there is no way back: the phone_number_id is free. The caller holds the row."""
-    account.phone_number_id = _retired_id(account)
+    account.phone_number_id = f"removed-{account.id.hex}"
     session.flush()
-
-
-def _retired_id(account: Account) -> str:
-    return f"removed-{account.id.hex}"
 
 
 # --- for good ----------------------------------------------------------------------------------------------------
@@ -128,7 +123,7 @@ def continue_removals(db: Database, retention: timedelta) -> bool:
 
     True when there is more to do at once. A few short transactions; whoever else removes at the same time is let be.
     """
-    query = select(Account.id, Account.deleted_at).where(Account.deleted_at.is_not(None), Account.name != _EMPTIED)
+    query = select(Account.id, Account.deleted_at).where(Account.deleted_at.is_not(None), Account.purged_at.is_(None))
     with db.reading() as session:
         now = db.now(session)
         removed = session.execute(query.order_by(Account.deleted_at)).all()
@@ -148,13 +143,12 @@ def _purge(db: Database, account_id: UUID, retention: timedelta) -> bool:
     with db.writing() as session:
         query = select(Account).where(Account.id == account_id).with_for_update(key_share=True, skip_locked=True)
         account = session.execute(query).scalar_one_or_none()
-        if account is None or account.deleted_at is None or account.name == _EMPTIED:
+        if account is None or account.deleted_at is None or account.purged_at is not None:
             return False
         now = db.now(session)
         if not is_over(account.deleted_at, retention, now):
             return False
-        if account.phone_number_id != _retired_id(account):
-            retire(session, account)
+        retire(session, account)
         gone = _delete_some(session, account_id)
         if not gone:
             _empty(session, account, now)
@@ -210,6 +204,6 @@ def _empty(session: Session, account: Account, now: datetime) -> None:
     """Nothing is left but the row itself."""
     session.execute(delete_rows(BotProfile).where(BotProfile.account_id == account.id))
     audit.record(session, RETENTION, "account.purged", now, target=account.id, account_id=account.id)
-    account.name = _EMPTIED
+    account.name = ""
     account.phone_number = account.waba_id = account.paused_reason = account.paused_at = None
-    account.updated_at = now
+    account.updated_at = account.purged_at = now

@@ -15,6 +15,7 @@ from inbox.auth.hashing import token_hash
 from inbox.config import Config
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page
+from inbox.gateways.whatsapp.pauses import in_words
 from inbox.models import Account
 
 
@@ -68,10 +69,11 @@ def _seen_by(access: Access) -> ColumnElement[bool]:
 
 def account_row(account: Account) -> AccountRow:
     """As the wire shows it."""
+    plain = {name: getattr(account, name) for name in AccountRow.model_fields if not name.startswith("has_")}
     return AccountRow(
         has_access_token=account.access_token_encrypted is not None,
         has_verify_token=account.verify_token_hash is not None,
-        **{name: getattr(account, name) for name in AccountRow.model_fields if not name.startswith("has_")},
+        **plain | {"paused_reason": in_words(account.paused_reason)},
     )
 
 

@@ -28,6 +28,7 @@ from inbox.cli.people import day, key_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.gateways.whatsapp.pauses import in_words
 from inbox.operations import text as operator
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
 from inbox.operations.incidents import list_incidents
@@ -84,7 +85,9 @@ def downgrade(revision: str) -> None:
 def list_accounts() -> None:
     """Show all numbers, and why one is paused."""
     for account in accounts.all_accounts(runtime_of(current_app).db):
-        state = f"paused {day(account.paused_at)}: {account.paused_reason}" if account.paused_at else "sending"
+        state = "sending"
+        if account.paused_at is not None:
+            state = f"paused {day(account.paused_at)}: {in_words(account.paused_reason)}"
         click.echo(f"{account.phone_number_id}  {account.phone_number or '-':15}  {state}")
 
 

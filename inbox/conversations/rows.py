@@ -20,6 +20,7 @@ from inbox.conversations.schemas import ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
 from inbox.db.queries import Values, values_of
 from inbox.gateways.whatsapp.errors import may_succeed_later
+from inbox.gateways.whatsapp.pauses import in_words
 from inbox.models import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES, Annotation, Message, MessageStatus
 
 #: What is read for a conversation, from a join with its contact and its account, named as on the wire.
@@ -92,6 +93,7 @@ def _conversation(values: Values) -> Values:
         "display_name": name_shown(values["display_name"], values["username"]),
         "whatsapp_number": values["client_number"],
     }
+    values["sends_paused_reason"] = in_words(values["sends_paused_reason"])
     return values
 
 

@@ -7,10 +7,10 @@ from inbox.models.conversations import Annotation, Conversation, Message
 from inbox.models.operations import Incident, IncidentConversation, Lease, Process, Reset
 from inbox.models.outbox import CoolDown, Job, Lane
 from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleGrant, User, UserSession
-from inbox.models.states import Author, Direction, EventState, JobKind, JobState, MessageStatus
+from inbox.models.states import Author, Direction, EventState, JobKind, JobState, MessageStatus, Pause
 from inbox.models.webhooks import DeadLetter, ParkedStatus, WebhookEvent
 
-SCHEMA = "0005"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0006"  #: the newest migration; a test compares it with the migrations' own head
 
 ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
 
@@ -44,6 +44,7 @@ __all__ = [
     "Message",
     "MessageStatus",
     "ParkedStatus",
+    "Pause",
     "PermissionOverride",
     "Process",
     "Reset",

@@ -26,11 +26,12 @@ class Account(Base):
     access_token_encrypted: Mapped[str | None]
     verify_token_hash: Mapped[str | None] = mapped_column(String(64))
     bot_auto_on: Mapped[bool] = mapped_column(default=True)
-    paused_reason: Mapped[str | None]
+    paused_reason: Mapped[str | None]  #: a code, `Pause`; words are made where it is shown
     paused_at: Mapped[datetime | None]
     send_not_before: Mapped[datetime | None]  #: the number's cool-down after 130429 and the like
     statuses_through: Mapped[datetime | None]  #: newest send attempt for which a status came back: evidence for I7
     deleted_at: Mapped[datetime | None]  #: out of use and invisible from then on; its rows are purged later
+    purged_at: Mapped[datetime | None]  #: nothing but this row is left of it
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 

@@ -48,3 +48,31 @@ class EventState(enum.StrEnum):
     PENDING = "pending"
     DONE = "done"
     FAILED = "failed"  #: could not even be split into items; kept for replay
+
+
+class Pause(enum.StrEnum):
+    """Why nothing of a number is sent. `gateways.whatsapp.pauses` has the words for people, and Meta's codes."""
+
+    BY_A_PERSON = "paused_by_a_person"
+    NO_TOKEN = "no_token"
+    UNREADABLE_TOKEN = "unreadable_token"  #: none of ENCRYPTION_KEYS made it
+    DISABLED = "account_disabled"  #: told by a webhook, and lifted by one
+    REFUSED = "refused"  #: WhatsApp refuses the number without a code of its own
+    TOKEN_REFUSED = "token_refused"
+    NO_CAPABILITY = "no_capability"
+    NO_SEND_PERMISSION = "no_send_permission"
+    NUMBER_UNKNOWN = "number_unknown"
+    TOKEN_EXPIRED = "token_expired"
+    POLICY = "policy_violation"
+    NO_PERMISSION = "no_permission"
+    LOCKED = "account_locked"
+    DISPLAY_NAME = "display_name"
+    PAYMENT = "payment_method"
+    NOT_SET_UP = "not_set_up"
+    DEREGISTRATION = "deregistration"
+    PIN_WRONG = "pin_wrong"
+    NOT_VERIFIED = "not_verified"
+    PIN_TRIES = "pin_tries"
+    PIN_TOO_FAST = "pin_too_fast"
+    NOT_REGISTERED = "not_registered"
+    TERMS = "payment_terms"

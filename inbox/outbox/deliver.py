@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from inbox.cipher import MISSING, TokenCipher
+from inbox.cipher import TokenCipher
 from inbox.db import Database
 from inbox.errors import (
     ConfigError,
@@ -22,6 +22,8 @@ from inbox.errors import (
     UpstreamThrottled,
 )
 from inbox.gateways.whatsapp.messages import WhatsApp
+from inbox.gateways.whatsapp.pauses import pause_of
+from inbox.models import Pause
 from inbox.outbox import store
 from inbox.outbox.outcomes import (
     Accepted,
@@ -84,11 +86,11 @@ class Delivery:
 def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcome:
     """One request to WhatsApp, as an outcome of I7."""
     if claim.access_token_encrypted is None:
-        return PauseNumber(MISSING)
+        return PauseNumber(Pause.NO_TOKEN)
     try:
         token = cipher.decrypt(claim.access_token_encrypted)
-    except ConfigError as error:
-        return PauseNumber(str(error))
+    except ConfigError:
+        return PauseNumber(Pause.UNREADABLE_TOKEN)
     try:
         wa_message_id = whatsapp.send_text(
             phone_number_id=claim.phone_number_id,
@@ -107,7 +109,7 @@ def outcome_of(error: UpstreamError) -> Outcome:
     """What a failed send becomes, by the class of its error."""
     match error:
         case UpstreamMisconfigured():
-            return PauseNumber(error.reason)
+            return PauseNumber(pause_of(error.code))
         case UpstreamLocal():
             return RetryLater(error.reason, Scope.LOCAL, _SOON)  # nothing is claimed before the circuit lets it through
         case UpstreamThrottled():

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from inbox.gateways.whatsapp.messages import Recipient
+from inbox.models import Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ class RetryLater:
 class PauseNumber:
     """The number's credentials or set-up are refused: the message waits, and nothing of this number is tried (I12)."""
 
-    reason: str
+    reason: Pause
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from inbox.models import (
     Lane,
     Message,
     MessageStatus,
+    Pause,
 )
 from inbox.outbox.evidence import accept, overtaken
 from inbox.outbox.outcomes import (
@@ -301,7 +302,7 @@ def _cool_down(session: Session, account_id: UUID, after: float | None, now: dat
 
 
 def pause_number(
-    session: Session, account_id: UUID, reason: str, now: datetime, *conditions: ColumnElement[bool]
+    session: Session, account_id: UUID, reason: Pause, now: datetime, *conditions: ColumnElement[bool]
 ) -> None:
     """Stop this number's sends until somebody resumes them. Inbound is not touched (I12)."""
     changed = session.execute(

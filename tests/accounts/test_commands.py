@@ -13,10 +13,10 @@ from flask import Flask
 from sqlalchemy import select
 
 from inbox.accounts.adding import ensure_default
-from inbox.cipher import MISSING, TokenCipher
+from inbox.cipher import TokenCipher
 from inbox.clock import utc_now
 from inbox.db import Database
-from inbox.models import Account, AuditEntry
+from inbox.models import Account, AuditEntry, Pause
 from inbox.outbox.deliver import Delivery
 from inbox.runtime import Runtime
 from tests.builders import NUMBER_ID, the_account
@@ -32,7 +32,7 @@ def actions(db: Database) -> list[tuple[str, str]]:
 def test_resuming_by_command_stores_the_token_and_is_noted(app: Flask, runtime: Runtime, db: Database) -> None:
     with db.writing() as session:
         account = session.execute(select(Account)).scalar_one()
-        account.paused_reason, account.paused_at = "paused_by_a_person", utc_now()
+        account.paused_reason, account.paused_at = Pause.BY_A_PERSON, utc_now()
     invoke = app.test_cli_runner().invoke
     assert invoke(args=["accounts", "resume", NUMBER_ID, "--new-token"], input="a-new-token\n").output == "Resumed.\n"
     account = the_account(db)
@@ -68,7 +68,7 @@ def test_a_token_that_the_keys_cannot_read_does_not_stop_the_environment(runtime
 
 
 def test_the_environment_does_not_resume_what_a_person_paused(runtime: Runtime, db: Database) -> None:
-    for reason, after in (("paused_by_a_person", "paused_by_a_person"), ("The access token has expired.", None)):
+    for reason, after in ((Pause.BY_A_PERSON, Pause.BY_A_PERSON), (Pause.TOKEN_EXPIRED, None)):
         with db.writing() as session:
             account = session.get_one(Account, the_account(db).id)
             account.paused_reason, account.paused_at = reason, utc_now()
@@ -101,7 +101,7 @@ def test_a_number_without_a_token_is_paused_and_its_messages_wait(runtime: Runti
     delivery = Delivery(db, runtime.whatsapp, runtime.cipher, random.Random(0), runtime.stopping, runtime.watch.note)
     for claim in world.claim():
         delivery.send(claim)
-    assert the_account(db).paused_reason == MISSING
+    assert the_account(db).paused_reason == Pause.NO_TOKEN
     assert world.message("waits").status == "queued"
 
 

@@ -32,6 +32,7 @@ from inbox.models import (
     Lane,
     Message,
     ParkedStatus,
+    Pause,
 )
 from inbox.operations.doctor import examine
 from inbox.operations.incidents import _held_back
@@ -155,7 +156,7 @@ OUTCOMES: list[tuple[Outcome, str, str | None]] = [
     (Refused("131026", "The customer cannot be reached"), "failed", "131026"),
     (RetryLater("refused"), "failed", "account_deleted"),
     (RetryLater("slow", Scope.NUMBER, 5.0), "failed", "account_deleted"),
-    (PauseNumber("The access token has expired or was revoked."), "failed", "account_deleted"),
+    (PauseNumber(Pause.TOKEN_EXPIRED), "failed", "account_deleted"),
     (Unknown("reset"), "unconfirmed", None),
 ]
 
@@ -287,7 +288,7 @@ def test_evidence_moves_nothing_of_it(client: FlaskClient, world: World, db: Dat
 def test_health_and_doctor_do_not_see_it(client: FlaskClient, runtime: Runtime, db: Database, url: str) -> None:
     with db.writing() as session:
         account = session.execute(select(Account)).scalar_one()
-        account.paused_reason, account.paused_at = "The access token has expired.", db.now(session)
+        account.paused_reason, account.paused_at = Pause.TOKEN_EXPIRED, db.now(session)
         content = {"model": "a-model-of-its-own"}
         session.add(BotProfile(account_id=account.id, content=content, updated_at=db.now(session)))
     client.delete(url)

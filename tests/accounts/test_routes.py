@@ -15,7 +15,8 @@ from sqlalchemy import select
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.db import Database
-from inbox.models import Account, AuditEntry
+from inbox.db.wake import Work
+from inbox.models import Account, AuditEntry, Pause
 from inbox.outbox.outcomes import PauseNumber
 from inbox.runtime import Runtime
 from tests.builders import the_account
@@ -232,34 +233,35 @@ def test_a_person_pauses_a_number_and_only_a_person_resumes_it(client: FlaskClie
 
 
 @pytest.mark.parametrize(
-    ("reason", "resumes"),
+    ("pause", "reason", "resumes"),
     [
-        ("The access token has expired or was revoked.", True),
-        ("There is no access token.", True),
-        ("ENCRYPTION_KEYS: none of the keys can read a stored access token", True),
-        ("There is a problem with the payment method of the WhatsApp account.", False),
-        ("WhatsApp has disabled the account.", False),
+        (Pause.TOKEN_EXPIRED, "The access token has expired or was revoked.", True),
+        (Pause.NO_TOKEN, "There is no access token.", True),
+        (Pause.UNREADABLE_TOKEN, "ENCRYPTION_KEYS: none of the keys can read a stored access token", True),
+        (Pause.PAYMENT, "There is a problem with the payment method of the WhatsApp account.", False),
+        (Pause.DISABLED, "WhatsApp has disabled the account.", False),
     ],
 )
 def test_a_new_token_resumes_what_was_paused_because_of_the_token(
-    client: FlaskClient, runtime: Runtime, reason: str, resumes: bool
+    client: FlaskClient, runtime: Runtime, pause: Pause, reason: str, resumes: bool
 ) -> None:
     world = World(runtime)
     world.queue("waits")
     (claim,) = world.claim()
-    world.record(claim, PauseNumber(reason))
+    world.record(claim, PauseNumber(pause))
     url = f"/accounts/{the_account(runtime.db).id}"
     assert client.get(url).json["paused_reason"] == reason
     after = client.patch(url, json={"access_token": "a-new-one"}).json
     assert after["paused_reason"] == (None if resumes else reason)
 
 
-def test_a_resumed_number_wakes_whoever_delivers(
-    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_number_wakes_those_who_deliver(client: FlaskClient, runtime: Runtime) -> None:
     rung: list[str] = []
-    monkeypatch.setattr(runtime.wakeups, "ring", rung.append)
-    client.patch(f"/accounts/{the_account(runtime.db).id}", json={"paused": False})
+    runtime.db.signals.connect(Work.DELIVER, lambda: rung.append("deliver"))
+    url = f"/accounts/{the_account(runtime.db).id}"
+    client.patch(url, json={"paused": True})
+    assert rung == []
+    client.patch(url, json={"paused": False})
     assert rung == ["deliver"]
 
 

@@ -14,7 +14,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import inspect, make_url, text
 
 from inbox.db import Database, migrations
-from inbox.models import SCHEMA, Base
+from inbox.models import SCHEMA, Base, Pause
 from tests import servers
 
 
@@ -122,6 +122,42 @@ _OLD_CONVERSATION = [
         )
     ),
 ]
+
+
+_PAUSED = {
+    "1": ("'paused_by_a_person'", "NULL", "x"),
+    "2": ("'The access token has expired or was revoked.'", "NULL", "x"),
+    "3": ("'Words of a release that nobody remembers.'", "NULL", "x"),
+    "removed-4": ("NULL", _AT.format(5), ""),
+    "5": ("NULL", _AT.format(5), "removed, not emptied"),
+}
+
+
+def test_why_a_number_is_paused_becomes_a_code_and_a_sentence_again(empty: Database) -> None:
+    migrations.upgrade(empty, "0005")
+    with empty.writing() as session:
+        for nth, (number, (reason, deleted, name)) in enumerate(_PAUSED.items()):
+            session.execute(
+                text(
+                    "INSERT INTO whatsapp_accounts (id, phone_number_id, name, bot_auto_on, paused_reason, deleted_at, "
+                    f"created_at, updated_at) VALUES ({_ID.format(nth)}, '{number}', '{name}', true, {reason}, "
+                    f"{deleted}, {_AT.format(0)}, {_AT.format(6)})"
+                )
+            )
+    migrations.upgrade(empty, "0006")
+    query = text("SELECT paused_reason FROM whatsapp_accounts ORDER BY phone_number_id")
+    with empty.reading() as session:
+        reasons = list(session.execute(query).scalars())
+        purged = session.execute(text("SELECT phone_number_id FROM whatsapp_accounts WHERE purged_at IS NOT NULL"))
+        assert list(purged.scalars()) == ["removed-4"]
+    assert reasons == ["paused_by_a_person", "token_expired", "refused", None, None]
+    assert {reason for reason in reasons if reason} <= set(Pause)
+    migrations.downgrade(empty, "0005")
+    with empty.reading() as session:
+        assert list(session.execute(query).scalars())[:2] == [
+            "paused_by_a_person",
+            "The access token has expired or was revoked.",
+        ]
 
 
 def test_without_the_right_to_make_an_extension_only_the_index_for_searching_is_missing(

@@ -25,7 +25,7 @@ from inbox import create_app
 from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.models import Account, BotProfile, CoolDown, DeadLetter, Incident
+from inbox.models import Account, BotProfile, CoolDown, DeadLetter, Incident, Pause
 from inbox.operations import doctor, processes
 from inbox.operations import text as operator
 from inbox.operations.doctor import Finding, Level, examine
@@ -385,10 +385,10 @@ def test_an_installation_without_numbers_is_a_warning(live_config: Config) -> No
 def test_a_paused_number_is_a_problem_with_its_reason(live: Runtime) -> None:
     with live.db.writing() as session:
         account = session.get_one(Account, the_account(live.db).id)
-        account.paused_reason, account.paused_at = "The access token has expired.", utc_now() - timedelta(hours=3)
+        account.paused_reason, account.paused_at = Pause.TOKEN_EXPIRED, utc_now() - timedelta(hours=3)
     finding = one(examine(live), "number +33700000000")
     assert finding.level is Level.PROBLEM
-    assert finding.found == "sends nothing for 3 h: The access token has expired."
+    assert finding.found == "sends nothing for 3 h: The access token has expired or was revoked."
 
 
 def test_a_number_that_cools_down_and_a_used_up_quota_are_warnings(live: Runtime) -> None:

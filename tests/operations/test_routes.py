@@ -19,7 +19,7 @@ from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database, migrations
 from inbox.errors import UpstreamUnavailable
-from inbox.models import Account, Job
+from inbox.models import Account, Job, Pause
 from inbox.operations import probes, processes
 from inbox.operations.processes import Circuit, Identity, Report
 from inbox.resilience import GEMINI
@@ -134,7 +134,7 @@ def _refused() -> None:
 
 def test_a_paused_number_makes_it_degraded(live: Runtime) -> None:
     with live.db.writing() as session:
-        session.execute(select(Account)).scalar_one().paused_reason = "The access token has expired or was revoked."
+        session.execute(select(Account)).scalar_one().paused_reason = Pause.TOKEN_EXPIRED
     snapshot = live.health.snapshot()
     assert snapshot.outbox is not None
     assert (snapshot.status, snapshot.outbox.paused_numbers) == ("degraded", 1)

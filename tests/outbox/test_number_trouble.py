@@ -17,7 +17,7 @@ from inbox.auth.access import Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db.wake import Work
-from inbox.models import Account
+from inbox.models import Account, Pause
 from inbox.resilience import WHATSAPP
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
@@ -145,10 +145,10 @@ def test_a_number_that_is_not_ours_cannot_be_resumed(app: Flask) -> None:
 def test_the_list_says_why_a_number_is_paused(app: Flask, runtime: Runtime) -> None:
     with runtime.db.writing() as session:
         account = session.execute(select(Account).where(Account.phone_number_id == NUMBER_ID)).scalar_one()
-        account.paused_reason, account.paused_at = "The account is locked.", runtime.db.now(session)
+        account.paused_reason, account.paused_at = Pause.LOCKED, runtime.db.now(session)
     shown = app.test_cli_runner().invoke(args=["accounts", "list"]).output
     assert f"{NUMBER_ID}  33700000000      paused" in shown
-    assert "The account is locked." in shown
+    assert "WhatsApp has locked the account." in shown
     assert f"{OTHER_NUMBER}  -                sending" in shown
 
 

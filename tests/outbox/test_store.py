@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from inbox.db import Database
-from inbox.models import Account, Conversation, Incident, Job, JobState, Message
+from inbox.models import Account, Conversation, Incident, Job, JobState, Message, Pause
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import (
     Accepted,
@@ -354,13 +354,13 @@ def test_a_cool_down_is_never_longer_than_15_minutes(world: World) -> None:
 def test_an_expired_token_pauses_the_number_and_keeps_its_messages(world: World, db: Database) -> None:
     world.queue("a")
     (claim,) = world.claim()
-    world.record(claim, PauseNumber("The access token has expired or was revoked."))
+    world.record(claim, PauseNumber(Pause.TOKEN_EXPIRED))
     world.advance(3600)
     assert world.claim() == []
     assert world.message("a").status == "queued"
     with db.writing() as session:
         account = session.execute(select(Account)).scalar_one()
-        assert account.paused_reason == "The access token has expired or was revoked."
+        assert account.paused_reason == Pause.TOKEN_EXPIRED
         account.paused_reason = account.paused_at = None
     assert [claim.text for claim in world.claim()] == ["a"]
 
@@ -370,7 +370,7 @@ def test_the_refusal_of_an_old_token_does_not_pause_a_number_that_has_a_new_one(
     (claim,) = world.claim()
     with db.writing() as session:
         session.execute(select(Account)).scalar_one().access_token_encrypted = "a newer token"
-    world.record(claim, PauseNumber("The access token has expired or was revoked."))
+    world.record(claim, PauseNumber(Pause.TOKEN_EXPIRED))
     assert [again.access_token_encrypted for again in world.claim()] == ["a newer token"]
 
 

@@ -26,6 +26,7 @@ from inbox.models import (
     Job,
     JobKind,
     Message,
+    Pause,
     WebhookEvent,
 )
 from inbox.outbox import store
@@ -348,7 +349,7 @@ def test_an_event_that_is_big_is_ingested_apart(runtime: Runtime, db: Database) 
 def test_a_ban_pauses_the_number_and_a_reinstatement_resumes_it(runtime: Runtime, db: Database) -> None:
     ingest(runtime, sample("text"))  # teaches the WhatsApp Business Account id
     ingest(runtime, sample("account_update_disabled"))
-    assert the_account(db).paused_reason == "WhatsApp has disabled the account."
+    assert the_account(db).paused_reason == Pause.DISABLED
     back = json.loads(sample("account_update_disabled"))
     back["entry"][0]["changes"][0]["value"]["ban_info"]["waba_ban_state"] = "REINSTATE"
     ingest(runtime, json.dumps(back).encode())

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import enum
 
+from inbox.gateways.whatsapp.pauses import WORDS, pause_of
+from inbox.models import Pause
+
 
 class Meaning(enum.Enum):
     REFUSED = "refused"  #: this message, for good
@@ -18,26 +21,6 @@ class Meaning(enum.Enum):
     UNCLEAR = "unclear"  #: it may have been processed
 
 
-_TROUBLE = {
-    0: "WhatsApp does not accept the access token.",
-    3: "The app lacks the capability to send messages.",
-    10: "The access token lacks the permission to send messages.",
-    33: "The phone number id does not exist, or not any more.",
-    190: "The access token has expired or was revoked.",
-    368: "WhatsApp has blocked the account for a policy violation.",
-    131005: "The access token lacks a permission.",
-    131031: "WhatsApp has locked the account.",
-    131037: "The display name of the number is not approved.",
-    131042: "There is a problem with the payment method of the WhatsApp account.",
-    131045: "The number is not properly registered.",
-    133000: "An earlier deregistration of the number is incomplete.",
-    133005: "The two-step PIN is wrong.",
-    133006: "The number must be verified first.",
-    133008: "Too many wrong PINs were tried.",
-    133009: "The PIN was entered too fast.",
-    133010: "The number is not registered.",
-    134011: "The payment terms have not been accepted.",
-}
 _REFUSED = {
     100: "WhatsApp found a wrong parameter.",
     130403: "This customer is blocked.",
@@ -78,7 +61,7 @@ def meaning_of(code: int | None, http_status: int) -> Meaning:
     """What an error object means. Unlisted codes: a 5xx may have been processed, anything else is a refusal."""
     if code is None:
         return Meaning.UNCLEAR if http_status >= 500 else Meaning.REFUSED
-    if code in _TROUBLE or 200 <= code <= 299:
+    if pause_of(code) is not Pause.REFUSED:
         return Meaning.TROUBLE
     if code == 131056:
         return Meaning.PAIR_LIMIT
@@ -93,10 +76,11 @@ def meaning_of(code: int | None, http_status: int) -> Meaning:
 
 def plain_words(code: int | None, title: str | None) -> str:
     """A sentence for people; Meta's own title for codes we have no words for."""
-    if code is not None and 200 <= code <= 299:
-        return "The access token lacks a permission."
+    pause = pause_of(code)
+    if pause is not Pause.REFUSED:
+        return WORDS[pause]
     fallback = title or "WhatsApp refused the message."
-    return fallback if code is None else (_TROUBLE | _REFUSED).get(code, fallback)
+    return fallback if code is None else _REFUSED.get(code, fallback)
 
 
 #: Refusals that time or somebody's action may undo; the other ones would be refused again.

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.db import Database, fixed
 from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.gateways.whatsapp.pauses import in_words
 from inbox.logs import redact
 from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, EventState, Incident, WebhookEvent
 from inbox.operations import processes
@@ -209,7 +210,7 @@ def paused(accounts: list[Account], now: datetime) -> Iterator[Finding]:
             since = f" for {seconds((now - account.paused_at).total_seconds())}" if account.paused_at else ""
             yield problem(
                 f"number {_label(account)}",
-                f"sends nothing{since}: {redact(account.paused_reason)}",
+                f"sends nothing{since}: {in_words(account.paused_reason)}",
                 f"When what WhatsApp objects to is corrected: {_resume(account)} (what waits is sent then).",
             )
         if account.send_not_before is not None and account.send_not_before > now:

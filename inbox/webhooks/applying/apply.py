@@ -18,7 +18,17 @@ from inbox.contacts.identity import Identity
 from inbox.contacts.people import People
 from inbox.conversations.state import bot_may_answer, next_position, note_message, person_replied
 from inbox.db import one_of, one_of_pairs
-from inbox.models import Account, Annotation, Author, Contact, Conversation, Direction, Message, MessageStatus
+from inbox.models import (
+    Account,
+    Annotation,
+    Author,
+    Contact,
+    Conversation,
+    Direction,
+    Message,
+    MessageStatus,
+    Pause,
+)
 from inbox.outbox import jobs, store
 from inbox.webhooks.applying.annotate import Annotations
 from inbox.webhooks.applying.statuses import Statuses
@@ -34,8 +44,6 @@ from inbox.webhooks.parsing.records import (
 )
 
 log = logging.getLogger(__name__)
-
-_BANNED = "WhatsApp has disabled the account."
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,8 +244,8 @@ class Batch:
         accounts = select(Account).where(Account.waba_id == str(item.source.waba_id), Account.deleted_at.is_(None))
         for account in self.session.execute(accounts).scalars():
             if item.banned:
-                store.pause_number(self.session, account.id, _BANNED, self.now)
-            elif account.paused_reason == _BANNED:
+                store.pause_number(self.session, account.id, Pause.DISABLED, self.now)
+            elif account.paused_reason == Pause.DISABLED:
                 account.paused_reason = account.paused_at = None
 
 
