@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.contacts.lists import shown_name
+from inbox.contacts.phones import spellings
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
 from inbox.db import Database, insert
@@ -67,12 +68,7 @@ def _who(contact: Contact | None) -> str:
 
 def _backup_conversation(session: Session, account_id: UUID, phone: str, now: datetime) -> Conversation:
     """The backup person's own conversation, made if needed, locked; the bot never answers there."""
-    contact = insert(session, Contact).values(
-        id=new_id(), account_id=account_id, phone=phone, display_name="Human backup", created_at=now, updated_at=now
-    )
-    session.execute(contact.on_conflict_do_nothing(index_elements=[Contact.account_id, Contact.phone]))
-    where = (Contact.account_id == account_id) & (Contact.phone == phone)
-    contact_id = session.execute(select(Contact.id).where(where)).scalar_one()
+    contact_id = _backup_contact(session, account_id, phone, now)
     talk = insert(session, Conversation).values(
         id=new_id(),
         account_id=account_id,
@@ -87,6 +83,23 @@ def _backup_conversation(session: Session, account_id: UUID, phone: str, now: da
     conversation = session.execute(query).scalar_one()
     conversation.bot_enabled = False
     return conversation
+
+
+def _backup_contact(session: Session, account_id: UUID, phone: str, now: datetime) -> UUID:
+    """The backup person, who may have written under another spelling of the number; made if they never did."""
+    known = (
+        select(Contact.id)
+        .where(Contact.account_id == account_id, Contact.phone.in_(spellings(phone)))
+        .order_by(Contact.created_at, Contact.id)
+        .limit(1)
+    )
+    if (contact_id := session.execute(known).scalar_one_or_none()) is not None:
+        return contact_id
+    contact = insert(session, Contact).values(
+        id=new_id(), account_id=account_id, phone=phone, display_name="Human backup", created_at=now, updated_at=now
+    )
+    session.execute(contact.on_conflict_do_nothing(index_elements=[Contact.account_id, Contact.phone]))
+    return session.execute(known).scalar_one()
 
 
 def _told_lately(session: Session, backup: Conversation, now: datetime) -> bool:

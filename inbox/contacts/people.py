@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Iterable
 from datetime import datetime
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from inbox.clock import new_id
 from inbox.contacts.identity import Identity
 from inbox.contacts.merge import merge_contacts
+from inbox.contacts.phones import spellings
 from inbox.db import one_of_pairs
 from inbox.models import Contact, ContactChange
 
@@ -36,8 +38,7 @@ class People:
         keys: dict[str, set[tuple[UUID, str]]] = {name: set() for name in (*_KEYS, "group_id")}
         for account_id, person in wanted:
             for name in _KEYS:
-                if value := getattr(person, name):
-                    keys[name].add((account_id, value))
+                keys[name].update((account_id, value) for value in _spelled(person, name))
         keys["group_id"].update(groups)
         for name, pairs in keys.items():
             column = getattr(Contact, name)
@@ -89,9 +90,10 @@ class People:
     def _find(self, account_id: UUID, person: Identity) -> list[Contact]:
         found: list[Contact] = []
         for name in _KEYS:
-            contact = self._index.get((account_id, name, getattr(person, name) or ""))
-            if contact is not None and contact not in found:
-                found.append(contact)
+            for value in _spelled(person, name):
+                contact = self._index.get((account_id, name, value))
+                if contact is not None and contact not in found:
+                    found.append(contact)
         return found
 
     def _before_change(self, account_id: UUID, person: Identity, at: datetime) -> Contact | None:
@@ -102,7 +104,7 @@ class People:
         if person.user_id:
             query = query.where(ContactChange.old_user_id == person.user_id)
         elif person.phone:
-            query = query.where(ContactChange.old_phone == person.phone)
+            query = query.where(ContactChange.old_phone.in_(spellings(person.phone)))
         else:
             return None
         self._session.flush()
@@ -153,7 +155,12 @@ class People:
         return survivor
 
     def _learn(self, contact: Contact, person: Identity, at: datetime, *, replace: bool = False) -> None:
-        """Take over what `person` adds. Another number or user id than before is recorded: it identifies people."""
+        """Take over what `person` adds. Another number or user id than before is recorded: it identifies people.
+
+        Another spelling of the number is no other number, unless WhatsApp says that it replaces it.
+        """
+        if not replace and contact.phone in spellings(person.phone or ""):
+            person = dataclasses.replace(person, phone=contact.phone)
         changed = {
             name: getattr(contact, name)
             for name in ("phone", "user_id")
@@ -180,6 +187,14 @@ class People:
         if value and getattr(contact, name) != value:
             setattr(contact, name, value)
             contact.updated_at = self._now
+
+
+def _spelled(person: Identity, name: str) -> tuple[str, ...]:
+    """The values of `name` under which this person may be known."""
+    value: str | None = getattr(person, name)
+    if not value:
+        return ()
+    return spellings(value) if name == "phone" else (value,)
 
 
 def _change(contact: Contact, old: dict[str, str], at: datetime) -> ContactChange:

@@ -441,3 +441,21 @@ def test_contacts_of_the_backup_are_made_once(with_backup: Runtime) -> None:
         assert len(session.execute(select(Contact).where(Contact.phone == BACKUP)).scalars().all()) == 1
         notices = session.execute(select(Message).where(Message.author_kind == "system")).scalars().all()
     assert len(notices) == 2
+
+
+def test_the_backup_person_is_recognised_under_another_spelling_of_the_number(live: Runtime) -> None:
+    """Their thread is the one they write in: notices go to the number WhatsApp gave, and the bot leaves it alone."""
+    at = int(utc_now().timestamp())
+    ingest(live, webhook(messages=[text_message("hi", wa_id="wamid.b", phone="551187654321", at=at)]))
+    think(live)
+    handover = dataclasses.replace(live.answering.handover, backup_number="5511987654321")
+    runtime = dataclasses.replace(live, answering=dataclasses.replace(live.answering, handover=handover))
+    customer_writes(runtime, "", type="audio", audio={"id": "1"})
+    think(runtime)
+    with runtime.db.reading() as session:
+        phones = session.execute(select(Contact.phone)).scalars().all()
+    assert set(phones) == {"33600000001", "551187654321"}
+    assert len(said_for_us(runtime)) == 2
+    ingest(live, webhook(messages=[text_message("I take it", wa_id="wamid.c", phone="551187654321", at=at)]))
+    think(runtime)
+    assert len(said_for_us(runtime)) == 2
