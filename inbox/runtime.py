@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import inspect, text
-
 from inbox import resilience
 from inbox.accounts.adding import ensure_default
 from inbox.auth.generation import Changes
@@ -22,7 +20,8 @@ from inbox.bot.model import Models
 from inbox.bot.profile_cache import ProfileCache
 from inbox.cipher import TokenCipher
 from inbox.config import Config
-from inbox.db import Database
+from inbox.db import Database, storage
+from inbox.db.schema import SchemaGate, schema_version
 from inbox.db.transactions import database_breaker
 from inbox.db.wake import Wakeups
 from inbox.gateways.gemini import Gemini
@@ -32,7 +31,7 @@ from inbox.models import SCHEMA
 from inbox.operations.probes import Health
 from inbox.operations.processes import Kind
 from inbox.operations.reporter import Reporter
-from inbox.operations.watch import DATABASE, Watch
+from inbox.operations.watch import DATABASE, Circuit, Watch
 from inbox.outbox.deliver import Delivery
 from inbox.resilience import Bulkhead, Upstream
 from inbox.webhooks.applying.apply import IngestSettings
@@ -97,9 +96,7 @@ class Runtime:
     def migrated(self) -> bool:
         """True when the schema is the one this code was written for. Raises DatabaseUnavailable."""
         with self.db.reading() as session:
-            if not inspect(session.connection()).has_table("alembic_version"):
-                return False
-            return session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none() == SCHEMA
+            return schema_version(session) == SCHEMA
 
     def start(self, kind: Kind = "web") -> None:
         """Start what works beside requests, once per process: reporter, journal, and the crews where they belong."""
@@ -142,7 +139,8 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
     resilience.configure(config)
     gemini = Gemini(config.gemini_api_url, config.gemini_api_key)
     rng = random.Random()  # noqa: S311 (jitter, no secret)
-    breakers = {name: upstream.breaker for name, upstream in resilience.UPSTREAMS.items()} | {DATABASE: db.breaker}
+    upstreams = {name: upstream.breaker for name, upstream in resilience.UPSTREAMS.items()}
+    breakers: dict[str, Circuit] = {**upstreams, DATABASE: db.breaker, storage.NAME: db.storage}
     watch = Watch(breakers, journaled=lambda: journal.written)
     models = Models(db, gemini, config.gemini_model, config.gemini_fallback_model)
     answering = Answering(
@@ -188,6 +186,7 @@ def crews_of(runtime: Runtime) -> Crews:
     return Crews(
         db=db,
         wakeups=runtime.wakeups,
+        schema=SchemaGate(db),
         ingesting=runtime.ingest_settings,
         delivery=Delivery(db, runtime.whatsapp, cipher, rng, runtime.stopping, runtime.watch.note),
         answering=runtime.answering,

@@ -27,6 +27,7 @@ from inbox.cipher import usable_token
 from inbox.cli.people import day, key_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config
+from inbox.db import storage
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.operations import text as operator
@@ -166,7 +167,7 @@ def worker() -> None:
 
 
 @click.command("incidents")
-@click.option("--upstream", type=click.Choice([*UPSTREAMS, DATABASE]), help="Only of this one.")
+@click.option("--upstream", type=click.Choice([*UPSTREAMS, DATABASE, storage.NAME]), help="Only of this one.")
 @click.option("--open", "open_only", is_flag=True, help="Only those that last.")
 @click.option("--days", type=click.FloatRange(min=0), help="Only those that were not over so many days ago.")
 @with_appcontext

@@ -38,6 +38,7 @@ from inbox.config import DatabaseLimits, is_local_host
 from inbox.db.after_commit import AfterCommit, Signals
 from inbox.db.driver import DriverInsert
 from inbox.db.postgres import Connections, Frozen, be_patient
+from inbox.db.storage import Storage
 from inbox.db.transactions import Use, database_breaker
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.resilience import Breaker
@@ -105,6 +106,7 @@ class Database:
         )
         self.url = address.difference_update_query([POOLER_MARK])
         self.breaker = breaker or database_breaker(limits)
+        self.storage = Storage()
         self.repeats = repeats
         self.pool_size = pool_size  #: connections this process may hold
         self.signals = Signals()  #: what follows a commit (`after_commit`)
@@ -171,7 +173,7 @@ class Database:
         following = AfterCommit(self.signals)
         with (
             self._turn_to_write(),
-            self._use() as use,
+            self._use(writes=True) as use,
             Session(self._engines().writing, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -190,7 +192,7 @@ class Database:
         against 145 us of CPU), and this is the whole work of a webhook. A pooled connection may have died unnoticed;
         then the statement is repeated once on a fresh one. Raises DatabaseUnavailable.
         """
-        with self._use():
+        with self._use(writes=True):
             engines = self._engines()
             statement = engines.inserts.get(table)
             if statement is None:
@@ -219,8 +221,8 @@ class Database:
             connection.close()
         return True
 
-    def _use(self) -> Use:
-        return Use(self.breaker, repeats=self.repeats)
+    def _use(self, *, writes: bool = False) -> Use:
+        return Use(self.breaker, self.storage, writes=writes, repeats=self.repeats)
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:

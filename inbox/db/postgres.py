@@ -1,4 +1,4 @@
-"""What is particular to PostgreSQL: the limits of a connection, the client's own end to every wait, what errors mean.
+"""What is particular to PostgreSQL: the limits of a connection, the client's own end to every wait.
 
 The server ends what takes too long (statement, lock, an idle transaction). A server that is frozen ends nothing, and
 neither does TCP: its kernel goes on acknowledging, so keepalives and tcp_user_timeout see a healthy peer. Therefore
@@ -33,11 +33,6 @@ TRANSPORT: dict[str, Any] = {
 }
 STALE_AFTER = 30.0  # seconds a connection may lie idle before it is tested at checkout
 PROBE_TIMEOUT = 2.0  # seconds a connection that lay idle has to show that it lives
-
-#: SQLSTATEs after which the same transaction may run again at once: serialization failure, deadlock.
-_COLLIDED = frozenset({"40001", "40P01"})
-#: The server is going, gone or starting (57P01 to 57P03), or takes nobody in (53300); with all of class 08.
-_AWAY = frozenset({"57P01", "57P02", "57P03", "53300"})
 
 _T = TypeVar("_T")
 
@@ -188,24 +183,3 @@ def be_patient(connection: Connection) -> None:
     watched = connection.connection.driver_connection
     assert isinstance(watched, WatchedConnection)
     watched.limit = None
-
-
-def is_away(error: BaseException) -> bool:
-    """True when the server cannot be used at all just now, or no connection was free in time.
-
-    Only this speaks against the server's health: one that refuses a statement, or ends it at a limit, is there. An
-    SQLite file is never away.
-    """
-    if isinstance(error, exc.TimeoutError):  # the pool's
-        return True
-    original = getattr(error, "orig", None) or error
-    if not isinstance(original, psycopg.Error):
-        return False
-    if original.sqlstate is None:
-        return isinstance(original, psycopg.OperationalError)
-    return original.sqlstate.startswith("08") or original.sqlstate in _AWAY
-
-
-def collided(error: BaseException) -> bool:
-    """True when the transaction was rolled back because it met another one."""
-    return getattr(getattr(error, "orig", None), "sqlstate", None) in _COLLIDED

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import sqlite3
 import time
 from collections.abc import Callable
 from functools import wraps
@@ -12,11 +11,11 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 import backoff
-import psycopg
-from sqlalchemy import exc
 
 from inbox.config import DatabaseLimits, Policy
-from inbox.db.postgres import Frozen, collided, is_away
+from inbox.db.faults import Trouble, collided, describe, is_unavailable, original, trouble
+from inbox.db.postgres import Frozen
+from inbox.db.storage import Storage
 from inbox.errors import DatabaseUnavailable, UpstreamOpen
 from inbox.resilience import Breaker, Verdict
 
@@ -48,10 +47,12 @@ def database_breaker(
 class Use:
     """One use of the database: refused while the circuit is open, reported to it at the end, its errors translated."""
 
-    __slots__ = ("_breaker", "_permit", "_repeats", "committing")
+    __slots__ = ("_breaker", "_permit", "_repeats", "_storage", "_writes", "committing")
 
-    def __init__(self, breaker: Breaker, *, repeats: bool) -> None:
+    def __init__(self, breaker: Breaker, storage: Storage, *, writes: bool, repeats: bool) -> None:
         self._breaker = breaker
+        self._storage = storage
+        self._writes = writes
         self._permit: int | None = None
         self._repeats = repeats
         self.committing = False  #: set when COMMIT is the next that is sent
@@ -68,50 +69,28 @@ class Use:
         self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
     ) -> None:
         if self._permit is not None:
-            self._breaker.leave(self._permit, _verdict(error), error=_original(error))
-        if error is not None and _is_unavailable(error):
+            self._breaker.leave(self._permit, _verdict(error), error=original(error))
+        if error is None and self._writes:
+            self._storage.took()
+        if error is not None and is_unavailable(error):
+            self._storage.failed(error)
             log.warning("database unavailable: %s", describe(error))
             raise self._unavailable(error) from error
 
     def _unavailable(self, error: BaseException) -> DatabaseUnavailable:
         broken = bool(getattr(error, "connection_invalidated", False))
-        frozen = isinstance(_original(error), Frozen)
+        frozen = isinstance(original(error), Frozen)
         return DatabaseUnavailable(
             may_repeat=self._repeats and not frozen and (broken or collided(error)),
             in_doubt=self.committing and broken,
         )
 
 
-def _original(error: BaseException | None) -> BaseException | None:
-    """The driver's error, without what SQLAlchemy wraps around it."""
-    return getattr(error, "orig", None) or error
-
-
 def _verdict(error: BaseException | None) -> Verdict:
-    """For the breaker. Whoever ran into a limit, a lock or a full disk met a server that is there."""
+    """For the breaker. A limit, a lock or a full disk was met at a server that is there."""
     if error is None:
         return Verdict.SUCCESS
-    return Verdict.FAILURE if is_away(error) else Verdict.NEUTRAL
-
-
-def _is_unavailable(error: BaseException) -> bool:
-    """True for "away, too slow, full or not migrated"; other errors are bugs and pass.
-
-    Errors of the driver itself come from insert_alone only, whose row depends on nothing: whatever is wrong with it is
-    wrong with the database.
-    """
-    if isinstance(error, exc.OperationalError | exc.InterfaceError | exc.TimeoutError):
-        return True
-    if isinstance(error, exc.DBAPIError):
-        not_ready = psycopg.errors.UndefinedTable, psycopg.errors.ReadOnlySqlTransaction  # Supabase: 95 % disk used
-        return error.connection_invalidated or isinstance(error.orig, not_ready)
-    return isinstance(error, psycopg.Error | sqlite3.Error)
-
-
-def describe(error: BaseException) -> str:
-    """An error without its statement and parameters, which may hold customers' texts and tokens."""
-    original = _original(error)
-    return f"{type(original).__name__}: {str(original).splitlines()[0] if str(original) else ''}"
+    return Verdict.FAILURE if trouble(error) is Trouble.AWAY else Verdict.NEUTRAL
 
 
 @overload

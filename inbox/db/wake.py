@@ -18,8 +18,8 @@ from sqlalchemy.orm import Session
 
 from inbox.db import Database
 from inbox.db.after_commit import after_commit
+from inbox.db.faults import describe
 from inbox.db.postgres import TRANSPORT, WatchedConnection
-from inbox.db.transactions import describe
 
 log = logging.getLogger(__name__)
 

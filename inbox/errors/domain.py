@@ -212,7 +212,7 @@ class CircuitBreakerNotFound(DomainError):
     """No circuit breaker has this name."""
 
     status, code = 404, "circuit_breaker_not_found"
-    title = "There is no such circuit breaker. There are: gemini, whatsapp, supabase, database."
+    title = "There is no such circuit breaker. There are: gemini, whatsapp, supabase, database, storage."
 
 
 class ReplyWindowClosed(DomainError):

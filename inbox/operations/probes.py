@@ -10,11 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from circuitbreaker import STATE_CLOSED
 from sqlalchemy import func, select
 
 from inbox.clock import utc_now
 from inbox.config import Config, Policy
 from inbox.db import Database
+from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable, UpstreamError
 from inbox.gateways import http
 from inbox.models import Account, DeadLetter
@@ -29,6 +31,8 @@ PROBE_TIMEOUT = 2.0  # seconds
 SHARED_FOR = 5.0  # seconds
 _PATIENCE = 0.3  # seconds a caller waits for a refresh; then an older result, or what is known so far, is shown
 LATE = 60.0  # seconds the oldest job may wait before we call it degraded
+
+_PROBING = Leadership("probe", 0.0)  # a row of nobody's: rewriting it shows that the database takes writes
 
 #: A probe is a call of its own kind: no breaker, no repeat, so that looking changes nothing.
 _PROBE = Policy(total=PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT, minimum=0.05)
@@ -139,6 +143,19 @@ class Health:
             dated[name] = replace(dependency, since=earlier.since if same and earlier else now)
         return dated
 
+    def can_store(self) -> bool:
+        """True when the database takes writes. Writes one small row itself only if nobody has within SHARED_FOR."""
+        if self._db.storage.state != STATE_CLOSED:
+            return False
+        if self._db.storage.took_within(SHARED_FOR):
+            return True
+        try:
+            with self._db.writing() as session:
+                _PROBING.take(session, self._db.now(session))
+        except DatabaseUnavailable:
+            return False
+        return True
+
     # --- probes --------------------------------------------------------------------------------------------------
 
     def _database(self) -> State:
@@ -158,7 +175,7 @@ class Health:
                 )
         except DatabaseUnavailable:
             return "error"
-        return "ok"
+        return "ok" if self.can_store() else "error"
 
     def _whatsapp(self) -> State:
         try:

@@ -36,13 +36,15 @@ def get_liveness() -> Response:
 @public(_WHY)
 @contract("health", {200: Ready, 503: NotReady})
 def get_readiness() -> tuple[Response, int] | Response:
-    """200 when the database is there and migrated, else 503: send no traffic here."""
+    """200 when the database is there, migrated and takes writes, else 503: send no traffic here."""
     try:
         migrated = runtime().migrated()
     except DatabaseUnavailable:
         return jsonify(status="not_ready", reason="database"), 503
     if not migrated:
         return jsonify(status="not_ready", reason="migrations"), 503
+    if not runtime().health.can_store():
+        return jsonify(status="not_ready", reason="database"), 503
     return jsonify(status="ready")
 
 

@@ -10,14 +10,18 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Protocol
 from uuid import UUID
 
 from circuitbreaker import STATE_CLOSED
 
 from inbox.clock import utc_now
-from inbox.resilience import Breaker, BreakerState
+from inbox.db import storage
+from inbox.resilience import BreakerState
+from inbox.resilience.breaker import Listener
 
 DATABASE = "database"
+JOURNALING = (DATABASE, storage.NAME)  # what makes webhooks go to the journal
 SLOW = "slow answers"  # what opened a circuit that no error opened
 MAX_EPISODES = 200  # a circuit opens at most every 3 s, usually every 30: hours of an absent database
 MAX_CONVERSATIONS = 10_000  # per upstream between two reports; more than that is counted from the queues anyway
@@ -71,12 +75,26 @@ class _Memory:
     conversations: set[UUID] = field(default_factory=set)
 
 
+class Circuit(Protocol):
+    """What can be watched: a breaker, or the database's storage, which looks like one."""
+
+    listeners: list[Listener]
+    last_error: str | None
+
+    @property
+    def state(self) -> str: ...
+
+    def snapshot(self) -> BreakerState: ...
+
+    def reset(self) -> None: ...
+
+
 class Watch:
     """Listens to the breakers, counts what suffers. `changed` is set when a report should not wait for its turn."""
 
     def __init__(
         self,
-        breakers: Mapping[str, Breaker],
+        breakers: Mapping[str, Circuit],
         *,
         journaled: Callable[[], int] = lambda: 0,
         now: Callable[[], datetime] = utc_now,
@@ -131,7 +149,7 @@ class Watch:
     def _totals(self, states: Mapping[str, BreakerState]) -> dict[str, _Totals]:
         journaled = self._journaled()
         return {
-            name: _Totals(state.failures_total, state.refused_total, journaled if name == DATABASE else 0)
+            name: _Totals(state.failures_total, state.refused_total, journaled if name in JOURNALING else 0)
             for name, state in states.items()
         }
 

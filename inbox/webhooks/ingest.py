@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import Database, fixed, one_of
+from inbox.db.faults import describe, is_unavailable
 from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable
 from inbox.models import DeadLetter, EventState, WebhookEvent
@@ -206,21 +207,11 @@ def _one_item(session: Session, whole: Batch, event: _Event, item: Item) -> None
         with session.begin_nested():
             single.apply()
     except Exception as error:
-        if _database_away(error):
+        if is_unavailable(error):
             raise
         log.exception("an item failed", extra={"event_id": str(event.id)})
         session.expunge_all()
-        whole.add(event.id, event.received_at, Unusable(source=item.source, reason="failed", detail=_summary(error)))
+        whole.add(event.id, event.received_at, Unusable(source=item.source, reason="failed", detail=describe(error)))
         whole.apply()
     else:
         whole.absorb(single)
-
-
-def _database_away(error: Exception) -> bool:
-    return bool(getattr(error, "connection_invalidated", False))
-
-
-def _summary(error: Exception) -> str:
-    """An error's first line; the rest may quote statements and customers' texts."""
-    original = getattr(error, "orig", None) or error
-    return f"{type(original).__name__}: {str(original).splitlines()[0] if str(original) else ''}"

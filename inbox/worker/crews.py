@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from threading import Event
 from typing import Any, cast
 
 from inbox.bot.answer import Answering
 from inbox.db import Database
+from inbox.db.schema import SchemaGate
 from inbox.db.wake import Wakeups, Work
 from inbox.models import JobKind
 from inbox.outbox import jobs, store
@@ -19,7 +20,7 @@ from inbox.outbox.outcomes import SendClaim
 from inbox.resilience import WHATSAPP
 from inbox.webhooks.applying.apply import IngestSettings
 from inbox.webhooks.ingest import LEAD, events_pending, ingest_batch
-from inbox.worker.dispatcher import Crew, Dispatcher
+from inbox.worker.dispatcher import Claim, Crew, Dispatcher
 from inbox.worker.housekeeping import Housekeeping
 
 _WORTH_IT = 200  # events
@@ -33,6 +34,7 @@ class Crews:
 
     db: Database
     wakeups: Wakeups
+    schema: SchemaGate
     ingesting: IngestSettings
     delivery: Delivery
     answering: Answering
@@ -42,12 +44,22 @@ class Crews:
     def dispatcher(self, *, deliver_threads: int, answer_threads: int) -> Dispatcher:
         """All crews, not started yet."""
         crews = [
-            Crew(Work.INGEST, 1, self.events, self.ingest, self.wakeups),
-            Crew(Work.DELIVER, deliver_threads, self.sends, self.deliver, self.wakeups),
-            Crew(Work.ANSWER, answer_threads, self.answers, self.answering.run, self.wakeups),
-            Crew(Work.HOUSEKEEPING, 1, self.housekeeping.receipts, self.housekeeping.send_receipt, self.wakeups),
+            Crew(Work.INGEST, 1, self.gated(self.events), self.ingest, self.wakeups),
+            Crew(Work.DELIVER, deliver_threads, self.gated(self.sends), self.deliver, self.wakeups),
+            Crew(Work.ANSWER, answer_threads, self.gated(self.answers), self.answering.run, self.wakeups),
+            Crew(
+                Work.HOUSEKEEPING,
+                1,
+                self.gated(self.housekeeping.receipts),
+                self.housekeeping.send_receipt,
+                self.wakeups,
+            ),
         ]
         return Dispatcher(cast("Sequence[Crew[Any]]", crews), self.wakeups)
+
+    def gated(self, claim: Callable[[int], Sequence[Claim]]) -> Callable[[int], Sequence[Claim]]:
+        """`claim`, except that nothing is claimed while the schema is another release's."""
+        return lambda threads: claim(threads) if self.schema.is_open() else ()
 
     def events(self, _threads: int) -> Sequence[str]:
         """One task when events are pending: the ingester takes a whole batch, under leadership, by itself."""

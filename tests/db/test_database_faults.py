@@ -621,8 +621,14 @@ def test_nothing_is_repeated_more_than_twice(url: str) -> None:
         ("42P01", True, False, False),
         ("58030", True, False, False),
         ("22012", False, False, False),
-        ("42703", False, False, False),
-        ("XX000", False, False, False),
+        ("23505", False, False, False),
+        ("54000", False, False, False),
+        ("21000", False, False, False),
+        ("42703", True, False, False),
+        ("42501", True, False, False),
+        ("XX000", True, False, False),
+        ("XX001", True, False, False),
+        ("XX002", True, False, False),
     ],
 )
 def test_a_sqlstate_decides_what_the_caller_and_the_breaker_hear(

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from inbox.config import DatabaseLimits
 from inbox.db import Database, fixed, normalise_url
-from inbox.db.transactions import describe
+from inbox.db.faults import describe
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.models import Account, WebhookEvent
 from inbox.webhooks.routes import new_event

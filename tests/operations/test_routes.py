@@ -84,6 +84,7 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
         "whatsapp": "closed",
         "supabase": "closed",
         "database": "closed",
+        "storage": "closed",
     }
     assert body["limits"]["gemini"] == {
         "total_s": 15.0,

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, inspect, select, text
+from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from inbox.db import Database, fixed
+from inbox.db.faults import describe
+from inbox.db.schema import schema_version
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.logs import redact
@@ -94,10 +96,7 @@ def _reached(db: Database, took: float) -> Finding:
 
 
 def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
-    cause = error.__cause__
-    original = getattr(cause, "orig", None) or cause or error
-    lines = str(original).splitlines()
-    reason = redact(f"{type(original).__name__}: {lines[0] if lines else ''}")
+    reason = redact(describe(error.__cause__ or error))
     where = db.url.host or db.url.database or "nowhere"
     return problem(
         "database",
@@ -109,9 +108,7 @@ def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
 
 def _schema(session: Session) -> Finding | None:
     """None when the schema is the one this code was written for."""
-    version = None
-    if inspect(session.connection()).has_table("alembic_version"):
-        version = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    version = schema_version(session)
     if version == SCHEMA:
         return None
     if version is not None and version > SCHEMA:

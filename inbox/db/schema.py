@@ -1,0 +1,54 @@
+"""Which schema the database has, and whether it is the one this code was written for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from sqlalchemy import inspect, text
+from sqlalchemy.orm import Session
+
+from inbox.db.engine import Database
+from inbox.models import SCHEMA
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY = 1.0  # seconds between two looks of one process
+
+
+def schema_version(session: Session) -> str | None:
+    """The revision the database is at; None when it was never migrated."""
+    if not inspect(session.connection()).has_table("alembic_version"):
+        return None
+    found: str | None = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
+
+
+class SchemaGate:
+    """Lets work be claimed only while the schema is ours: work done on another one would be done wrongly."""
+
+    def __init__(self, db: Database, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._db = db
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._looked = float("-inf")
+        self._open = True
+
+    def is_open(self) -> bool:
+        """True while the schema is the one this code was written for. Raises DatabaseUnavailable."""
+        with self._lock:
+            if self._clock() - self._looked >= LOOK_EVERY:
+                with self._db.reading() as session:
+                    found = schema_version(session)
+                self._looked = self._clock()
+                self._note(found)
+            return self._open
+
+    def _note(self, found: str | None) -> None:
+        before, self._open = self._open, found == SCHEMA
+        if before and not self._open:
+            log.error("the schema is not this release's: no work is done", extra={"schema": found, "needed": SCHEMA})
+        elif self._open and not before:
+            log.info("the schema is this release's again")
