@@ -33,6 +33,13 @@ accesslog = None  # the platform's router or nginx logs requests; ours would pri
 forwarded_allow_ips = os.environ.get("FORWARDED_ALLOW_IPS") or "127.0.0.1"
 
 
+def on_reload(server):
+    """SIGHUP: nobody is left without an answer while the new workers load."""
+    from inbox.server.reloading import keep_old_workers_until_new_ones_answer
+
+    keep_old_workers_until_new_ones_answer(server)
+
+
 def post_worker_init(worker):
     """The dispatcher works from the start, not from the first request on."""
     worker.wsgi.extensions["inbox"].start()

@@ -8,7 +8,8 @@ them, are run long after their clients have left, and `/health` waits with the r
   the thread that was about to begin. So a handler never starts late, and a refusal never waits for a thread;
 - a request whose client has left is not run;
 - a request is begun when all of it is there: until then it waits in the poller, and a slow sender holds no thread.
-  What is too large for that, or chunked, has two threads of its own, and ten seconds to come;
+  What is too large for the kernel's buffer is gathered here meanwhile. What is larger than any request of ours, or
+  chunked, has two threads of its own, and ten seconds to come;
 - a line holds so many tickets; who comes on top is refused at once;
 - files, which WhatsApp and slow readers hold up, have threads of their own: they take none from anybody else.
 
@@ -21,17 +22,12 @@ connection (it now waits in the poller), and the main thread waiting up to 2 s f
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import fcntl
 import inspect
 import logging
 import math
-import select
 import selectors
 import socket
-import struct
-import termios
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -42,13 +38,12 @@ from gunicorn.http import wsgi
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
 from inbox.server import shedding
-from inbox.server.client_socket import READ, ClientSocket
+from inbox.server.client_socket import READ
+from inbox.server.connection import ARRIVAL, PEEK, Connection
 from inbox.server.shedding import Kind, Line, Ticket
 
 log = logging.getLogger(__name__)
 
-PEEK = shedding.HEAD  # bytes looked at
-ARRIVAL = 20.0  # seconds for a request to arrive
 STREAMED_THREADS = 2
 
 #: Requests per thread that may wait. Age is the rule that matters: a short line would refuse bursts that are over in
@@ -57,74 +52,19 @@ WAITING_PER_THREAD = 32
 #: Shares of `worker_connections`, at which gunicorn stops accepting, probes included: all limits end before that.
 ORDINARY_SHARE, WEBHOOK_SHARE, LINGERING_SHARE, OPEN_SHARE = 0.25, 0.4, 0.1, 0.95
 
-#: Of the threads, the share that ordinary requests may hold at once. A webhook finds one of the others free, and takes
-#: the next that is given back before any of them does: they are shed last, also while each statement takes seconds.
-ORDINARY_THREADS = 0.75
+#: Of the threads, the share that ordinary requests may hold at once, and that webhooks may. Each kind finds some of the
+#: others free, also while each statement of the other takes seconds: webhook_events locked stops no agent's send.
+THREADS_OF_ONE_KIND = 0.75
+
+#: Bytes of unfinished requests that a worker holds; beyond it the one that has been coming for longest is refused.
+GATHERED = 16 * 1024 * 1024
 
 LINGER = 2.0  # seconds a closed connection is kept for its client to read the answer; as long as gunicorn's
 LINGER_BYTES = 65_536  # read and thrown away meanwhile; as many as gunicorn's
 ACCEPT_PAUSE = 1.0  # seconds without new connections after the process ran out of file descriptors
-_IP = (socket.AF_INET, socket.AF_INET6)  # a Unix socket wakes the poller with each byte; behind it is a proxy of ours
-_LEFT = getattr(select, "POLLRDHUP", select.POLLHUP)  # the client has closed, whatever it sent before; Linux's name
 
 
 wsgi.SERVER = "inbox"  # what the Server header says: that it is gunicorn helps nobody but those who look for its holes
-
-
-class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
-    """A client's connection, which can be looked at without reading from it."""
-
-    def __init__(self, worker: SheddingWorker, sock: socket.socket, client: Any, server: Any) -> None:
-        super().__init__(worker.cfg, ClientSocket(sock), client, server)
-        self.close_later = worker.linger
-        self.arrive_by: float | None = None  # monotonic seconds, once its next request has begun to come
-        self.thrown_away = 0
-        self.ticket: Ticket | None = None  # of its newest request
-
-    def peek(self) -> bytes | None:
-        """The first bytes of the next request, b"" when none will come, None when none has come yet."""
-        read_ahead: bytes = self.parser.unreader.buf.getvalue() if self.parser is not None else b""
-        try:
-            arrived: bytes = self.sock.recv(PEEK, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return read_ahead or None
-        except OSError:
-            return read_ahead
-        return read_ahead + arrived
-
-    def missing(self, head: bytes) -> int:
-        """Bytes of the request beginning with `head` that have to come before a thread can read it without waiting."""
-        whole = shedding.length(head)
-        if whole is None or whole <= len(head) or self.sock.family not in _IP or self.has_left():
-            return 0
-        return max(0, whole - self._arrived())
-
-    def _arrived(self) -> int:
-        waiting = struct.unpack("i", fcntl.ioctl(self.sock, termios.FIONREAD, b"\0" * 4))[0]
-        return int(waiting) + (len(self.parser.unreader.buf.getvalue()) if self.parser is not None else 0)
-
-    @property
-    def waits_since(self) -> float:
-        """When it began to wait for the client: monotonic seconds."""
-        return float(self.timeout) - (self.cfg.keepalive if self.arrive_by is None else ARRIVAL)
-
-    def has_left(self) -> bool:
-        """Whether the client has closed its side. A peek would see only what it sent before."""
-        poll = select.poll()
-        poll.register(self.sock, _LEFT)
-        return bool(poll.poll(0))
-
-    def refuse(self) -> None:
-        """Answer 503, as far as the client takes it at once."""
-        with contextlib.suppress(OSError):
-            self.sock.send(shedding.refusal(self.peek() or b""), socket.MSG_DONTWAIT)
-
-    def close(self, graceful: bool = False) -> None:
-        """Close now, or (`graceful`, main thread only) when the client has had time to read the answer."""
-        if graceful:
-            self.close_later(self)
-        else:
-            super().close()
 
 
 class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
@@ -133,6 +73,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lines: dict[Kind, Line] = {}
+        self._gathering: dict[Connection, None] = {}  # pending, partly held here; the first began first
         self._lingering: dict[Connection, float] = {}  # until when; the first is always the next
         self._room = int(self.worker_connections * OPEN_SHARE)
         self._wake_at = 0.0  # when there is something to tidy up, or earlier
@@ -158,12 +99,12 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def get_thread_pool(self) -> ThreadPoolExecutor:
         """Make all threads' pools; the one of ordinary requests is also gunicorn's own."""
         pool = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="request")
+        at_once = max(1, int(self.cfg.threads * THREADS_OF_ONE_KIND))
         ordinary = min(WAITING_PER_THREAD * self.cfg.threads, int(self.worker_connections * ORDINARY_SHARE))
+        webhooks = int(self.worker_connections * WEBHOOK_SHARE)
         self._lines = {
-            Kind.ORDINARY: Line(Kind.ORDINARY, pool, ordinary, max(1, int(self.cfg.threads * ORDINARY_THREADS))),
-            Kind.WEBHOOK: Line(
-                Kind.WEBHOOK, pool, int(self.worker_connections * WEBHOOK_SHARE), self.worker_connections
-            ),
+            Kind.ORDINARY: Line(Kind.ORDINARY, pool, ordinary, at_once),
+            Kind.WEBHOOK: Line(Kind.WEBHOOK, pool, webhooks, at_once),
         }
         for kind in (Kind.LIVE, Kind.READY, Kind.HEALTH):
             one = ThreadPoolExecutor(1, thread_name_prefix=kind.value)
@@ -217,6 +158,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self.nr_conns -= 1
             conn.close()
             return
+        self._gathering.pop(conn, None)
         missing = conn.missing(head)
         if missing:
             self._wait_for_more(conn, missing)
@@ -251,8 +193,22 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if conn.arrive_by is None:
             conn.arrive_by = time.monotonic() + ARRIVAL
         conn.timeout = conn.arrive_by
-        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, missing)
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, min(missing, shedding.WHOLE))
         self._wait(conn)
+        if conn.gathered:
+            self._gathering[conn] = None
+            self._hold_no_more_than(GATHERED)
+
+    def _hold_no_more_than(self, limit: int) -> None:
+        while sum(conn.gathered for conn in self._gathering) > limit:
+            conn = next(iter(self._gathering))
+            del self._gathering[conn]
+            if conn in self.pending_conns:  # else it ended by itself: its time was up
+                self.pending_conns.remove(conn)
+                self.poller.unregister(conn.sock)
+                conn.refuse()
+                self.nr_conns -= 1
+                conn.close()
 
     def _wait(self, conn: Connection) -> None:
         conn.sock.setblocking(False)

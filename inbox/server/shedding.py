@@ -28,9 +28,10 @@ FILE_PATIENCE = 5.0  # a screen of pictures is asked for at once, and WhatsApp t
 WEBHOOK_PATIENCE = 4.0  # Meta waits about 5 s for its 200 and, told 503, sends the event again
 NOTICEABLE = 0.1  # seconds of waiting after which it is worth asking whether the client is still there
 REPORT_EVERY = 1.0  # seconds between two log lines
-#: Bytes. A request up to this size is begun when all of it is there, which is in the kernel: its buffer of a connection
-#: grows only when somebody reads, so this has to be well below what it begins with (64 KB and more).
+#: Bytes. A request up to this size waits in the kernel until all of it is there: its buffer of a connection grows only
+#: when somebody reads, so this has to be well below what it begins with (64 KB and more). What is larger is gathered.
 WHOLE = 48 * 1024
+LARGEST = 4 * 1024 * 1024 + 64 * 1024  # bytes of a request that is waited for: a webhook's 4 MB, and its head
 HEAD = 16 * 1024  # bytes; no head that is longer is waited for
 
 
@@ -81,7 +82,7 @@ _UNTOLD = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
 def length(head: bytes) -> int | None:
     """Bytes of the whole request that begins with `head`: so many at least while the head is not complete.
 
-    None: more than WHOLE, or it cannot be told.
+    None: more than LARGEST, or it cannot be told.
     """
     end = head.find(b"\r\n\r\n") + 4
     if end < 4:
@@ -91,7 +92,7 @@ def length(head: bytes) -> int | None:
         return None
     declared = _LENGTH.search(fields)
     whole = end + int(declared[1]) if declared else end
-    return whole if whole <= WHOLE else None
+    return whole if whole <= LARGEST else None
 
 
 _REQUEST_ID = re.compile(rb"\r\nx-request-id:[ \t]*([A-Za-z0-9._:@=+-]{20,200})[ \t]*\r\n", re.IGNORECASE)

@@ -1,7 +1,8 @@
 """An application whose handlers last as long as a test wants: each holds a connection to the test's gate.
 
 `?name=…` opens that connection and says the name; the handler ends when the gate closes it, or after `?seconds=…`.
-Without a name the answer comes at once. `create()` is what gunicorn calls; GATE is `host:port`, OPEN_FILES a limit.
+Without a name the answer comes at once. `create()` is what gunicorn calls; GATE is `host:port`, OPEN_FILES a limit,
+LOADING how many seconds a worker takes to begin.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import os
 import resource
 import socket
+import threading
 
 from flask import Flask, Response, jsonify, request
 
@@ -22,6 +24,7 @@ def create() -> Flask:
     logs.configure("json", "INFO")
     app = Flask("gated")
     host, _, port = os.environ["GATE"].partition(":")
+    threading.Event().wait(float(os.environ.get("LOADING", "0")))  # as an application that is large
 
     @app.get("/health")
     def health() -> Response:

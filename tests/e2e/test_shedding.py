@@ -268,6 +268,14 @@ def test_a_webhook_is_still_served_while_agents_are_refused(server: Server) -> N
     assert server.shed() == 64
 
 
+def test_an_agent_is_served_while_webhooks_wait_for_the_database(server: Server) -> None:
+    for number in range(THREADS * 2):
+        server.client().send(f"POST /webhook/work?name=webhook-{number}")
+    wait_until(lambda: len(server.gate.started) == ORDINARY, "webhooks to hold all the threads they may")
+    assert server.get("/work").status == 200
+    server.gate.release()
+
+
 def test_a_webhook_finds_a_thread_while_agents_wait_for_the_database(server: Server) -> None:
     server.stick_all_ordinary_threads()
     agents = [server.client().send("GET /conversations") for _ in range(20)]

@@ -51,6 +51,7 @@ def assert_served(gunicorn: Server) -> None:
     [
         "POST /work HTTP/1.1\r\nHost:",
         HEAD + "Content-Length: 45000\r\n\r\nbody",
+        HEAD + "Content-Length: 1000000\r\n\r\nbody",
         "POST /webhook/whatsapp HTTP/1.1\r\nHost: inbox\r\nContent-Length: 45000\r\n\r\nbody",
     ],
 )
@@ -67,7 +68,7 @@ def test_slow_senders_hold_no_thread(server: Server, beginning: str) -> None:  #
     "beginning",
     [
         HEAD + "Transfer-Encoding: chunked\r\n\r\n5\r\nhello",
-        HEAD + "Content-Length: 1000000\r\n\r\nbody",
+        HEAD + "Content-Length: 9000000\r\n\r\nbody",
         HEAD + "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
         HEAD + "X: " + "x" * 20_000,
     ],
@@ -90,7 +91,16 @@ def test_a_request_that_comes_in_pieces_is_answered(server: Server) -> None:  # 
     assert client.answer().status == 200
 
 
-@pytest.mark.parametrize("size", [1000, WHOLE - 200, WHOLE, 60_000, 1_000_000])
+def test_a_large_webhook_is_taken_while_strangers_send_large_ones_slowly(server: Server) -> None:  # noqa: F811
+    large = "POST /webhook/whatsapp HTTP/1.1\r\nHost: inbox\r\nContent-Length: 60000\r\n\r\n"
+    with ExitStack() as slow:
+        for _ in range(12):
+            slow.enter_context(trickling(server.client().send_bytes(large), "x" * 10_000))
+        for _ in range(10):
+            assert server.client().send_bytes(large + "x" * 60_000).answer().status == 200
+
+
+@pytest.mark.parametrize("size", [1000, WHOLE - 200, WHOLE, 60_000, 1_000_000, 4_000_000])
 def test_a_body_of_any_size_arrives(server: Server, size: int) -> None:  # noqa: F811
     for _ in range(3):
         client = server.client().send_bytes(HEAD + f"Content-Length: {size}\r\n\r\n" + "x" * size)
