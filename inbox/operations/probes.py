@@ -24,12 +24,14 @@ from inbox.operations import processes
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
 from inbox.resilience import Upstream
+from inbox.webhooks.ingest import Backlog, backlog
 
 log = logging.getLogger(__name__)
 
 PROBE_TIMEOUT = 2.0  # seconds
 SHARED_FOR = 5.0  # seconds
-_PATIENCE = 0.3  # seconds a caller waits for a refresh; then an older result, or what is known so far, is shown
+OLDEST = 10.0  # seconds; a look that is older is not shown as how things stand now
+_PATIENCE = 0.3  # seconds a caller waits for a refresh while there is a result to show that is not too old
 LATE = 60.0  # seconds the oldest job may wait before we call it degraded
 
 _PROBING = Leadership("probe", 0.0)  # a row of nobody's: rewriting it shows that the database takes writes
@@ -60,11 +62,12 @@ class Outbox:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One look at everything. While the database is away, `outbox` is None and no process is known."""
+    """One look at everything. While the database is away, `outbox` and `webhooks` are None, no process is known."""
 
     taken_at: datetime
     dependencies: dict[str, Dependency]
     outbox: Outbox | None
+    webhooks: Backlog | None
     processes: Sequence[Seen]
 
     @property
@@ -74,6 +77,8 @@ class Snapshot:
         if any(dependency.status in ("timeout", "error") for dependency in self.dependencies.values()):
             return "degraded"
         if self.outbox is not None and (self.outbox.oldest_s > LATE or self.outbox.paused_numbers):
+            return "degraded"
+        if self.webhooks is not None and self.webhooks.oldest_s > LATE:
             return "degraded"
         return "ok"
 
@@ -95,15 +100,20 @@ class Health:
         self._refreshing: threading.Thread | None = None
         self._found: dict[str, Dependency] = {}  # by the refresh under way
         self._outbox: Outbox | None = None
+        self._webhooks: Backlog | None = None
         self._processes: Sequence[Seen] = ()
         self._snapshot: Snapshot | None = None
-        self._taken = 0.0
+        self._taken = float("-inf")
 
     def snapshot(self) -> Snapshot:
-        """The newest look at everything; at most SHARED_FOR old if the refresh is quick, never waited for long."""
-        if self._snapshot is None or time.monotonic() - self._taken > SHARED_FOR:
-            self.refresh().join(_PATIENCE)
-        return self._snapshot or self._as_known()
+        """The newest look at everything: at most SHARED_FOR old if the refresh is quick, never more than OLDEST."""
+        if self._age() > SHARED_FOR:
+            self.refresh().join(_PATIENCE if self._age() <= OLDEST else PROBE_TIMEOUT + _PATIENCE)
+        return self._snapshot if self._snapshot is not None and self._age() <= OLDEST else self._as_known()
+
+    def _age(self) -> float:
+        """Seconds since the newest look ended."""
+        return time.monotonic() - self._taken
 
     def refresh(self) -> threading.Thread:
         """The thread that takes a new look; it ends within PROBE_TIMEOUT."""
@@ -114,7 +124,7 @@ class Health:
             return self._refreshing
 
     def _take(self) -> None:
-        self._found, self._outbox, self._processes = {}, None, ()
+        self._found, self._outbox, self._webhooks, self._processes = {}, None, None, ()
         threads = [
             threading.Thread(target=_timed, args=(name, probe, self._found), name=f"probe-{name}", daemon=True)
             for name, probe in self._probes.items()
@@ -131,7 +141,7 @@ class Health:
         """What the refresh has found so far; a probe that has not ended counts as a timeout."""
         found = dict(self._found)
         known = {name: found.get(name, Dependency("timeout")) for name in self._probes}
-        return Snapshot(utc_now(), self._dated(known), self._outbox, self._processes)
+        return Snapshot(utc_now(), self._dated(known), self._outbox, self._webhooks, self._processes)
 
     def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
         before = self._snapshot.dependencies if self._snapshot else {}
@@ -163,6 +173,7 @@ class Health:
             with self._db.reading() as session:
                 now = self._db.now(session)
                 depth = jobs.depth(session, now)
+                self._webhooks = backlog(session, now)
                 self._processes = processes.seen(session, now)
                 dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
                 paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))

@@ -18,6 +18,7 @@ from inbox.operations.schemas import Alive, HealthRow, NotReady, Ready
 from inbox.resilience import UPSTREAMS
 from inbox.version import VERSION
 from inbox.web import contract, public, runtime
+from inbox.webhooks.ingest import Backlog
 
 bp = Blueprint("health", __name__)
 
@@ -65,7 +66,8 @@ def get_health() -> tuple[Response, int]:
         "version": VERSION,
         "dependencies": _dependencies(snapshot),
         "circuit_breakers": {name: _circuit(name, circuit) for name, circuit in circuits.items()},
-        "outbox": _outbox(snapshot.outbox),
+        "outbox": _rounded(snapshot.outbox),
+        "webhooks": _rounded(snapshot.webhooks),
         "journal": asdict(held.journal.depth()),
         "processes": Counter(each.who.kind for each in everybody),
         "shed": sum(each.report.shed for each in everybody),
@@ -129,5 +131,5 @@ def _database_limits(limits: DatabaseLimits) -> dict[str, Any]:
     }
 
 
-def _outbox(outbox: Outbox | None) -> dict[str, Any] | None:
-    return {**asdict(outbox), "oldest_s": round(outbox.oldest_s, 1)} if outbox else None
+def _rounded(waiting: Outbox | Backlog | None) -> dict[str, Any] | None:
+    return {**asdict(waiting), "oldest_s": round(waiting.oldest_s, 1)} if waiting else None

@@ -50,6 +50,13 @@ class OutboxHealth(Row):
     paused_numbers: int
 
 
+class WebhooksHealth(Row):
+    """Webhooks that are stored and not read yet."""
+
+    pending: int
+    oldest_s: float = Field(description="How long the oldest of them has waited.")
+
+
 class JournalHealth(Row):
     """Webhooks on this machine's disk, kept while the database is away."""
 
@@ -70,6 +77,7 @@ class HealthRow(Row):
     dependencies: dict[str, DependencyHealth]
     circuit_breakers: dict[str, CircuitHealth]
     outbox: OutboxHealth | None = Field(description="null while the database is away.")
+    webhooks: WebhooksHealth | None = Field(description="null while the database is away.")
     journal: JournalHealth
     processes: dict[str, int] = Field(description="Live ones, by kind.")
     shed: int = Field(description="Requests refused because they had waited too long for a thread.")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Row, exists, select, update
+from sqlalchemy import Row, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
@@ -50,6 +50,23 @@ class Ingested:
 def events_pending(session: Session) -> bool:
     """True when ingest_batch has work: a cheap look before a write transaction."""
     return bool(session.execute(select(exists().where(WebhookEvent.state == fixed(EventState.PENDING)))).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """Webhooks that are stored and not read yet. `oldest_s`: how long the first has waited, 0 when there is none."""
+
+    pending: int
+    oldest_s: float
+
+
+def backlog(session: Session, now: datetime) -> Backlog:
+    """What waits for the ingester."""
+    pending = WebhookEvent.state == fixed(EventState.PENDING)
+    count = session.execute(select(func.count()).where(pending)).scalar_one()
+    first = select(WebhookEvent.received_at).where(pending).order_by(WebhookEvent.id).limit(1)
+    oldest = session.execute(first).scalar_one_or_none()
+    return Backlog(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
 
 
 def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS) -> Ingested:

@@ -12,19 +12,20 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from inbox import create_app
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database, migrations
 from inbox.errors import UpstreamUnavailable
-from inbox.models import Account, Job, Pause
+from inbox.models import Account, Job, Pause, WebhookEvent
 from inbox.operations import probes, processes
 from inbox.operations.processes import Circuit, Identity, Report
 from inbox.resilience import GEMINI
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
+from tests.builders import store_events, text_message, webhook
 from tests.outbox.world import World
 from tests.waiting import free_port
 
@@ -78,6 +79,7 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
     assert all(part["latency_ms"] >= 0 and part["since"] for part in body["dependencies"].values())
     nothing = {"waiting": 0, "oldest_s": 0.0, "unconfirmed": 0, "dead_letters": 0, "paused_numbers": 0}
     assert body["outbox"] == nothing
+    assert body["webhooks"] == {"pending": 0, "oldest_s": 0.0}
     assert body["journal"] == {"events": 0, "bytes": 0}
     assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
         "gemini": "closed",
@@ -188,3 +190,24 @@ def test_work_that_waits_too_long_is_degraded(live: Runtime) -> None:
     snapshot = live.health.snapshot()
     assert snapshot.outbox is not None
     assert (snapshot.status, snapshot.outbox.waiting) == ("degraded", 1)
+
+
+def test_health_shows_how_many_webhooks_wait_and_since_when(live: Runtime) -> None:
+    store_events(live.db, webhook(messages=[text_message()]), webhook(messages=[text_message()]))
+    with live.db.writing() as session:
+        session.execute(update(WebhookEvent).values(received_at=utc_now() - timedelta(seconds=90)))
+    snapshot = live.health.snapshot()
+    assert snapshot.webhooks is not None
+    assert snapshot.webhooks.pending == 2
+    assert 90 <= snapshot.webhooks.oldest_s < 150
+    assert snapshot.status == "degraded"
+
+
+def test_health_never_shows_an_old_look_as_how_things_stand(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert live.health.snapshot().dependencies["database"].status == "ok"
+    monkeypatch.setattr(probes, "PROBE_TIMEOUT", 0.1)
+    stuck = threading.Event()
+    monkeypatch.setattr(live.health, "_probes", {"database": lambda: stuck.wait(20)})
+    live.health._taken -= probes.OLDEST + 1
+    assert live.health.snapshot().dependencies["database"].status == "timeout"
+    stuck.set()

@@ -10,19 +10,20 @@ from datetime import datetime
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from inbox.db import Database, fixed
+from inbox.db import Database
 from inbox.db.faults import describe
 from inbox.db.schema import schema_version
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.logs import redact
-from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, EventState, Incident, WebhookEvent
+from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, Incident
 from inbox.operations import processes
 from inbox.operations.doctor.findings import Clocks, Finding, ok, problem, seconds, warning
 from inbox.operations.doctor.subject import Subject
 from inbox.operations.doctor.whatsapp import Number
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
+from inbox.webhooks.ingest import backlog
 
 SLOW = 0.1  # seconds for a round trip: a webhook takes one, a page several
 LATE, VERY_LATE = 60.0, 900.0  # seconds that work may wait
@@ -283,14 +284,12 @@ def _queues(session: Session, now: datetime) -> Iterator[Finding]:
         yield warning("outbox", shown, "If it does not shrink, look at circuits and numbers above.")
     else:
         yield ok("outbox", shown if depth.waiting + depth.unconfirmed else "empty")
-    pending = WebhookEvent.state == fixed(EventState.PENDING)
-    count, oldest = session.execute(select(func.count(), func.min(WebhookEvent.received_at)).where(pending)).one()
-    age = (now - oldest).total_seconds() if oldest else 0.0
-    if age > LATE:
-        found = f"{count} webhooks stored but not read, the oldest for {seconds(age)}"
+    unread = backlog(session, now)
+    if unread.oldest_s > LATE:
+        found = f"{unread.pending} webhooks stored but not read, the oldest for {seconds(unread.oldest_s)}"
         yield problem("inbox", found, "No dispatcher reads them: see processes above.")
     else:
-        yield ok("inbox", f"{count} webhooks to read")
+        yield ok("inbox", f"{unread.pending} webhooks to read")
     dead = session.execute(select(func.count()).where(DeadLetter.replayed_at.is_(None))).scalar_one()
     if dead:
         found = f"{dead} item{'s' if dead > 1 else ''} that could not be handled"
