@@ -34,7 +34,7 @@ from inbox.operations.reporter import Reporter
 from inbox.operations.watch import DATABASE, Circuit, Watch
 from inbox.outbox.deliver import Delivery
 from inbox.resilience import Bulkhead, Upstream
-from inbox.webhooks.applying.apply import IngestSettings
+from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.journal.journal import Journal
 from inbox.worker.crews import Crews
 from inbox.worker.dispatcher import DRAIN, Dispatcher
@@ -151,6 +151,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         settings=BotSettings(
             debounce=config.bot_debounce,
             answer_deadline=config.bot_answer_deadline,
+            bot_stays_out=timedelta(seconds=config.bot_resume_after),
         ),
         rng=rng,
         note=watch.note,

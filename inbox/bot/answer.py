@@ -1,7 +1,8 @@
 """The bot answers a conversation: read, think with no transaction open, then queue the answer if it still holds.
 
-What makes an answer void: a person acted (epoch, I9), or the customer wrote on (revision), then one answer to all is
-written instead. What makes the bot stop and ask for a person: I10.
+What makes an answer void: a person acted (epoch, I9), or what was asked was edited or revoked (the lease is taken).
+While the customer writes on (revision) one answer to all is written instead, for as long as that may take. What makes
+the bot stop and ask for a person: I10. A job ends only when nobody waits for the bot (I17).
 """
 
 from __future__ import annotations
@@ -26,10 +27,21 @@ from inbox.bot.prompt import MAX_HISTORY, system_text, turns
 from inbox.bot.schemas import ProfileContent
 from inbox.contacts.lists import shown_name
 from inbox.conversations.service import outbound_message, queue
-from inbox.conversations.state import AI_OUTAGES, AI_UNAVAILABLE, bot_may_answer, hand_over, window_expires_at
+from inbox.conversations.state import (
+    AI_DAILY_QUOTA,
+    AI_OUTAGES,
+    AI_UNAVAILABLE,
+    BOT_FAILED,
+    WINDOW_CLOSED,
+    hand_over,
+    owes_answer,
+    pause_ends,
+    recount_waiting,
+    window_expires_at,
+)
 from inbox.db import Database
 from inbox.errors import UpstreamError, UpstreamRejected
-from inbox.gateways.gemini import Generated
+from inbox.gateways.gemini import Turn
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
@@ -37,7 +49,7 @@ from inbox.webhooks.parsing.content import READABLE_TYPES
 
 log = logging.getLogger(__name__)
 
-MAX_REWRITES = 3  # then the answer leaves although the customer is still writing
+MAX_REWRITES = 3  # each is a call for nothing; then the answer leaves, and what came meanwhile gets the next
 _RETRY_CAP = 30.0  # seconds between tries while the AI is away
 
 
@@ -47,6 +59,7 @@ class BotSettings:
 
     debounce: float
     answer_deadline: float
+    bot_stays_out: timedelta  #: how long the bot leaves a conversation to a person who has replied
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +68,16 @@ class _Scene:
 
     conversation: Conversation
     customer_name: str | None
-    messages: Sequence[Message]  #: in the order they reached us
-    waiting: Sequence[Message]  #: those of the customer that nobody has answered
+    messages: Sequence[Message]  #: as the model sees them: what was said, then what awaits an answer
+    waiting: Sequence[Message]  #: the latter, of the customer, at least one
     profile_version: int
     answers_this_hour: int
     now: datetime
+
+    @property
+    def newest(self) -> datetime:
+        """When the customer wrote last."""
+        return max(message.timestamp for message in self.waiting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +98,17 @@ class Answering:
         if scene is None:
             return
         profile = cached_profile(self.db, self.cache, claim.account_id, scene.profile_version)
-        reason = _why_a_person(scene, profile)
+        history = turns(scene.messages, scene.customer_name)
+        reason = _why_a_person(scene, profile, history)
         if reason is not None:
             self._hand_over(claim, scene, reason)
             return
         self._show_typing(claim, scene)
         try:
-            generated = self._generate(profile, scene)
+            generated = self.models.generate(profile.model, system_text(profile), history)
         except UpstreamRejected as error:
             log.warning("the bot cannot answer", extra={"upstream": error.upstream, "reason": error.reason})
-            self._hand_over(claim, scene, f"ai_{error.code}" if error.code in _PLAIN_REASONS else "ai_refused")
+            self._hand_over(claim, scene, _REFUSALS.get(str(error.code), BOT_FAILED))
         except UpstreamError as error:
             self._try_later(claim, scene, profile, error)
         else:
@@ -102,14 +121,13 @@ class Answering:
     # --- before --------------------------------------------------------------------------------------------------
 
     def _look(self, claim: JobClaim) -> _Scene | None:
-        """The scene; None, with the job finished, when there is nothing to answer any more."""
+        """The scene. None when there is nothing to answer any more, or not yet: the job says so then."""
         with self.db.reading() as session:
-            scene = _scene(session, claim.conversation_id, self.db.now(session))
-        if scene is not None and _worth_answering(scene):
-            return scene
-        with self.db.writing() as session:
-            jobs.finish_job(session, claim, self.db.now(session))
-        return None
+            scene = _scene(session, claim.conversation_id, self.db.now(session), self.settings.bot_stays_out)
+        if scene is None:
+            with self.db.writing() as session:
+                self._rest(session, claim, _locked(session, claim), self.db.now(session))
+        return scene
 
     def _show_typing(self, claim: JobClaim, scene: _Scene) -> None:
         newest = scene.waiting[-1].wa_message_id
@@ -118,42 +136,72 @@ class Answering:
         with self.db.writing() as session:
             jobs.request_receipt(session, claim.account_id, claim.conversation_id, newest, scene.now, typing=True)
 
-    def _generate(self, profile: ProfileContent, scene: _Scene) -> Generated:
-        history = turns(scene.messages, scene.customer_name)
-        return self.models.generate(profile.model, system_text(profile), history)
-
     # --- after ---------------------------------------------------------------------------------------------------
+
+    def _rest(self, session: Session, claim: JobClaim, conversation: Conversation | None, now: datetime) -> None:
+        """End the job, or keep it for what still awaits an answer, until a person's pause ends (I17)."""
+        if conversation is None:
+            jobs.drop_job(session, claim)
+            return
+        recount_waiting(session, conversation)
+        if not owes_answer(conversation):
+            jobs.drop_job(session, claim)
+            return
+        since = pause_ends(conversation, now, self.settings.bot_stays_out)
+        jobs.keep_job(session, claim, since, max(since, now + timedelta(seconds=self.settings.debounce)))
+
+    def _still_holds(self, session: Session, claim: JobClaim, scene: _Scene, now: datetime) -> Conversation | None:
+        """The conversation, locked. None when what was begun is void; then the job is at rest already.
+
+        That is when a person has acted since (I9), what was asked has changed, or it took so long that the job went to
+        another process, which may have answered.
+        """
+        conversation = _locked(session, claim)
+        if (
+            conversation is not None
+            and conversation.epoch == scene.conversation.epoch
+            and jobs.held_job(session, claim) is not None
+            and _may_speak(conversation, now, self.settings.bot_stays_out)
+        ):
+            return conversation
+        self._rest(session, claim, conversation, now)
+        log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
+        return None
 
     def _queue_answer(self, claim: JobClaim, scene: _Scene, text: str) -> None:
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = _unless_void(session, claim, scene, now)
-            job = jobs.held_job(session, claim)
-            if conversation is None or job is None:
-                jobs.finish_job(session, claim, now)
-                log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
-                return
-            if job.revision != claim.revision and claim.attempts <= MAX_REWRITES:
-                jobs.postpone_job(session, claim, now + timedelta(seconds=self.settings.debounce))
-                log.info("customer wrote on, answering anew", extra={"conversation_id": str(claim.conversation_id)})
+            conversation = self._still_holds(session, claim, scene, now)
+            if conversation is None or self._customer_writes_on(session, claim, now):
                 return
             _say(session, conversation, text, now, Author.BOT)
             conversation.bot_last_reply_at = now
             conversation.answered_through = max(message.position for message in scene.waiting)
             if conversation.needs_human_reason in AI_OUTAGES:
                 conversation.needs_human, conversation.needs_human_reason = False, None
-            jobs.finish_job(session, claim, now)
+            self._rest(session, claim, conversation, now)
+
+    def _customer_writes_on(self, session: Session, claim: JobClaim, now: datetime) -> bool:
+        """True when the answer is put off, to be one to all: but not for longer than the customer may have to wait."""
+        job = jobs.held_job(session, claim)
+        latest = claim.created_at + jobs.patience(self.settings.debounce)
+        if job is None or job.revision == claim.revision or now >= latest or claim.attempts > MAX_REWRITES:
+            return False
+        jobs.postpone_job(session, claim, min(now + timedelta(seconds=self.settings.debounce), latest))
+        log.info("the customer wrote on, the answer is put off", extra={"conversation_id": str(claim.conversation_id)})
+        return True
 
     def _hand_over(self, claim: JobClaim, scene: _Scene, reason: str) -> None:
         """The bot stops here; the reason is shown, and the backup number is told."""
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = _unless_void(session, claim, scene, now)
-            news = conversation is not None and conversation.needs_human_reason != reason
-            if conversation is not None:
-                hand_over(conversation, reason)
-                conversation.changed_at = now
-            jobs.finish_job(session, claim, now)
+            conversation = self._still_holds(session, claim, scene, now)
+            if conversation is None:
+                return
+            news = conversation.needs_human_reason != reason
+            hand_over(conversation, reason, scene.newest)
+            conversation.changed_at = now
+            jobs.drop_job(session, claim)
         if news:
             self.handover.tell(claim.account_id, claim.conversation_id, reason)
 
@@ -161,15 +209,14 @@ class Answering:
         """The AI is away: keep the job, and after the deadline say so once and ask for a person (I10)."""
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = _unless_void(session, claim, scene, now)
+            conversation = self._still_holds(session, claim, scene, now)
             if conversation is None:
-                jobs.finish_job(session, claim, now)
                 return
             deadline = claim.created_at + timedelta(seconds=self.settings.answer_deadline)
             late = now >= deadline and not conversation.needs_human
             if late:
                 _say(session, conversation, fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
-                hand_over(conversation, AI_UNAVAILABLE)
+                hand_over(conversation, AI_UNAVAILABLE, scene.newest)
             again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
         self.note(error.upstream, claim.conversation_id)
@@ -183,37 +230,61 @@ class Answering:
         return max(self.rng.uniform(whole / 2, whole), min(hint or 0.0, 900.0))
 
 
-#: Codes of a refusal that say more than "refused".
-_PLAIN_REASONS = frozenset({"empty_answer", "daily_quota"})
+#: The model's own refusals, by their codes. Anything else that was rejected is our mistake, and told as one.
+_REFUSALS = {"refused": "ai_refused", "empty_answer": "ai_empty_answer", "daily_quota": AI_DAILY_QUOTA}
 
 
-def _scene(session: Session, conversation_id: UUID, now: datetime) -> _Scene | None:
+def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out: timedelta) -> _Scene | None:
+    """None when nothing awaits an answer that the bot may give now."""
     conversation = session.get(Conversation, conversation_id)
-    if conversation is None:
+    if conversation is None or not _may_speak(conversation, now, bot_stays_out):
         return None
-    newest = (
-        select(Message)
-        .where(Message.conversation_id == conversation_id)
-        .order_by(Message.timestamp.desc(), Message.id.desc())
-        .limit(2 * MAX_HISTORY)
-    )
-    messages = sorted(session.execute(newest).scalars(), key=lambda message: message.position)
+    waiting = _waiting(session, conversation)
+    if not waiting:
+        return None
     contact = session.get_one(Contact, conversation.contact_id)
     return _Scene(
         conversation=conversation,
         customer_name=shown_name(contact),
-        messages=messages,
-        waiting=_unanswered(conversation, messages),
+        messages=[*_before(session, conversation, waiting), *waiting],
+        waiting=waiting,
         profile_version=current_version(session, conversation.account_id),
         answers_this_hour=_answers_since(session, conversation_id, now - timedelta(hours=1)),
         now=now,
     )
 
 
-def _unanswered(conversation: Conversation, messages: Sequence[Message]) -> list[Message]:
-    """The customer's messages that came after the newest one anybody has answered."""
-    through = conversation.answered_through
-    return [message for message in messages if message.awaits_answer and message.position > through]
+def _may_speak(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> bool:
+    return owes_answer(conversation) and pause_ends(conversation, now, bot_stays_out) <= now
+
+
+def _waiting(session: Session, conversation: Conversation) -> Sequence[Message]:
+    """The customer's messages that nobody has answered, in the order they were written."""
+    newest = (
+        select(Message)
+        .where(
+            Message.conversation_id == conversation.id,
+            Message.awaits_answer,
+            Message.position > conversation.answered_through,
+        )
+        .order_by(Message.position.desc())
+        .limit(2 * MAX_HISTORY)
+    )
+    found = session.execute(newest).scalars()
+    return sorted(found, key=lambda message: (message.timestamp, message.position))
+
+
+def _before(session: Session, conversation: Conversation, waiting: Sequence[Message]) -> Sequence[Message]:
+    """What was said around it, in the order of the thread: a prompt ends with what awaits an answer."""
+    newest = (
+        select(Message)
+        .where(Message.conversation_id == conversation.id)
+        .order_by(Message.timestamp.desc(), Message.id.desc())
+        .limit(2 * MAX_HISTORY)
+    )
+    apart = {message.id for message in waiting}
+    said = [message for message in session.execute(newest).scalars() if message.id not in apart]
+    return [message for message in reversed(said) if not message.payload.get("revoked")]
 
 
 def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> int:
@@ -223,33 +294,21 @@ def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> 
     return session.execute(query).scalar_one()
 
 
-def _worth_answering(scene: _Scene) -> bool:
-    if not bot_may_answer(scene.conversation, scene.now):
-        return False
+def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn]) -> str | None:
+    """The reason to hand over before asking the model at all."""
     expires = window_expires_at(scene.conversation)
     if expires is None or expires <= scene.now:
-        return False
-    return bool(scene.waiting)
-
-
-def _why_a_person(scene: _Scene, profile: ProfileContent) -> str | None:
-    """The reason to hand over before asking the model at all."""
+        return WINDOW_CLOSED
     if scene.answers_this_hour >= profile.max_answers_per_hour:
         return "answer_limit"
-    for message in scene.waiting:
-        if message.message_type not in READABLE_TYPES:
-            return "unsupported_content"
+    if not history or any(message.message_type not in READABLE_TYPES for message in scene.waiting):
+        return "unsupported_content"
     return None
 
 
-def _unless_void(session: Session, claim: JobClaim, scene: _Scene, now: datetime) -> Conversation | None:
-    """The conversation, locked. None when a person has acted since the bot began (I9), or when it took so long that
-    the job went to somebody else, who may have answered."""
+def _locked(session: Session, claim: JobClaim) -> Conversation | None:
     query = select(Conversation).where(Conversation.id == claim.conversation_id).with_for_update()
-    conversation = session.execute(query).scalar_one_or_none()
-    if conversation is None or conversation.epoch != scene.conversation.epoch or jobs.held_job(session, claim) is None:
-        return None
-    return conversation if bot_may_answer(conversation, now) else None
+    return session.execute(query).scalar_one_or_none()
 
 
 def _say(session: Session, conversation: Conversation, text: str, now: datetime, author: Author) -> None:

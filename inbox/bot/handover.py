@@ -14,7 +14,7 @@ from inbox.clock import new_id
 from inbox.contacts.lists import shown_name
 from inbox.contacts.phones import spellings
 from inbox.conversations.service import outbound_message, queue
-from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE
+from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE, BOT_FAILED, WINDOW_CLOSED
 from inbox.db import Database, insert
 from inbox.models import Author, Contact, Conversation, Message
 
@@ -26,6 +26,8 @@ _WORDS = {
     "answer_limit": "the bot has reached its hourly limit here",
     "ai_refused": "the AI declined to answer",
     "ai_empty_answer": "the AI had no answer",
+    BOT_FAILED: "the bot made a mistake, see the log",
+    WINDOW_CLOSED: "the message came more than 24 hours late, so only a template can answer it",
     AI_DAILY_QUOTA: "the AI's quota for today is used up",
     AI_UNAVAILABLE: "the AI is not available",
 }

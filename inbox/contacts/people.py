@@ -17,7 +17,7 @@ from inbox.contacts.identity import Identity
 from inbox.contacts.merge import merge_contacts
 from inbox.contacts.phones import spellings
 from inbox.db import one_of_pairs
-from inbox.models import Contact, ContactChange
+from inbox.models import Contact, ContactChange, Conversation
 
 log = logging.getLogger(__name__)
 
@@ -84,6 +84,14 @@ class People:
         while contact.id in self._merged:
             contact = self._merged[contact.id]
         return contact
+
+    def joined_conversations(self) -> set[UUID]:
+        """The conversations of those who proved to be one person."""
+        survivors = {self.current(contact).id for contact in self._merged.values()}
+        if not survivors:
+            return set()
+        query = select(Conversation.id).where(Conversation.contact_id.in_(sorted(survivors)))
+        return set(self._session.execute(query).scalars())
 
     # --- inside --------------------------------------------------------------------------------------------------
 

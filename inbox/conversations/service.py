@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id
+from inbox.conversations.order import next_position, person_typed
 from inbox.conversations.rows import (
     CONVERSATION,
     conversation_rows,
     message_row,
 )
 from inbox.conversations.schemas import ConversationRow, MessageRow
-from inbox.conversations.state import next_position, note_message, person_replied, switch_bot, window_expires_at
+from inbox.conversations.state import note_message, owes_answer, switch_bot, window_expires_at
 from inbox.db import Database
 from inbox.db.queries import values_of
 from inbox.db.transactions import whole_transaction
@@ -135,8 +136,13 @@ def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: boo
         conversation = visible(session, access, conversation_id, lock=True)
         if conversation.is_group and enabled:
             raise InvalidRequest([FieldProblem("/enabled", "the bot does not answer in groups")])
+        now = db.now(session)
         switch_bot(conversation, enabled=enabled)
-        conversation.changed_at = db.now(session)
+        conversation.changed_at = now
+        jobs.withdraw_answers(session, [conversation.id])
+        if owes_answer(conversation):
+            owed = jobs.Owed(conversation.account_id, conversation.id, now)
+            jobs.request_answers(session, [owed], now, debounce=0.0)
         return _row(session, conversation_id)
 
 
@@ -219,8 +225,13 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
         message.client_key = draft.client_key
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
         queue(session, conversation, message, now)
-        person_replied(conversation, now, bot_stays_out)
+        _person_typed(session, conversation, now, bot_stays_out)
         return message_row(session, message)
+
+
+def _person_typed(session: Session, conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> None:
+    person_typed(conversation, now, bot_stays_out)
+    jobs.withdraw_answers(session, [conversation.id])
 
 
 def _sent_before(session: Session, account_id: UUID, draft: Draft, message_id: UUID) -> Message | None:
@@ -305,6 +316,6 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         now = db.now(session)
         check_window(conversation, now)
         settle.resend(session, message, now)
-        person_replied(conversation, now, bot_stays_out)
+        _person_typed(session, conversation, now, bot_stays_out)
         conversation.changed_at = now
         return message_row(session, message)

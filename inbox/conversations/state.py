@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from inbox.models import Conversation
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from inbox.models import Conversation, Message
 
 PREVIEW = 200  # characters of the newest message shown in the list
 REPLY_WINDOW = timedelta(hours=24)  # Meta: free text until 24 hours after the customer last wrote
 
 AI_UNAVAILABLE = "ai_unavailable"
 AI_DAILY_QUOTA = "ai_daily_quota"
+BOT_FAILED = "bot_failed"  #: our own mistake, never told as the model's
+WINDOW_CLOSED = "reply_window_closed"  #: the customer's words came more than a day late: WhatsApp takes a template only
 AI_OUTAGES = frozenset({AI_UNAVAILABLE, AI_DAILY_QUOTA})  #: reasons that end by themselves: the bot returns (I10)
 
 
@@ -19,21 +24,6 @@ def note_message(conversation: Conversation, timestamp: datetime, text: str) -> 
     if conversation.last_message is None or timestamp >= conversation.updated_at:
         conversation.last_message = text[:PREVIEW]
     conversation.updated_at = max(conversation.updated_at, timestamp)
-
-
-def next_position(conversation: Conversation) -> int:
-    """The place of one more message (I3). A clock cannot tell: transactions take their time before they get locks."""
-    conversation.last_position += 1
-    return conversation.last_position
-
-
-def person_replied(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> None:
-    """Somebody of the business wrote: answers begun before are void, and the bot leaves the two alone for a while."""
-    conversation.epoch += 1
-    conversation.needs_human = False
-    conversation.needs_human_reason = None
-    conversation.bot_paused_until = now + bot_stays_out
-    conversation.answered_through = conversation.last_position
 
 
 def switch_bot(conversation: Conversation, *, enabled: bool) -> None:
@@ -46,19 +36,40 @@ def switch_bot(conversation: Conversation, *, enabled: bool) -> None:
         conversation.needs_human_reason = None
 
 
-def hand_over(conversation: Conversation, reason: str) -> None:
-    """The bot stops here and asks for a person."""
+def hand_over(conversation: Conversation, reason: str, about: datetime | None) -> None:
+    """The bot stops here and asks for a person. `about`: own time of the newest message it could not answer."""
     conversation.needs_human = True
     conversation.needs_human_reason = reason
+    conversation.handed_over_at = about
 
 
-def bot_may_answer(conversation: Conversation, now: datetime) -> bool:
-    """True when the bot is on, nobody has taken over, and it was not the bot that asked for a person."""
+def owes_answer(conversation: Conversation) -> bool:
+    """True when the customer waits for the bot: it is on, and it has not asked for a person (I17)."""
     if not conversation.bot_enabled or conversation.is_group:
         return False
-    if conversation.bot_paused_until is not None and conversation.bot_paused_until > now:
+    if conversation.needs_human and conversation.needs_human_reason not in AI_OUTAGES:
         return False
-    return not conversation.needs_human or conversation.needs_human_reason in AI_OUTAGES
+    return conversation.asked_through > conversation.answered_through
+
+
+def recount_waiting(session: Session, conversation: Conversation) -> None:
+    """Find the newest message that still awaits an answer, after some of them were settled or revoked."""
+    waiting = select(func.max(Message.position)).where(
+        Message.conversation_id == conversation.id,
+        Message.awaits_answer,
+        Message.position > conversation.answered_through,
+    )
+    session.flush()
+    conversation.asked_through = session.execute(waiting).scalar_one() or conversation.answered_through
+
+
+def pause_ends(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> datetime:
+    """When the bot may speak again: now, unless a person has replied lately.
+
+    A pause longer than any we set was set by a clock that was wrong, so it is over.
+    """
+    until = conversation.bot_paused_until
+    return until if until is not None and now < until <= now + bot_stays_out else now
 
 
 def window_expires_at(conversation: Conversation) -> datetime | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
@@ -16,6 +16,7 @@ from inbox.db.wake import Work, wake
 from inbox.models import Account, Job, JobKind, JobState
 
 MAX_READ_ATTEMPTS = 3
+PATIENCE = timedelta(seconds=15)
 _NOT_A_SEND = Job.kind != fixed(JobKind.SEND)
 _OF_A_NUMBER_IN_USE = Job.account_id.in_(select(Account.id).where(Account.deleted_at.is_(None)))
 LEASES = {JobKind.ANSWER: timedelta(seconds=60), JobKind.READ: timedelta(seconds=30)}
@@ -36,31 +37,45 @@ class JobClaim:
     created_at: datetime
 
 
-def request_answers(session: Session, wanted: Sequence[tuple[UUID, UUID]], now: datetime, debounce: float) -> None:
-    """Let the bot answer these (account, conversation) pairs once the customer pauses for `debounce` seconds.
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """An answer that a customer waits for, since when: now, or at the end of a person's pause."""
+
+    account_id: UUID
+    conversation_id: UUID
+    since: datetime
+
+
+def patience(debounce: float) -> timedelta:
+    """How long a customer may go on writing before the bot answers what there is."""
+    return max(PATIENCE, timedelta(seconds=4 * debounce))
+
+
+def request_answers(session: Session, owed: Sequence[Owed], now: datetime, debounce: float) -> None:
+    """Let the bot answer once the customer pauses for `debounce` seconds.
 
     A pending answer is joined instead of added to: its revision grows, and its time moves on while the customer keeps
-    writing, up to four times the debounce.
+    writing, as long as that may be.
     """
-    if not wanted:
+    if not owed:
         return
-    quiet = now + timedelta(seconds=debounce)
+    quiet = timedelta(seconds=debounce)
     rows = [
         {
             "id": new_id(),
             "kind": JobKind.ANSWER,
-            "account_id": account_id,
-            "conversation_id": conversation_id,
+            "account_id": each.account_id,
+            "conversation_id": each.conversation_id,
             "state": JobState.PENDING,
-            "due_at": quiet,
+            "due_at": max(each.since, now + quiet),
             "revision": 1,
-            "created_at": now,
+            "created_at": each.since,
             "payload": {},
         }
-        for account_id, conversation_id in sorted(wanted, key=lambda pair: pair[1])
+        for each in sorted(owed, key=lambda each: each.conversation_id)
     ]
     statement = insert(session, Job)
-    patient = (Job.lease.is_(None)) & (Job.attempts == 0) & (Job.created_at > now - timedelta(seconds=4 * debounce))
+    patient = (Job.lease.is_(None)) & (Job.created_at > now + quiet - patience(debounce))
     statement = statement.on_conflict_do_update(
         index_elements=[Job.conversation_id, Job.kind],
         index_where=_NOT_A_SEND,
@@ -68,6 +83,19 @@ def request_answers(session: Session, wanted: Sequence[tuple[UUID, UUID]], now: 
     )
     session.execute(statement, rows)
     wake(session, Work.ANSWER)
+
+
+def withdraw_answers(session: Session, conversation_ids: Iterable[UUID]) -> None:
+    """Nobody waits for the bot here any more. An answer being written finds its job gone, and is discarded."""
+    answers = (Job.conversation_id.in_(list(conversation_ids))) & (Job.kind == fixed(JobKind.ANSWER))
+    session.execute(delete(Job).where(answers))
+
+
+def void_answers(session: Session, conversation_ids: Iterable[UUID], now: datetime) -> None:
+    """What was asked has changed: answers being written are void, and their jobs are due."""
+    answers = (Job.conversation_id.in_(list(conversation_ids))) & (Job.kind == fixed(JobKind.ANSWER))
+    again = {"lease": None, "due_at": now, "attempts": 0, "revision": Job.revision + 1}
+    session.execute(update(Job).where(answers).values(again))
 
 
 def request_receipt(
@@ -153,6 +181,20 @@ def finish_job(session: Session, claim: JobClaim, now: datetime) -> None:
         session.delete(job)
     else:
         job.lease, job.due_at, job.attempts, job.created_at = None, now, 0, now
+
+
+def keep_job(session: Session, claim: JobClaim, since: datetime, due: datetime) -> None:
+    """The customer still waits, from `since` on: the job begins again, at `due`."""
+    job = held_job(session, claim)
+    if job is not None:
+        job.lease, job.due_at, job.attempts, job.created_at = None, due, 0, since
+
+
+def drop_job(session: Session, claim: JobClaim) -> None:
+    """The work is done, or nobody wants it any more."""
+    job = held_job(session, claim)
+    if job is not None:
+        session.delete(job)
 
 
 def postpone_job(session: Session, claim: JobClaim, until: datetime) -> None:

@@ -24,7 +24,8 @@ from inbox.db.faults import describe, is_unavailable
 from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable
 from inbox.models import DeadLetter, EventState, WebhookEvent
-from inbox.webhooks.applying.apply import Batch, IngestSettings
+from inbox.webhooks.applying.apply import Batch
+from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.parsing.parse import parse_event
 from inbox.webhooks.parsing.records import Item, Unusable
 

@@ -18,7 +18,7 @@ from inbox.outbox.deliver import Delivery
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.outcomes import SendClaim
 from inbox.resilience import WHATSAPP
-from inbox.webhooks.applying.apply import IngestSettings
+from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.ingest import LEAD, events_pending, ingest_batch
 from inbox.worker.dispatcher import Claim, Crew, Dispatcher
 from inbox.worker.housekeeping import Housekeeping

@@ -123,7 +123,7 @@ def test_what_waits_fails_in_plain_words_and_answers_and_receipts_are_dropped(
     world.queue("elsewhere", to="other")
     with db.writing() as session:
         talk = world.conversation(session)
-        jobs.request_answers(session, [(talk.account_id, talk.id)], world.now, 0.0)
+        jobs.request_answers(session, [jobs.Owed(talk.account_id, talk.id, world.now)], world.now, 0.0)
         jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now, typing=False)
     client.delete(url)
     assert world.jobs() == []
@@ -246,7 +246,7 @@ def slipped_in(world: World, db: Database) -> None:
     world.queue("slipped in")
     with db.writing() as session:
         talk = world.conversation(session)
-        jobs.request_answers(session, [(talk.account_id, talk.id)], world.now, 0.0)
+        jobs.request_answers(session, [jobs.Owed(talk.account_id, talk.id, world.now)], world.now, 0.0)
         jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now, typing=False)
 
 

@@ -50,6 +50,12 @@ def think(runtime: Runtime) -> None:
         runtime.answering.run(claim)
 
 
+def writes_on(runtime: Runtime) -> Callable[[], None]:
+    """The customer writes when called first, and is silent afterwards."""
+    once = iter([lambda: customer_writes(runtime, "and another thing")])
+    return lambda: next(once, lambda: None)()
+
+
 def bot_messages(runtime: Runtime) -> list[str]:
     return [message.content_text for message in all_messages(runtime.db) if message.author_kind == "bot"]
 
@@ -143,6 +149,39 @@ def test_a_customer_who_never_pauses_is_answered_all_the_same(live: Runtime, san
     for _ in range(6):
         think(live)
     assert len(bot_messages(live)) >= 1
+
+
+def test_after_so_long_the_answer_leaves_and_what_came_meanwhile_gets_the_next(live: Runtime, sandbox: Sandbox) -> None:
+    customer_writes(live, "first")
+    pass_time(live, 16)
+    while_thinking(sandbox, writes_on(live))
+    think(live)
+    assert len(bot_messages(live)) == 1
+    (job,) = answer_jobs(live)
+    assert utc_now() - job.created_at < timedelta(seconds=10)
+    think(live)
+    assert len(bot_messages(live)) == 2
+    last = json.loads(sandbox.requests("gemini")[-1].body)["contents"]
+    assert [turn["role"] for turn in last] == ["user", "model", "user"]
+    assert (handed_over(live), answer_jobs(live)) == (None, [])
+
+
+def test_a_question_that_no_answer_has_seen_is_asked_last_whatever_the_clocks_say(
+    live: Runtime, sandbox: Sandbox
+) -> None:
+    customer_writes(live, "first")
+    pass_time(live, 16)
+    while_thinking(sandbox, writes_on(live))
+    think(live)
+    with live.db.writing() as session:
+        for message in session.execute(select(Message).where(Message.direction == "inbound")).scalars():
+            message.stored_at -= timedelta(hours=1)
+            message.timestamp -= timedelta(seconds=20)
+    think(live)
+    last = json.loads(sandbox.requests("gemini")[-1].body)["contents"][-1]
+    assert last["role"] == "user"
+    assert "and another thing" in last["parts"][0]["text"]
+    assert (handed_over(live), len(bot_messages(live))) == (None, 2)
 
 
 # --- a person always wins ----------------------------------------------------------------------------------------

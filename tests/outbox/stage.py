@@ -45,7 +45,7 @@ from inbox.outbox import jobs, settle, store
 from inbox.outbox.deliver import Delivery
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.outcomes import SendClaim
-from inbox.webhooks.applying.apply import IngestSettings
+from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from tests.outbox.fake_meta import FakeGemini, FakeMeta
 from tests.outbox.fibers import Killed
@@ -121,7 +121,7 @@ class Stage:
             models=Models(self.db, cast("Any", FakeGemini()), "model", None),
             cache=cast("Any", _NoProfiles()),
             handover=HandOver(self.db, None),
-            settings=BotSettings(debounce=_DEBOUNCE, answer_deadline=300.0),
+            settings=BotSettings(debounce=_DEBOUNCE, answer_deadline=300.0, bot_stays_out=BOT_STAYS_OUT),
             rng=random.Random(0),
             note=lambda _upstream, _conversation: None,
         )

@@ -60,8 +60,11 @@ class Annotations:
     def _target_keys(self) -> set[Key]:
         return {(row.account_id, row.target_wa_id) for row, _ in self._added}
 
-    def apply(self, new: set[Key], conversations: dict[UUID, Conversation], people: People) -> None:
-        """Store the annotations, then edit or revoke every target that is here, among them the `new` messages."""
+    def apply(self, new: set[Key], conversations: dict[UUID, Conversation], people: People) -> set[UUID]:
+        """Store the annotations, then edit or revoke every target that is here, among them the `new` messages.
+
+        The conversations where that changed something which awaits an answer.
+        """
         for row, actor in self._added:
             if actor is not None:
                 row.actor = str(people.current(actor).id)
@@ -69,12 +72,16 @@ class Annotations:
         self._session.flush()
         notes = self._notes(new | self._target_keys())
         targets = self._held(self._target_keys() | notes.keys())
+        changed: set[UUID] = set()
         for key, about in notes.items():
             if key in targets:
-                _change(targets[key], about, conversations.get(targets[key].conversation_id))
+                conversation = conversations.get(targets[key].conversation_id)
+                if _change(targets[key], about, conversation) and conversation is not None:
+                    changed.add(conversation.id)
         for key in self._target_keys() & targets.keys():
             if targets[key].conversation_id in conversations:
                 conversations[targets[key].conversation_id].changed_at = self._now
+        return changed
 
     def _held(self, keys: set[Key]) -> dict[Key, Message]:
         held: dict[Key, Message] = {}
@@ -102,14 +109,20 @@ def _content(item: AnnotationItem) -> dict[str, Any]:
     return {"text": item.content.text, "payload": item.content.payload}
 
 
-def _change(message: Message, notes: Sequence[Annotation], conversation: Conversation | None) -> None:
-    """The latest edit counts, a revocation ends it; only whoever wrote the message may do either."""
+def _change(message: Message, notes: Sequence[Annotation], conversation: Conversation | None) -> bool:
+    """The latest edit counts, a revocation ends it; only the author of the message may do either.
+
+    True when the message awaited an answer, which is then another one or none.
+    """
+    before = (message.content_text, message.edited_at)
+    waited = conversation is not None and message.awaits_answer and message.position > conversation.answered_through
     author = message.author_id if message.direction == Direction.INBOUND else BUSINESS
     allowed = sorted((note for note in notes if note.actor == author), key=lambda note: (note.timestamp, note.id))
     revoked = next((note for note in allowed if note.kind == "revoke"), None)
     if revoked is not None:
         message.content_text, message.payload = REVOKED, {"revoked": True}
         message.media_id = None
+        message.awaits_answer = False
         message.edited_at = revoked.timestamp
     elif allowed:
         latest = allowed[-1]
@@ -117,6 +130,7 @@ def _change(message: Message, notes: Sequence[Annotation], conversation: Convers
         message.payload = {**message.payload, **(latest.content.get("payload") or {})}
         message.edited_at = latest.timestamp
     else:
-        return
+        return False
     if conversation is not None and conversation.updated_at == message.timestamp:
         conversation.last_message = message.content_text[:PREVIEW]
+    return waited and before != (message.content_text, message.edited_at)

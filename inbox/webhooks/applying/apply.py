@@ -6,7 +6,7 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,23 +16,15 @@ from sqlalchemy.orm import Session
 from inbox.clock import new_id
 from inbox.contacts.identity import Identity
 from inbox.contacts.people import People
-from inbox.conversations.state import bot_may_answer, next_position, note_message, person_replied
+from inbox.conversations.order import next_position
+from inbox.conversations.state import note_message
 from inbox.db import one_of, one_of_pairs
-from inbox.models import (
-    Account,
-    Annotation,
-    Author,
-    Contact,
-    Conversation,
-    Direction,
-    Message,
-    MessageStatus,
-    Pause,
-)
-from inbox.outbox import jobs, store
+from inbox.models import Account, Annotation, Author, Conversation, Direction, Message, MessageStatus, Pause
+from inbox.outbox import store
 from inbox.webhooks.applying.annotate import Annotations
+from inbox.webhooks.applying.placed import IngestSettings, Placed
 from inbox.webhooks.applying.statuses import Statuses
-from inbox.webhooks.parsing.content import IGNORED_TYPES
+from inbox.webhooks.applying.waiting import Waiting
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
     Item,
@@ -98,11 +90,13 @@ class Batch:
         statuses = Statuses(self.session, self.now)
         statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
         conversations = self._conversations(placed, statuses.conversation_ids | annotations.conversation_ids(), people)
-        self._store_messages(placed)
+        waiting = Waiting(self.session, self.now, self.settings)
+        self._store_messages(placed, waiting)
         stored = {(place.account.id, place.item.wa_message_id) for place in placed}
-        annotations.apply(stored, conversations, people)
+        waiting.changed(annotations.apply(stored, conversations, people))
         statuses.apply(conversations)
-        self._request_answers(placed)
+        waiting.changed(people.joined_conversations())
+        waiting.apply(conversations)
         self._note_accounts(usable, accounts)
         self.session.flush()
 
@@ -182,10 +176,10 @@ class Batch:
         self.session.flush()
         return known
 
-    def _store_messages(self, placed: Sequence[Placed]) -> None:
+    def _store_messages(self, placed: Sequence[Placed], waiting: Waiting) -> None:
         quoted = self._quoted(placed)
         for place in placed:
-            self._effects(place, place.in_thread)
+            self._effects(place, place.in_thread, waiting)
         if placed:
             self.session.execute(insert(Message), [_message(place, self.now, quoted) for place in placed])
         self.session.flush()
@@ -200,29 +194,13 @@ class Batch:
             held.update({(account_id, wa_id): message_id for account_id, wa_id, message_id in found if wa_id})
         return held
 
-    def _effects(self, place: Placed, conversation: Conversation) -> None:
-        item = place.item
-        note_message(conversation, place.at, item.content.text)
+    def _effects(self, place: Placed, conversation: Conversation, waiting: Waiting) -> None:
+        note_message(conversation, place.at, place.item.content.text)
         conversation.changed_at = self.now
         place.position = next_position(conversation)
-        place.awaits_answer = item.wants_answer and item.content.type not in IGNORED_TYPES
-        if item.opens_window:
+        if place.item.opens_window:
             conversation.last_inbound_at = max(conversation.last_inbound_at or place.at, place.at)
-        if item.wants_answer:
-            conversation.unread_count += 1
-            if place.awaits_answer:
-                conversation.asked_through = place.position
-            conversation.status = "open"
-        if item.by_person:
-            conversation.unread_count = 0
-            person_replied(conversation, self.now, self.settings.bot_stays_out)
-
-    def _request_answers(self, placed: Sequence[Placed]) -> None:
-        """One pending answer for each conversation where a customer wrote and the bot may speak."""
-        wrote = {place.in_thread.id: place.in_thread for place in placed if place.item.wants_answer}
-        wanted = [(talk.account_id, talk.id) for talk in wrote.values() if bot_may_answer(talk, self.now)]
-        self.session.flush()
-        jobs.request_answers(self.session, wanted, self.now, self.settings.debounce)
+        waiting.arrives(place)
 
     # --- the account itself --------------------------------------------------------------------------------------
 
@@ -247,33 +225,6 @@ class Batch:
                 store.pause_number(self.session, account.id, Pause.DISABLED, self.now)
             elif account.paused_reason == Pause.DISABLED:
                 account.paused_reason = account.paused_at = None
-
-
-@dataclass(frozen=True, slots=True)
-class IngestSettings:
-    """How long the bot waits for the customer to pause (seconds), and how long a person keeps it out."""
-
-    debounce: float
-    bot_stays_out: timedelta
-
-
-@dataclass(slots=True)
-class Placed:
-    """A message item with its account, its thread, its author and its time."""
-
-    item: MessageItem
-    account: Account
-    thread: Contact
-    person: Contact
-    at: datetime
-    conversation: Conversation | None = None  #: known once all of the batch's threads are locked
-    position: int = 0  #: in the conversation
-    awaits_answer: bool = False
-
-    @property
-    def in_thread(self) -> Conversation:
-        assert self.conversation is not None
-        return self.conversation
 
 
 def _accounts(session: Session, entries: Iterable[Entry]) -> dict[str, Account]:
