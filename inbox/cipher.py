@@ -3,24 +3,12 @@
 from __future__ import annotations
 
 import hmac
-import re
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from inbox.errors import ConfigError
-
-LONGEST = 4096  # characters; Meta's have about 200
-_TOKEN = re.compile(rf"[!-~]{{1,{LONGEST}}}\Z")
-
-
-def usable_token(text: str) -> str:
-    """`text` without blanks around it, if it can stand in an HTTP header. Raises ValueError."""
-    token = text.strip()
-    if not _TOKEN.match(token):
-        raise ValueError(f"must be 1 to {LONGEST} ASCII characters without blanks")
-    return token
 
 
 def plain(secret: SecretStr | None) -> str | None:

@@ -7,8 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from inbox.config import Config, is_local_host
+from inbox.accounts.schemas import AccountBody
+from inbox.config import GEMINI, SUPABASE, WHATSAPP, Config, DatabaseLimits, Policy, is_local_host, values
+from inbox.config.setting import settings_of
 from inbox.errors import ConfigError
 
 FERNET = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -105,13 +110,62 @@ def test_what_counts_as_a_local_host(host: str, local: bool) -> None:
     assert is_local_host(host) is local
 
 
-def test_every_variable_stands_in_the_readme() -> None:
-    source = (ROOT / "inbox" / "config.py").read_text()
-    readme = (ROOT / "README.md").read_text()
-    names = set(re.findall(r'(?:read|self)\.(?!policy)\w+\(\s*"([A-Z][A-Z_]+)"', source))
-    families = set(re.findall(r'read\.policy\("([A-Z]+)"', source))
-    names |= {f"{family}_…" for family in families} | {
-        f"…_{end}" for end in re.findall(r'"\{upstream\}_(\w+)"', source)
-    }
-    assert len(names) > 45
-    assert [name for name in sorted(names) if f"`{name}`" not in readme] == []
+def _rows() -> set[str]:
+    """What docs/settings.md has to say, a line for each setting."""
+    plain = [each for holder in (Config, DatabaseLimits) for _, each in settings_of(holder)]
+    rows = {f"| `{each.variable}` | {each.shown} | {each.meaning} |" for each in plain}
+    for name, each in settings_of(Policy):
+        if name != "bulkhead":  # its defaults depend on the threads
+            cells = " | ".join(f"{getattr(policy, name):g}" for policy in (WHATSAPP, GEMINI, SUPABASE))
+            rows.add(f"| `{each.variable}` | {cells} | {each.meaning} |")
+    return rows
+
+
+def test_the_document_of_settings_is_complete_and_right() -> None:
+    lines = set((ROOT / "docs" / "settings.md").read_text().splitlines())
+    assert len(_rows()) > 55
+    assert _rows() - lines == set()
+
+
+def test_the_document_names_no_variable_that_is_not_read() -> None:
+    known = {each.variable for holder in (Config, DatabaseLimits, Policy) for _, each in settings_of(holder)}
+    known |= {"PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"}  # gunicorn's
+    told = re.findall(r"^\| `([^`]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    assert set(told) == known
+    assert len(told) == len(known)
+
+
+# --- one rule for both doors -------------------------------------------------------------------------------------
+
+KEYS = ["WHATSAPP_ACCESS_TOKEN", "GEMINI_API_KEY", "SUPABASE_KEY", "WHATSAPP_APP_SECRET"]
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("value", ["\u201cAIza-key\u201d", "AIza\nkey", "AIza key", "x" * 5000])
+def test_a_key_that_no_header_can_carry_is_refused_at_start(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: must be 1 to 4096 ASCII characters without blanks$"):
+        Config.from_env(PRODUCTION | {name: value})
+
+
+@given(st.text(min_size=1, max_size=30))
+def test_the_environment_takes_a_token_when_the_api_takes_it(text: str) -> None:
+    body = {"name": "x", "phone_number_id": "1", "access_token": text}
+    try:
+        taken = AccountBody.model_validate(body).access_token
+    except ValidationError:
+        with pytest.raises(ValueError, match="ASCII"):
+            values.token(text)
+    else:
+        assert taken is not None
+        assert values.token(text) == taken.get_secret_value()
+
+
+def test_a_model_has_one_rule_too() -> None:
+    with pytest.raises(ConfigError, match=r"^GEMINI_MODEL: must be a model's name"):
+        Config.from_env(PRODUCTION | {"GEMINI_MODEL": "models/../../keys"})
+
+
+@pytest.mark.parametrize("name", ["WHATSAPP_TOTAL_TIMEOUT", "WHATSAPP_READ_TIMEOUT"])
+def test_no_timeout_outlives_the_lease_on_the_work(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: must be seconds, from 0.05 to 1[05]$"):
+        Config.from_env(PRODUCTION | {name: "20"})

@@ -10,8 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from inbox.cipher import LONGEST, usable_token
-from inbox.config import phone_digits
+from inbox.config import phone_digits, values
 from inbox.schemas import Body, Query, Row, Time
 
 
@@ -59,8 +58,8 @@ Phone = Annotated[
 ]
 AccessToken = Annotated[
     SecretStr,
-    Field(min_length=1, max_length=LONGEST, json_schema_extra=_looks_like("^[!-~]+$")),
-    _read(usable_token),
+    Field(min_length=1, max_length=values.LONGEST_TOKEN, json_schema_extra=_looks_like("^[!-~]+$")),
+    _read(values.token),
 ]
 VerifyToken = Annotated[SecretStr, Field(min_length=1, max_length=255)]
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from inbox.config.values import LONGEST_MODEL, MODEL_PATTERN
 from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.schemas import Body, Row, Time
 
@@ -126,7 +127,8 @@ class ProfileContent(Body):
         Field(ge=0, le=1000, strict=True, description="Answers per conversation and hour before a person is asked."),
     ] = 20
     model: Annotated[
-        str | None, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]+$", description="null: the server's GEMINI_MODEL.")
+        str | None,
+        Field(max_length=LONGEST_MODEL, pattern=MODEL_PATTERN, description="null: the server's GEMINI_MODEL."),
     ] = None
 
 

@@ -23,10 +23,9 @@ from inbox.accounts import service as accounts
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import rotate_keys
-from inbox.cipher import usable_token
 from inbox.cli.people import day, key_commands, user_commands
 from inbox.clock import utc_now
-from inbox.config import Config
+from inbox.config import Config, values
 from inbox.db import storage
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
@@ -134,7 +133,7 @@ def rotate_account_keys() -> None:
 def _token() -> str:
     """An access token that was typed or piped."""
     try:
-        return usable_token(_secret("Access token"))
+        return values.token(_secret("Access token"))
     except ValueError as error:
         raise click.ClickException(f"Access token {error}.") from None
 

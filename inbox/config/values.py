@@ -1,0 +1,154 @@
+"""What a value may look like, whichever door it comes through: a variable, a request's field, a command.
+
+Each rule takes text and returns the value, or raises ValueError with a sentence about it that does not repeat it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+T = TypeVar("T")
+Rule = Callable[[str], T]
+
+LONGEST_TOKEN = 4096  # characters; Meta's have about 200
+_TOKEN = re.compile(rf"[!-~]{{1,{LONGEST_TOKEN}}}\Z")
+_DIGITS = re.compile(r"[0-9]{1,64}\Z")
+MODEL_PATTERN, LONGEST_MODEL = r"^[A-Za-z0-9._-]+$", 100  #: of a profile's field too
+_SWITCH = {"on": True, "true": True, "1": True, "yes": True, "off": False, "false": False, "0": False, "no": False}
+
+MAKE_FERNET = "python3 -c 'import base64, os; print(base64.urlsafe_b64encode(os.urandom(32)).decode())'"
+
+
+def token(text: str) -> str:
+    """What can stand in an HTTP header: a quotation mark that a text program made round, or a line break, cannot."""
+    bare = text.strip()
+    if not _TOKEN.match(bare):
+        raise ValueError(f"must be 1 to {LONGEST_TOKEN} ASCII characters without blanks")
+    return bare
+
+
+def phrase(shortest: int, longest: int) -> Rule[str]:
+    """Printable text of so many characters."""
+
+    def read(text: str) -> str:
+        if not (shortest <= len(text) <= longest and text.isprintable()):
+            raise ValueError(f"must have {shortest} to {longest} characters, all of them printable")
+        return text
+
+    return read
+
+
+def digits(text: str) -> str:
+    """An id of Meta's."""
+    if not _DIGITS.match(text):
+        raise ValueError("must be digits only")
+    return text
+
+
+def phone_digits(text: str) -> str:
+    """A phone number as E.164 digits without the plus sign."""
+    bare = text.translate(str.maketrans("", "", "+ -().\u00a0"))
+    if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
+        raise ValueError("must be a phone number with its country code, such as +33612345678")
+    return bare
+
+
+def model(text: str) -> str:
+    """A model's name, which becomes a part of an address."""
+    if len(text) > LONGEST_MODEL or not re.fullmatch(MODEL_PATTERN, text):
+        raise ValueError("must be a model's name, such as gemini-3.5-flash-lite")
+    return text
+
+
+def fernet_key(text: str) -> str:
+    """32 bytes in URL-safe base64."""
+    try:
+        usable = len(base64.urlsafe_b64decode(text.encode())) == 32
+    except (ValueError, binascii.Error):
+        usable = False
+    if not usable:
+        raise ValueError(f"holds a key that is not a Fernet key; make one with: {MAKE_FERNET}")
+    return text
+
+
+def switch(text: str) -> bool:
+    """On or off."""
+    if text.lower() not in _SWITCH:
+        raise ValueError("must be on or off")
+    return _SWITCH[text.lower()]
+
+
+def one_of(*allowed: str) -> Rule[Any]:
+    """One of these words."""
+
+    def read(text: str) -> str:
+        if text not in allowed:
+            raise ValueError(f"must be one of: {', '.join(allowed)}")
+        return text
+
+    return read
+
+
+def whole(low: int, high: int) -> Rule[int]:
+    """A whole number within bounds."""
+    return _number(int, low, high, f"must be a whole number from {low} to {high}")
+
+
+def seconds(low: float, high: float) -> Rule[float]:
+    """Seconds within bounds."""
+    return _number(float, low, high, f"must be seconds, from {low:g} to {high:g}")
+
+
+def _number(kind: Callable[[str], Any], low: float, high: float, problem: str) -> Rule[Any]:
+    def read(text: str) -> Any:
+        try:
+            number = kind(text)
+        except ValueError:
+            raise ValueError(problem) from None
+        if not low <= number <= high:  # also refuses nan
+            raise ValueError(problem)
+        return number
+
+    return read
+
+
+def many(rule: Rule[str]) -> Rule[tuple[str, ...]]:
+    """Several, separated by commas. The first is the one in use."""
+
+    def read(text: str) -> tuple[str, ...]:
+        return tuple(rule(word.strip()) for word in text.split(",") if word.strip())
+
+    return read
+
+
+def origin(text: str) -> str:
+    """Where a page comes from: scheme, host and port."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query:
+        raise ValueError("must be origins such as https://inbox.example.com, separated by commas")
+    return text
+
+
+def address(text: str) -> str:
+    """An http(s) address without a trailing slash."""
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address such as https://host/path")
+    return text.rstrip("/")
+
+
+def is_local_host(host: str) -> bool:
+    """True for loopback, private addresses and bare names (compose services): places TLS may be left out for."""
+    if host.endswith(".localhost") or not any(mark in host for mark in ".:"):
+        return True
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return ip.is_loopback or ip.is_private
