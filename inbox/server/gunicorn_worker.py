@@ -23,7 +23,6 @@ connection (it now waits in the poller), and the main thread waiting up to 2 s f
 from __future__ import annotations
 
 import errno
-import inspect
 import logging
 import math
 import selectors
@@ -35,11 +34,14 @@ from typing import Any
 
 import gunicorn
 from gunicorn.http import wsgi
-from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
+from gunicorn.http.errors import ParseException
+from gunicorn.workers.gthread import ThreadWorker
 
 from inbox.server import shedding
 from inbox.server.client_socket import READ
 from inbox.server.connection import ARRIVAL, PEEK, Connection
+from inbox.server.framing import FramedBody, refuse
+from inbox.server.installed import missing_from_gunicorn
 from inbox.server.shedding import Kind, Line, Ticket
 
 log = logging.getLogger(__name__)
@@ -225,6 +227,19 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         connection.sock.read_by = time.monotonic() + READ
         return self.handle(connection)
 
+    def handle_request(self, req: Any, conn: Connection) -> Any:
+        """Run the application for one request (on a pool's thread)."""
+        if req.body is not None:
+            req.body = FramedBody(req.body.reader)
+        return super().handle_request(req, conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Answer what could not be handled (on a pool's thread): what is no request in our shape, bugs as gunicorn."""
+        if isinstance(exc, ParseException):
+            refuse(client, addr, exc)
+        else:
+            super().handle_error(req, client, addr, exc)
+
     # --- time passes -----------------------------------------------------------------------------------------------
 
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
@@ -304,38 +319,3 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self.poller.unregister(conn.sock)
         self.nr_conns -= 1
         conn.close()
-
-
-#: What is overridden or called here, as gunicorn 27 has it.
-_RELIED_ON: dict[type, tuple[str, ...]] = {
-    ThreadWorker: (
-        "check_config(cfg, log)",
-        "get_thread_pool(self)",
-        "run(self)",
-        "accept(self, listener)",
-        "set_accept_enabled(self, enabled)",
-        "enqueue_req(self, conn)",
-        "on_pending_socket_readable(self, conn, client)",
-        "handle(self, conn)",
-        "finish_request(self, conn, fs)",
-        "wait_for_and_dispatch_events(self, timeout)",
-        "_cap_keepalive(self, deadline)",
-    ),
-    TConn: ("__init__(self, cfg, sock, client, server)", "set_timeout(self)", "close(self, graceful=False)"),
-    PollableMethodQueue: ("defer(self, callback, *args)",),
-}
-
-
-def missing_from_gunicorn(relied_on: dict[type, tuple[str, ...]] = _RELIED_ON) -> list[str]:
-    """Methods this module builds on that the installed gunicorn lacks, or has with other arguments."""
-    return [
-        f"{owner.__name__}.{wanted}"
-        for owner, methods in relied_on.items()
-        for wanted in methods
-        if _as_installed(owner, wanted.partition("(")[0]) != wanted
-    ]
-
-
-def _as_installed(owner: type, name: str) -> str:
-    method = getattr(owner, name, None)
-    return f"{name}{inspect.signature(method)}" if method else ""

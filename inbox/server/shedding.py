@@ -7,7 +7,6 @@ server.
 from __future__ import annotations
 
 import enum
-import json
 import logging
 import math
 import re
@@ -17,9 +16,8 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
-from urllib.parse import unquote
 
-from inbox.clock import new_id
+from inbox.server.refusals import answer
 
 log = logging.getLogger(__name__)
 
@@ -95,37 +93,10 @@ def length(head: bytes) -> int | None:
     return whole if whole <= LARGEST else None
 
 
-_REQUEST_ID = re.compile(rb"\r\nx-request-id:[ \t]*([A-Za-z0-9._:@=+-]{20,200})[ \t]*\r\n", re.IGNORECASE)
-
-
 def refusal(head: bytes) -> bytes:
-    """A whole HTTP/1.1 answer to the request that begins with `head`: 503, in the shape of all our errors.
-
-    It ends the connection: the request's body is not read, so nobody knows where a next request would begin.
-    """
-    method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
-    target = rest.partition(b" ")[0].partition(b"?")[0]
-    given = _REQUEST_ID.search(head)
-    request_id = given[1].decode() if given else new_id().hex
-    problem = {
-        "type": "urn:inbox:error:overloaded",
-        "title": "Too many requests are waiting. Try again in a second.",
-        "status": 503,
-        "detail": "overloaded",
-        "instance": unquote(target.decode("latin-1")),
-        "code": "overloaded",
-        "request_id": request_id,
-    }
-    body = json.dumps(problem).encode()
-    lines = (
-        "HTTP/1.1 503 Service Unavailable",
-        "Content-Type: application/problem+json",
-        f"Content-Length: {len(body)}",
-        "Retry-After: 1",
-        f"X-Request-Id: {request_id}",
-        "Connection: close",
-    )
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + (b"" if method == b"HEAD" else body)
+    """503 to the request that begins with `head`."""
+    title = "Too many requests are waiting. Try again in a second."
+    return answer(head, 503, "overloaded", title, "Retry-After: 1")
 
 
 class Tally:

@@ -28,6 +28,7 @@ EXPOSED_HEADERS = [
     "Retry-After",
     "X-Request-Id",
 ]
+_INSTANCE = 500  # characters: a path may have 8,190, which escaped are six times as many
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@=+-]{20,200}\Z")
 
 
@@ -56,7 +57,7 @@ def _problem(status: int, code: str, title: str, extra: dict[str, Any] | None = 
         "title": title,
         "status": status,
         "detail": code,
-        "instance": request.path,
+        "instance": request.path[:_INSTANCE],
         "code": code,
         "request_id": request_id(),
         **(extra or {}),
