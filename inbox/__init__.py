@@ -57,6 +57,7 @@ def _register_blueprints(app: Flask) -> None:
     from inbox.bot.routes import bp as bot
     from inbox.contacts.routes import bp as contacts
     from inbox.conversations.routes import bp as conversations
+    from inbox.live.routes import bp as live
     from inbox.media.routes import bp as media
     from inbox.operations.admin_routes import bp as admin
     from inbox.operations.routes import bp as health
@@ -64,5 +65,5 @@ def _register_blueprints(app: Flask) -> None:
     from inbox.web.openapi.routes import bp as docs
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, media, contacts, bot, accounts, admin, auth, health, docs):
+    for blueprint in (webhooks, conversations, media, contacts, live, bot, accounts, admin, auth, health, docs):
         app.register_blueprint(blueprint)

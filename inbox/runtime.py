@@ -27,6 +27,10 @@ from inbox.db.wake import Wakeups
 from inbox.gateways.gemini import Gemini
 from inbox.gateways.whatsapp.media import HOST, WhatsAppMedia
 from inbox.gateways.whatsapp.messages import WhatsApp
+from inbox.live.changes import ChangeFeed
+from inbox.live.positions import Positions
+from inbox.live.schemas import AWAY, Notice
+from inbox.live.watcher import Watcher
 from inbox.models import SCHEMA
 from inbox.operations.probes import Health
 from inbox.operations.processes import Kind
@@ -64,6 +68,7 @@ class Runtime:
     answering: Answering
     health: Health
     watch: Watch
+    changes: ChangeFeed
     stopping: threading.Event
 
     def __post_init__(self) -> None:
@@ -176,8 +181,15 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         answering=answering,
         health=Health(config, db),
         watch=watch,
+        changes=ChangeFeed(db, Watcher(db), Positions(config.secret_key), lambda: _notices(watch)),
         stopping=threading.Event(),
     )
+
+
+def _notices(watch: Watch) -> list[Notice]:
+    """What is away, as the circuits of this process see it."""
+    states = {name: watch.breakers[name].snapshot() for name in AWAY if name in watch.breakers}
+    return [Notice(code=AWAY[name], since=state.opened_at) for name, state in states.items() if state.state != "closed"]
 
 
 def crews_of(runtime: Runtime) -> Crews:

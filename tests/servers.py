@@ -16,6 +16,7 @@ from pathlib import Path
 
 import psutil
 import psycopg
+import pytest
 import redis
 from sqlalchemy import make_url
 
@@ -312,3 +313,41 @@ def _answers(url: str) -> bool:
             return bool(client.ping())
     except redis.RedisError:
         return False
+
+
+@contextlib.contextmanager
+def pgbouncer(database_url: str) -> Iterator[str]:
+    """A pooler in transaction mode in front of a database; the address to use in its place."""
+    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if program is None:
+        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    url = make_url(database_url)
+    folder = Path(tempfile.mkdtemp(prefix="inbox-pool-", dir="/tmp"))
+    port, user = free_port(), _unprivileged()
+    (folder / "pgbouncer.ini").write_text(
+        f"""
+        [databases]
+        {url.database} = host={url.host} port={url.port} dbname={url.database} user={url.username}
+        [pgbouncer]
+        listen_addr = 127.0.0.1
+        listen_port = {port}
+        unix_socket_dir =
+        auth_type = any
+        pool_mode = transaction
+        default_pool_size = 12
+        ignore_startup_parameters = extra_float_digits,options
+        """
+    )
+    who = {} if user is None else {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+    if user is not None:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    with (folder / "log").open("wb") as log:
+        server = subprocess.Popen([program, str(folder / "pgbouncer.ini")], stdout=log, stderr=log, **who)
+    try:
+        pooled = url.set(host="127.0.0.1", port=port)
+        wait_until(lambda: _connects(pooled.render_as_string(hide_password=False)), "PgBouncer to start")
+        yield pooled.update_query_dict({"pgbouncer": "true"}).render_as_string(hide_password=False)
+    finally:
+        server.terminate()
+        server.wait(30)
+        shutil.rmtree(folder, ignore_errors=True)

@@ -11,7 +11,7 @@ EDGE = {"cli/commands.py", "cli/people.py", "demo/demo.py", "media/files.py", "b
 #: Every room, from the ground up: a module imports its own room and those before it.
 ROOMS = """
     version errors clock logs config cipher schemas models resilience memory db gateways auth web outbox accounts
-    contacts media conversations webhooks bot users server operations worker runtime demo cli __init__
+    contacts media conversations webhooks bot users server operations live worker runtime demo cli __init__
 """.split()
 
 

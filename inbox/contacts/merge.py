@@ -8,7 +8,18 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.models import Annotation, Contact, ContactChange, Conversation, Job, JobKind, JobState, Lane, Message
+from inbox.models import (
+    Annotation,
+    Contact,
+    ContactChange,
+    Conversation,
+    GoneConversation,
+    Job,
+    JobKind,
+    JobState,
+    Lane,
+    Message,
+)
 
 
 def merge_contacts(session: Session, survivor: Contact, other: Contact, now: datetime) -> bool:
@@ -65,6 +76,7 @@ def _join_threads(
     _join_rows(into, gone, now)
     session.flush()
     session.delete(gone)
+    session.add(GoneConversation(id=gone.id, account_id=gone.account_id))
     session.flush()
 
 

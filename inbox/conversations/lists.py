@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, bindparam, func, literal, select, text
+from sqlalchemy import Connection, Select, bindparam, func, literal, select, text
 
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
@@ -34,9 +34,9 @@ from inbox.conversations.schemas import (
 )
 from inbox.conversations.service import visible
 from inbox.db import Database, fixed
+from inbox.db.horizon import settled
 from inbox.db.paging import Cursor, Page, behind, following, place
 from inbox.db.queries import values_of
-from inbox.errors import AccountNotFound
 from inbox.models import ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES
 
 UNREAD, NEEDS_HUMAN = text("conversations.unread_count > 0"), text("conversations.needs_human")
@@ -73,10 +73,11 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
         unread=query.unread,
     )
     values = {"account_id": query.account_id, "assigned_to": query.assigned_to, **place(cursor, query.limit)}
-    if query.updated_since is not None:
-        values["since"] = to_milliseconds(query.updated_since)
     statement, contact_id = _conversations(shape), CONVERSATIONS.c.contact_id
     with db.querying() as connection:
+        if query.updated_since is not None:
+            values["since"] = to_milliseconds(query.updated_since)
+            values["until"] = settled(connection)
         narrowed = search.narrowed(connection, statement, contact_id, query.account_id, query.q)
         found = values_of(connection.execute(narrowed, values))
     if not found:
@@ -95,7 +96,10 @@ def _conversations(shape: _Shape) -> Select[Any]:
         .limit(bindparam("rows"))
     )
     if shape.changes:
-        statement = statement.where(CONVERSATIONS.c.changed_at >= bindparam("since"))
+        statement = statement.where(
+            CONVERSATIONS.c.changed_at >= bindparam("since"),
+            CONVERSATIONS.c.changed_at < bindparam("until"),
+        )
     if shape.cursor:
         statement = statement.where(behind(shape.order, CONVERSATIONS.c.id))
     return statement.where(*_filters(shape))
@@ -117,12 +121,16 @@ def _filters(shape: _Shape) -> list[Any]:
 def count_conversations(db: Database, access: Access, account_id: UUID) -> ConversationCounts:
     """How many of an account are waiting, each up to COUNTED. Raises AccountNotFound, PermissionDenied."""
     access.require(account_id)
-    me = UUID(access.principal.id) if access.principal.kind == "user" else None
     with db.querying() as connection:
-        row = connection.execute(_counts(), {"account_id": account_id, "assigned_to": me}).one_or_none()
+        return counts_of(connection, access, account_id)
+
+
+def counts_of(connection: Connection, access: Access, account_id: UUID) -> ConversationCounts:
+    """How many of an account are waiting, each up to COUNTED. Raises AccountNotFound, PermissionDenied."""
+    me = UUID(access.principal.id) if access.principal.kind == "user" else None
+    row = connection.execute(_counts(), {"account_id": account_id, "assigned_to": me}).one_or_none()
     if row is None:
-        _require_account(db, access, account_id)
-        raise AccountNotFound  # it was added this moment: there is nothing to count yet
+        raise access.missing_account()
     return ConversationCounts.model_validate(row)
 
 

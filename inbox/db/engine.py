@@ -240,6 +240,7 @@ class Database:
     def now(self, session: Session) -> datetime:
         """The clock that leases follow: the server's on PostgreSQL, because several machines share it."""
         if not self.is_postgres:
+            session.connection()  # a writer waits for its turn here, and takes the time after it (`horizon`)
             return to_milliseconds(datetime.now(UTC))
         return to_milliseconds(session.execute(text("SELECT clock_timestamp()")).scalar_one())
 

@@ -215,6 +215,13 @@ class CircuitBreakerNotFound(DomainError):
     title = "There is no such circuit breaker. There are: gemini, whatsapp, supabase, database, storage."
 
 
+class Resync(DomainError):
+    """A position of /changes that is older than a day, or behind more changes than are worth telling."""
+
+    status, code = 410, "resync"
+    title = "Too much has changed since that position. Begin again without `since`, and read the lists again."
+
+
 class ReplyWindowClosed(DomainError):
     """More than 24 hours since the customer last wrote: WhatsApp takes templates only (Meta error 131047)."""
 

@@ -3,14 +3,14 @@
 from inbox.models.accounts import Account, BotProfile
 from inbox.models.base import Base, UTCDateTime
 from inbox.models.contacts import Contact, ContactChange
-from inbox.models.conversations import Annotation, Conversation, Message
+from inbox.models.conversations import Annotation, Conversation, GoneConversation, Message
 from inbox.models.operations import Incident, IncidentConversation, Lease, Process, Reset
 from inbox.models.outbox import CoolDown, Job, Lane
 from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleGrant, User, UserSession
 from inbox.models.states import Author, Direction, EventState, JobKind, JobState, MessageStatus, Pause
 from inbox.models.webhooks import DeadLetter, ParkedStatus, WebhookEvent
 
-SCHEMA = "0006"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0007"  #: the newest migration; a test compares it with the migrations' own head
 
 ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
 
@@ -34,6 +34,7 @@ __all__ = [
     "DeadLetter",
     "Direction",
     "EventState",
+    "GoneConversation",
     "Incident",
     "IncidentConversation",
     "Job",

@@ -11,7 +11,9 @@ from uuid import UUID
 
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, MetaData, Text, TypeDecorator, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.functions import FunctionElement
 
 from inbox.clock import to_milliseconds
 
@@ -38,6 +40,26 @@ class UTCDateTime(TypeDecorator[datetime]):
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:
         """As the base class makes it of the above. On PostgreSQL one call instead of two: a page has 700 times."""
         return _in_utc if dialect.name == "postgresql" else super().result_processor(dialect, coltype)
+
+
+class server_now(FunctionElement[datetime]):
+    """The database's clock when the row is written, in whole milliseconds; for `default` and `onupdate` of a column.
+
+    Not the start of the transaction: `changes` relies on a time taken inside of it.
+    """
+
+    type = UTCDateTime()
+    inherit_cache = True
+
+
+@compiles(server_now, "postgresql")
+def _on_postgresql(_element: Any, _compiler: Any, **_options: Any) -> str:
+    return "date_trunc('milliseconds', clock_timestamp())"
+
+
+@compiles(server_now, "sqlite")
+def _on_sqlite(_element: Any, _compiler: Any, **_options: Any) -> str:
+    return "strftime('%Y-%m-%d %H:%M:%f000', 'now')"  # as SQLAlchemy writes times, so that they sort as text
 
 
 def _in_utc(value: datetime | None) -> datetime | None:

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from inbox.clock import new_id
-from inbox.models.base import Base
+from inbox.models.base import Base, server_now
 
 
 class Conversation(Base):
@@ -77,8 +77,20 @@ class Conversation(Base):
     last_message: Mapped[str | None]
     last_inbound_at: Mapped[datetime | None]  #: WhatsApp's time of the newest message the customer wrote
     updated_at: Mapped[datetime]  #: time of the newest message; the order of the list
-    changed_at: Mapped[datetime]  #: our clock, at every change; what updated_since compares
+    #: Our clock at every change, whichever statement makes it; what /changes and updated_since compare.
+    changed_at: Mapped[datetime] = mapped_column(default=server_now(), onupdate=server_now())
     created_at: Mapped[datetime]
+
+
+class GoneConversation(Base):
+    """A conversation that was merged into another. Kept as long as a position of /changes is good (a day)."""
+
+    __tablename__ = "gone_conversations"
+    __table_args__ = (Index("ix_gone_conversations_changed", "account_id", "changed_at"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)  #: of the conversation that is gone
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    changed_at: Mapped[datetime] = mapped_column(default=server_now())
 
 
 class Message(Base):
@@ -104,6 +116,7 @@ class Message(Base):
             postgresql_where=text("awaits_answer"),
             sqlite_where=text("awaits_answer"),
         ),
+        Index("ix_messages_changed", "conversation_id", "changed_at", "id"),  # GET /changes
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -139,6 +152,8 @@ class Message(Base):
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_title: Mapped[str | None]
     error_detail: Mapped[str | None]
+    #: Our clock at every change, reactions and ticks included; what /changes compares.
+    changed_at: Mapped[datetime] = mapped_column(default=server_now(), onupdate=server_now())
 
 
 class Annotation(Base):

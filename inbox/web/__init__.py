@@ -7,12 +7,13 @@ service call. Errors map themselves (`problems`).
 from inbox.web.callers import access, member, principal, public, requires
 from inbox.web.contract import contract
 from inbox.web.requests import idempotency_key
-from inbox.web.responses import answer, answer_page
+from inbox.web.responses import answer, answer_once, answer_page
 from inbox.web.wiring import runtime
 
 __all__ = [
     "access",
     "answer",
+    "answer_once",
     "answer_page",
     "contract",
     "idempotency_key",

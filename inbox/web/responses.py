@@ -19,6 +19,13 @@ def answer(row: BaseModel, status: int = 200) -> Response:
     return conditional(response) if request.method in ("GET", "HEAD") else response
 
 
+def answer_once(row: BaseModel | None) -> Response:
+    """One row that is good for this request alone, so without an ETag; 204 when there is none."""
+    response = Response(status=204) if row is None else Response(row.model_dump_json(), mimetype="application/json")
+    response.headers["Cache-Control"] = "private, no-store"
+    return response
+
+
 def answer_page(model: type[BaseModel], page: Page[Any]) -> Response:
     """A JSON array with the next page in the Link header, and 304 when the client has just this."""
     response = Response(_adapter(model).dump_json(list(page.rows)), mimetype="application/json")

@@ -48,8 +48,9 @@ class Operation:
 
     @property
     def conditional(self) -> bool:
-        """True when the answer has an ETag and can be 304: rows that are read."""
-        return self.method == "GET" and not self.public and self.contract.responses.get(200) is not None
+        """True when the answer has an ETag and can be 304: rows that are read, unless 204 says they are the same."""
+        reads = self.method == "GET" and not self.public and self.contract.responses.get(200) is not None
+        return reads and 204 not in self.contract.responses
 
 
 def operations(app: Flask) -> list[Operation]:

@@ -79,6 +79,7 @@ class Annotations:
                 if _change(targets[key], about, conversation) and conversation is not None:
                     changed.add(conversation.id)
         for key in self._target_keys() & targets.keys():
+            targets[key].changed_at = self._now  # a reaction alone changes nothing in the row it is shown with
             if targets[key].conversation_id in conversations:
                 conversations[targets[key].conversation_id].changed_at = self._now
         return changed

@@ -1,0 +1,52 @@
+"""Positions among the changes of an account, as clients hold them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from inbox.clock import parse_rfc3339, rfc3339
+from inbox.errors import FieldProblem, InvalidRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Changes from `since` on are still to be told.
+
+    In the middle of many: those up to (`time`, `id`) have been told, and `until` is where the next round begins.
+    """
+
+    since: datetime
+    until: datetime | None = None
+    time: datetime | None = None
+    id: UUID | None = None
+
+
+class Positions:
+    """Positions as clients hold them: opaque, signed, and good for one account."""
+
+    def __init__(self, secret: str) -> None:
+        self._signer = URLSafeSerializer(secret, salt="changes")
+
+    def encode(self, account_id: UUID, position: Position) -> str:
+        parts = [rfc3339(position.since)]
+        if position.until is not None and position.time is not None and position.id is not None:
+            parts += [rfc3339(position.until), rfc3339(position.time), position.id.hex]
+        return str(self._signer.dumps([account_id.hex, *parts]))
+
+    def decode(self, account_id: UUID, token: str) -> Position:
+        """Raises InvalidRequest for what `encode` did not make for this account."""
+        try:
+            whose, since, *rest = self._signer.loads(token)
+            if whose != account_id.hex:
+                raise ValueError("of another account")
+            if not rest:
+                return Position(parse_rfc3339(since))
+            until, told, last = rest
+            return Position(parse_rfc3339(since), parse_rfc3339(until), parse_rfc3339(told), UUID(hex=last))
+        except (BadData, ValueError, TypeError, AttributeError):
+            problem = "is not a position in this account; take `next` of an earlier answer, or leave it out"
+            raise InvalidRequest([FieldProblem("?since", problem)]) from None
