@@ -72,7 +72,13 @@ class Runtime:
     stopping: threading.Event
 
     def __post_init__(self) -> None:
-        self.reporter = Reporter(self.db, self.watch, self.profiles, lambda: self.dispatching)
+        self.reporter = Reporter(
+            self.db,
+            self.watch,
+            self.profiles,
+            lambda: self.dispatching,
+            journaling=lambda: not self.journal.is_empty(),
+        )
         self._dispatcher: Dispatcher | None = None
         self._pid = 0
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from inbox.models import Conversation, Message
+from inbox.outbox.evidence import UNCONFIRMED
 
 PREVIEW = 200  # characters of the newest message shown in the list
 REPLY_WINDOW = timedelta(hours=24)  # Meta: free text until 24 hours after the customer last wrote
@@ -47,7 +48,7 @@ def owes_answer(conversation: Conversation) -> bool:
     """True when the customer waits for the bot: it is on, and it has not asked for a person (I17)."""
     if not conversation.bot_enabled or conversation.is_group:
         return False
-    if conversation.needs_human and conversation.needs_human_reason not in AI_OUTAGES:
+    if conversation.needs_human and conversation.needs_human_reason not in {*AI_OUTAGES, UNCONFIRMED}:
         return False
     return conversation.asked_through > conversation.answered_through
 

@@ -24,7 +24,7 @@ class Lease(Base):
 
 
 class Process(Base):
-    """A live process and its newest report. It deletes its row when it stops; a crashed one's row grows old."""
+    """A process and its newest report. A crashed one's row grows old. All rows stay for an hour (`outbox.silence`)."""
 
     __tablename__ = "processes"
 
@@ -32,8 +32,11 @@ class Process(Base):
     kind: Mapped[str] = mapped_column(String(16))  #: web | worker | other
     host: Mapped[str] = mapped_column(String(255))
     pid: Mapped[int]
+    # the database's clock
     started_at: Mapped[datetime]
-    seen_at: Mapped[datetime]  #: the database's clock
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]  #: it said goodbye
+    missed_at: Mapped[datetime | None]  #: when it last refused a webhook, or held some in its journal
     report: Mapped[dict[str, Any]]  #: `health.reporter.Report`
 
 

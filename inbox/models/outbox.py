@@ -66,7 +66,9 @@ class Job(Base):
     due_at: Mapped[datetime | None]  #: None: only evidence or a person moves it on
     attempts: Mapped[int] = mapped_column(default=0)  #: tries that count towards the growing delay
     held_until: Mapped[datetime | None]  #: of an unknown outcome: nothing written later leaves before (I6)
+    listening_from: Mapped[datetime | None]  #: of an unknown outcome: since when silence counts (`outbox.silence`)
     resends: Mapped[int] = mapped_column(default=0)  #: automatic repeats of an unknown outcome: once at most (I7)
+    raised: Mapped[int] = mapped_column(server_default="0")  #: how often our own code has failed at it
     lease: Mapped[UUID | None]  #: who works on an answer or a receipt just now; due_at is then when the lease ends
     revision: Mapped[int] = mapped_column(default=0)  #: of an answer: +1 for each customer message that joins it
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)

@@ -26,6 +26,13 @@ class WebhookEvent(Base):
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
         ),
+        # those that could not be read
+        Index(
+            "ix_webhook_events_failed",
+            "id",
+            postgresql_where=text("state = 'failed'"),
+            sqlite_where=text("state = 'failed'"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -67,7 +67,8 @@ def record(session: Session, sighting: Sighting, now: datetime) -> None:
     for incident in concerned.values():
         _add(session, incident, sighting.damage[incident.upstream], now)
     if still_open:
-        everybody = processes.seen(session, now)
+        longest = max(now - incident.started_at for incident in still_open)
+        everybody = processes.seen(session, now, crashed_within=longest + processes.SHOWN)
         for incident in still_open:
             _end_if_over(session, incident, everybody, now)
 

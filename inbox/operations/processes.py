@@ -13,20 +13,22 @@ from uuid import UUID, uuid4
 
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN
 from pydantic import Field, ValidationError
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import utc_now
 from inbox.db import insert
 from inbox.models import Process
+from inbox.outbox.silence import DEAD_AFTER
 from inbox.schemas import Row, Time
 
 log = logging.getLogger(__name__)
 
 Kind = Literal["web", "worker", "other"]
 
-LIVE = timedelta(seconds=30)  # reports come every 5 s
-KEPT = timedelta(seconds=60)  # long enough for somebody to see when a crashed process was last alive
+LIVE = DEAD_AFTER  # reports come every 5 s
+SHOWN = timedelta(seconds=60)  # long enough for somebody to see when a crashed process was last alive
+KEPT = timedelta(hours=1)  # starts, stops and missed webhooks are gaps in what we heard: `outbox.silence`
 
 _SEVERITY = {STATE_CLOSED: 0, STATE_HALF_OPEN: 1, STATE_OPEN: 2}
 
@@ -94,34 +96,36 @@ class Seen:
     report: Report
 
 
-def save(session: Session, who: Identity, report: Report, now: datetime) -> None:
-    """Write or renew a process's row."""
+def save(session: Session, who: Identity, report: Report, now: datetime, missed: float | None = None) -> None:
+    """Write or renew a process's row. `missed`: seconds since it last turned a webhook away."""
     statement = insert(session, Process).values(
         id=who.id,
         kind=who.kind,
         host=who.host,
         pid=who.pid,
-        started_at=who.started_at,
+        started_at=now - (utc_now() - who.started_at),
         seen_at=now,
+        missed_at=None if missed is None else now - timedelta(seconds=missed),
         report=report.model_dump(mode="json"),
     )
-    newer = {"seen_at": statement.excluded.seen_at, "report": statement.excluded.report}
+    newer = {name: statement.excluded[name] for name in ("seen_at", "missed_at", "report")}
     session.execute(statement.on_conflict_do_update(index_elements=[Process.id], set_=newer))
 
 
-def remove(session: Session, who: Identity) -> None:
+def stop(session: Session, who: Identity, now: datetime) -> None:
     """The process stops."""
-    session.execute(delete(Process).where(Process.id == who.id))
+    session.execute(update(Process).where(Process.id == who.id).values(stopped_at=now))
 
 
 def prune(session: Session, now: datetime) -> None:
-    """Forget processes that have not reported for a minute."""
+    """Forget processes that have not reported for an hour."""
     session.execute(delete(Process).where(Process.seen_at < now - KEPT))
 
 
-def seen(session: Session, now: datetime) -> list[Seen]:
-    """All processes there are rows of, oldest first; those that crashed within the last minute are not live."""
-    rows = session.execute(select(Process).order_by(Process.started_at, Process.id)).scalars()
+def seen(session: Session, now: datetime, crashed_within: timedelta = SHOWN) -> list[Seen]:
+    """All processes that run, oldest first; those that crashed, within this time, are not live."""
+    shown = select(Process).where(Process.stopped_at.is_(None), Process.seen_at >= now - crashed_within)
+    rows = session.execute(shown.order_by(Process.started_at, Process.id)).scalars()
     return [
         Seen(
             who=Identity(row.id, _kind(row.kind), row.host, row.pid, row.started_at),

@@ -29,6 +29,7 @@ from inbox.operations import incidents, processes
 from inbox.operations.processes import CacheCounts, Circuit, Identity, Kind, Report, Seen
 from inbox.operations.watch import Sighting, Watch
 from inbox.server.shedding import shed
+from inbox.webhooks.missed import Missed, missed
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +57,17 @@ class Reporter:
         profiles: Clearable,
         dispatching: Callable[[], bool],
         *,
+        journaling: Callable[[], bool] = lambda: False,
+        missed: Missed = missed,
         interval: float = INTERVAL,
     ) -> None:
+        """`journaling`: True while webhooks wait in this machine's journal."""
         self.db = db
         self.watch = watch
         self._profiles = profiles
         self._dispatching = dispatching
+        self._journaling = journaling
+        self._missed = missed
         self._interval = interval
         self._lock = threading.Lock()
         self._stopping = threading.Event()
@@ -117,14 +123,15 @@ class Reporter:
 
     @whole_transaction
     def _publish(self, sighting: Sighting, report: Report | None) -> dict[str, datetime]:
-        """Write what there is to say, or take our row away; the resets that were asked for."""
+        """Write what there is to say, or say goodbye; the resets that were asked for."""
         db = self.db
+        missed = 0.0 if self._journaling() else self._missed.ago()
         with db.writing() as session:
             now = db.now(session)
             if report is None:
-                processes.remove(session, self.me)
+                processes.stop(session, self.me, now)
             else:
-                processes.save(session, self.me, report, now)
+                processes.save(session, self.me, report, now, missed)
             incidents.record(session, sighting, now)
             processes.prune(session, now)
             return _asked(session)

@@ -11,15 +11,17 @@ import logging
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select
+from sqlalchemy import delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import insert
-from inbox.models import Job, JobState, Message, ParkedStatus
+from inbox.db import fixed, insert
+from inbox.models import Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
 from inbox.outbox.status import StatusError, apply_status
 
 log = logging.getLogger(__name__)
+
+UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
 
 
 def accept(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
@@ -32,9 +34,26 @@ def accept(session: Session, message: Message, wa_message_id: str, attempt: int,
             "message accepted twice: the customer has it twice",
             extra={"message_id": str(message.id), "attempt": attempt},
         )
+    doubted = message.status == MessageStatus.UNCONFIRMED
     apply_status(message, "sent", now)
     session.execute(delete(Job).where(Job.message_id == message.id))
+    if doubted:
+        no_longer_unconfirmed(session, message, now)
     _merge_parked(session, message, wa_message_id, now)
+
+
+def no_longer_unconfirmed(session: Session, message: Message, now: datetime) -> None:
+    """One doubt less in this conversation; after the last one nobody need look. The caller holds the conversation."""
+    session.flush()
+    doubts = exists().where(
+        Job.conversation_id == message.conversation_id,
+        Job.state == fixed(JobState.UNKNOWN),
+        Job.message_id != message.id,
+    )
+    asked = (Conversation.id == message.conversation_id) & (Conversation.needs_human_reason == UNCONFIRMED)
+    session.execute(
+        update(Conversation).where(asked, ~doubts).values(needs_human=False, needs_human_reason=None, changed_at=now)
+    )
 
 
 def _merge_parked(session: Session, message: Message, wa_message_id: str, now: datetime) -> None:

@@ -7,17 +7,21 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, func, select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from inbox.db import fixed
 from inbox.db.wake import Work, wake
-from inbox.models import Account, EventState, Incident, Job, JobState, Lane, Message, MessageStatus, WebhookEvent
-from inbox.outbox import evidence, store
+from inbox.models import Account, Author, Conversation, Job, JobState, Lane, Message, MessageStatus
+from inbox.outbox import evidence, silence, store
+from inbox.outbox.evidence import UNCONFIRMED
+from inbox.outbox.silence import Hearing
 
 log = logging.getLogger(__name__)
 
 RECHECK = timedelta(seconds=10)
+#: Gaps are forgotten after an hour (`processes.KEPT`): a send that waits for evidence is looked at more often.
+_LOOK_WITHIN = timedelta(minutes=10)
 
 
 def settle_accepted(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
@@ -45,8 +49,9 @@ def unknown_due(session: Session, now: datetime) -> bool:
 def settle_unknown(session: Session, now: datetime, confirm_window: float, limit: int = 100) -> int:
     """Look for evidence about unknown sends (I7). Returns how many will be sent again.
 
-    The confirm window has passed, and statuses for later sends of the same number have arrived, but none for this
-    one: it was not accepted, so send it again, once. Without such evidence it stays unconfirmed.
+    It was not accepted, and is sent again, once, when a whole window has passed in which no webhook can have been lost,
+    statuses for later sends of the same number have come, and none for this one. Anything less, and the window starts
+    again. A person is asked as soon as the first one is over.
     """
     window = timedelta(seconds=confirm_window)
     query = (
@@ -56,30 +61,45 @@ def settle_unknown(session: Session, now: datetime, confirm_window: float, limit
         .limit(limit)
     )
     due = session.execute(query).all()
+    _lock_conversations(session, {row.conversation_id for row in due})
     lock_lanes(session, {row.conversation_id for row in due})
+    heard = silence.hearing(session, now)
     resent = 0
     for row in due:
         job = session.get(Job, row.id, with_for_update=True)
         if job is not None and job.state == JobState.UNKNOWN:
-            resent += _settle_one(session, job, now, window)
+            resent += _settle_one(session, job, now, window, heard)
     session.flush()
     return resent
 
 
-def _settle_one(session: Session, job: Job, now: datetime, window: timedelta) -> int:
+def _lock_conversations(session: Session, ids: set[UUID]) -> None:
+    query = select(Conversation).where(Conversation.id.in_(ids)).order_by(Conversation.id)
+    session.execute(query.with_for_update()).scalars().all()
+
+
+def _settle_one(session: Session, job: Job, now: datetime, window: timedelta, heard: Hearing) -> int:
     message = session.get_one(Message, job.message_id)
     account = session.get_one(Account, job.account_id)
     attempted = message.attempted_at or job.created_at
-    listening = max(attempted, _database_back(session, attempted) or attempted)
+    listening = max(filter(None, (attempted, job.listening_from, heard.last_gap)))
+    until = listening + silence.wait_for(window, attempted, listening)
+    job.listening_from = listening
+    over = now >= attempted + window
+    if over and not job.payload.get("asked"):
+        job.payload = {"asked": "yes"}  # once: who has looked and left it so is not asked again
+        _ask_a_person(session, message, now)
     if account.deleted_at is not None:
         job.due_at = now + RECHECK  # it is being withdrawn
-    elif now < listening + window:
-        job.due_at = listening + window
-    elif job.resends >= 1:
+    elif over and job.resends >= 1:
         job.due_at = None  # it was repeated once: from here on only evidence or a person decides
         log.error("message unconfirmed, not sent again by itself", extra={"message_id": str(message.id)})
-    elif not _others_were_heard_of(account, attempted) or _unread(session, listening + window):
+    elif now < until:
+        job.due_at = min(until, now + _LOOK_WITHIN if over else attempted + window)
+    elif not heard.covers(until) or silence.lost_inside(session, attempted):
         job.due_at = now + RECHECK
+    elif not _others_were_heard_of(account, listening):
+        job.listening_from, job.due_at = until, now + RECHECK  # not a word of anybody: it starts again, and is longer
     else:
         log.warning("message was not accepted, sending again", extra={"message_id": str(message.id)})
         job.resends += 1
@@ -88,26 +108,22 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta) ->
     return 0
 
 
-def _database_back(session: Session, attempted: datetime) -> datetime | None:
-    """When the database last came back since. Statuses were refused while it was away, and come again late: the
-    window starts over, or a status that is on its way would be taken for one that never comes."""
-    ended = select(func.max(Incident.ended_at))
-    return session.execute(ended.where(Incident.upstream == "database", Incident.ended_at > attempted)).scalar_one()
+def _others_were_heard_of(account: Account, since: datetime) -> bool:
+    """True when statuses of sends begun since then have come: the way back is open."""
+    return account.statuses_through is not None and account.statuses_through > since
 
 
-def _others_were_heard_of(account: Account, attempted: datetime) -> bool:
-    """True when statuses of sends begun later have come: the way back is open."""
-    return account.statuses_through is not None and account.statuses_through > attempted
-
-
-def _unread(session: Session, until: datetime) -> bool:
-    """True while webhooks that had come by then wait for the ingester: the status may be among them."""
-    query = exists().where(WebhookEvent.state == fixed(EventState.PENDING), WebhookEvent.received_at <= until)
-    return session.execute(select(query)).scalar_one()
+def _ask_a_person(session: Session, message: Message, now: datetime) -> None:
+    """Nobody knows whether the customer has it: the conversation shows that somebody should look."""
+    conversation = session.get_one(Conversation, message.conversation_id)
+    if not conversation.needs_human and message.author_kind in (Author.BOT, Author.AGENT):
+        conversation.needs_human, conversation.needs_human_reason = True, UNCONFIRMED
+        conversation.changed_at = now
 
 
 def _requeue(session: Session, message: Message, job: Job, now: datetime) -> None:
     store.back_to_pending(message, job, now)
+    evidence.no_longer_unconfirmed(session, message, now)
     lane = session.get_one(Lane, job.conversation_id)
     if lane.lease is None:
         lane.due_at = store.next_due(session, job.conversation_id, now)

@@ -183,7 +183,7 @@ def _to_unknown(session: Session, job: Job, now: datetime) -> None:
     if job.state != JobState.UNKNOWN:  # a late record of what a lease's end has told already holds nothing up again
         job.held_until = now + UNKNOWN_HOLD
     job.state = JobState.UNKNOWN
-    job.due_at = now  # settle_unknown knows the confirm window
+    job.due_at, job.listening_from, job.payload = now, None, {}  # settle_unknown knows the confirm window
     message.status = MessageStatus.UNCONFIRMED
 
 

@@ -43,6 +43,7 @@ from inbox.server.connection import ARRIVAL, PEEK, Connection
 from inbox.server.framing import FramedBody, refuse
 from inbox.server.installed import missing_from_gunicorn
 from inbox.server.shedding import Kind, Line, Ticket
+from inbox.webhooks.missed import missed
 
 log = logging.getLogger(__name__)
 
@@ -138,6 +139,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             if error.errno in (errno.EMFILE, errno.ENFILE):
                 # gunicorn's worker would die of it, with all it has in hand.
                 log.warning("no file descriptor is left for a new connection", extra={"connections": self.nr_conns})
+                missed.note()
                 self._accept_after = time.monotonic() + ACCEPT_PAUSE
                 self.set_accept_enabled(False)
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
@@ -273,6 +275,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             conn = min(idle, key=lambda line: line[0].waits_since).popleft()
             self.poller.unregister(conn.sock)
             self.nr_conns -= 1
+            if conn.arrive_by is not None:
+                missed.note()
             conn.close()
 
     def _cap_keepalive(self, deadline: float) -> None:

@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
 from inbox.server.refusals import answer
+from inbox.webhooks.missed import missed
 
 log = logging.getLogger(__name__)
 
@@ -186,6 +187,8 @@ class Ticket:
         """Answer 503 and count it. Who has closed only its sending side reads it; to others it does no harm."""
         left = self.client.has_left()
         self.client.refuse()
+        if self.kind in (Kind.WEBHOOK, Kind.STREAMED):  # a large webhook is streamed
+            missed.note()
         tally.add(self.kind, time.monotonic() - self.since, left=left)
 
 

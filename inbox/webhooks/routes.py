@@ -21,6 +21,7 @@ from inbox.schemas import Row
 from inbox.web import contract, public, runtime
 from inbox.web.limits import limits
 from inbox.webhooks.journal.journal import store_event
+from inbox.webhooks.missed import missed
 
 log = logging.getLogger(__name__)
 refused = Thinned(log)
@@ -88,6 +89,16 @@ def receive_webhook() -> Response:
     _check_json(body)
     store_event(runtime().db, runtime().journal, new_event(body))
     return Response(_RECEIVED, mimetype="application/json")
+
+
+@bp.after_request
+def note_refusal(response: Response) -> Response:
+    """Remember that a webhook was not taken (I7). WhatsApp's are signed; one that is not, a stranger sent."""
+    if request.method == "POST" and response.status_code != 200:
+        signed = _SHA256.fullmatch(request.headers.get("X-Hub-Signature-256", ""))
+        if signed or not runtime().config.whatsapp_app_secrets:
+            missed.note()
+    return response
 
 
 def new_event(body: bytes) -> dict[str, Any]:

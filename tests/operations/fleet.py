@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -92,7 +93,7 @@ class Member:
         )
         self.reporter = self.reporting()
 
-    def reporting(self, **options: float) -> Reporter:
+    def reporting(self, **options: Any) -> Reporter:
         return Reporter(self.db, self.watch, self.profiles, lambda: True, **options)
 
     def tick(self) -> None:

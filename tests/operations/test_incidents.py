@@ -187,7 +187,7 @@ def test_the_clean_stop_of_the_only_ill_process_ends_it(fleet: Fleet) -> None:
     fleet.advance(7)
     ill.reporter.tick(leaving=True)
     assert fleet.incident().ended_at == fleet.now
-    assert fleet.rows() == []
+    assert [row.stopped_at for row in fleet.rows()] == [fleet.now]
 
 
 def test_a_reset_ends_it(fleet: Fleet) -> None:

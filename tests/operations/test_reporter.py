@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -17,6 +18,7 @@ from inbox.operations.processes import Circuit, Report, worst
 from inbox.operations.reporter import Reporter
 from inbox.operations.watch import DATABASE
 from inbox.runtime import Runtime
+from inbox.webhooks.missed import Missed
 from tests.operations.fleet import Fleet
 from tests.waiting import wait_until
 
@@ -68,7 +70,7 @@ def test_the_next_report_renews_the_row(fleet: Fleet) -> None:
     assert Report.model_validate(row.report).circuits["gemini"].ill
 
 
-def test_a_process_that_is_silent_for_30_s_counts_as_gone_and_after_a_minute_is_forgotten(fleet: Fleet) -> None:
+def test_a_process_that_is_silent_for_30_s_counts_as_gone_and_after_a_minute_is_not_shown(fleet: Fleet) -> None:
     crashed, other = fleet.process(), fleet.process()
     crashed.tick()
     fleet.advance(31)
@@ -78,7 +80,42 @@ def test_a_process_that_is_silent_for_30_s_counts_as_gone_and_after_a_minute_is_
     assert found == {crashed.reporter.me.id: False, other.reporter.me.id: True}
     fleet.advance(30)
     other.tick()
+    with fleet.db.reading() as session:
+        assert [each.who.id for each in processes.seen(session, fleet.now)] == [other.reporter.me.id]
+
+
+def test_a_process_that_ended_is_forgotten_after_an_hour_for_it_may_have_missed_webhooks(fleet: Fleet) -> None:
+    crashed, stopped, other = fleet.process(), fleet.process(), fleet.process()
+    for each in (crashed, stopped):
+        each.tick()
+    stopped.reporter.tick(leaving=True)
+    fleet.advance(3599)
+    other.tick()
+    assert len(fleet.rows()) == 3
+    fleet.advance(2)
+    other.tick()
     assert [row.id for row in fleet.rows()] == [other.reporter.me.id]
+
+
+def test_a_report_tells_when_a_webhook_was_turned_away_last(fleet: Fleet) -> None:
+    process = fleet.process()
+    missed = Missed(clock=fleet.monotonic)
+    reporter = process.reporting(missed=missed)
+    reporter.tick()
+    assert fleet.rows()[0].missed_at is None
+    missed.note()
+    at = fleet.now
+    fleet.advance(3)
+    reporter.tick()
+    assert fleet.rows()[0].missed_at == at
+
+
+def test_while_webhooks_wait_in_the_journal_they_are_missed(fleet: Fleet) -> None:
+    process = fleet.process()
+    process.reporting(journaling=lambda: True).tick()
+    fleet.advance(3)
+    process.reporting(journaling=lambda: True).tick()
+    assert max(row.missed_at for row in fleet.rows() if row.missed_at) == fleet.now
 
 
 def test_a_report_of_another_release_can_be_read() -> None:
@@ -108,12 +145,12 @@ def test_the_worst_state_stands_for_all() -> None:
 # --- the thread --------------------------------------------------------------------------------------------------
 
 
-def test_a_process_reports_from_its_start_and_takes_its_row_along(patient: Reporter, db: Database) -> None:
+def test_a_process_reports_from_its_start_and_says_goodbye(patient: Reporter, db: Database) -> None:
     patient.start("worker")
     (row,) = wait_until(lambda: rows(db), "the first report")
     assert row.kind == "worker"
     patient.stop(10)
-    assert rows(db) == []
+    assert [row.stopped_at is None for row in rows(db)] == [False]
 
 
 def test_starting_twice_is_starting_once(patient: Reporter, db: Database) -> None:
@@ -243,5 +280,5 @@ def test_a_crash_long_ago_does_not_make_anybody_look_live(runtime: Runtime, db: 
     reporter = Reporter(runtime.db, runtime.watch, runtime.profiles, lambda: True)
     reporter.tick()
     with db.writing() as session:
-        session.execute(update(Process).values(seen_at=utc_now() - processes.KEPT))
+        session.execute(update(Process).values(seen_at=utc_now() - timedelta(seconds=59)))
         assert [each.live for each in processes.seen(session, db.now(session))] == [False]
