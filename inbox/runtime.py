@@ -25,7 +25,7 @@ from inbox.db.schema import SchemaGate, schema_version
 from inbox.db.transactions import database_breaker
 from inbox.db.wake import Wakeups
 from inbox.gateways.gemini import Gemini
-from inbox.gateways.whatsapp.media import HOST, WhatsAppMedia
+from inbox.gateways.whatsapp.media import WhatsAppMedia
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.live.changes import ChangeFeed
 from inbox.live.positions import Positions
@@ -37,7 +37,7 @@ from inbox.operations.processes import Kind
 from inbox.operations.reporter import Reporter
 from inbox.operations.watch import DATABASE, Circuit, Watch
 from inbox.outbox.deliver import Delivery
-from inbox.resilience import Bulkhead, Upstream
+from inbox.resilience import Bulkhead
 from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.journal.journal import Journal
 from inbox.worker.crews import Crews
@@ -172,7 +172,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         db=db,
         cipher=TokenCipher(config.encryption_keys),
         whatsapp=WhatsApp(config.whatsapp_api_url),
-        media=WhatsAppMedia(config.whatsapp_api_url, Upstream(HOST, config.whatsapp_media)),
+        media=WhatsAppMedia(config.whatsapp_api_url, resilience.WHATSAPP_MEDIA),
         models=models,
         previews=Bulkhead("previews", max(1, config.web_threads // 4), patience=2.0),
         profiles=profiles,

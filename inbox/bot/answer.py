@@ -105,7 +105,7 @@ class Answering:
             return
         self._show_typing(claim, scene)
         try:
-            generated = self.models.generate(profile.model, system_text(profile), history)
+            generated = self.models.generate(profile.model, system_text(profile), history, about=claim.conversation_id)
         except UpstreamRejected as error:
             log.warning("the bot cannot answer", extra={"upstream": error.upstream, "reason": error.reason})
             self._hand_over(claim, scene, _REFUSALS.get(str(error.code), BOT_FAILED))
@@ -231,7 +231,12 @@ class Answering:
 
 
 #: The model's own refusals, by their codes. Anything else that was rejected is our mistake, and told as one.
-_REFUSALS = {"refused": "ai_refused", "empty_answer": "ai_empty_answer", "daily_quota": AI_DAILY_QUOTA}
+_REFUSALS = {
+    "refused": "ai_refused",
+    "empty_answer": "ai_empty_answer",
+    "failed": "ai_failed",
+    "daily_quota": AI_DAILY_QUOTA,
+}
 
 
 def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out: timedelta) -> _Scene | None:

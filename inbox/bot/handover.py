@@ -26,6 +26,7 @@ _WORDS = {
     "answer_limit": "the bot has reached its hourly limit here",
     "ai_refused": "the AI declined to answer",
     "ai_empty_answer": "the AI had no answer",
+    "ai_failed": "the AI fails at this conversation",
     BOT_FAILED: "the bot made a mistake, see the log",
     WINDOW_CLOSED: "the message came more than 24 hours late, so only a template can answer it",
     AI_DAILY_QUOTA: "the AI's quota for today is used up",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, select
@@ -41,8 +42,12 @@ class Models:
     default: str
     fallback: str | None
 
-    def generate(self, preferred: str | None, system: str, turns: Sequence[Turn]) -> Generated:
+    def generate(
+        self, preferred: str | None, system: str, turns: Sequence[Turn], *, about: UUID | None = None
+    ) -> Generated:
         """The answer of `preferred` or the default, or of the fallback when that one is refused or used up.
+
+        `about`: see Gemini.generate.
 
         Raises what Gemini.generate raises, ModelGone for the daily quota only. While nothing may be asked, it raises
         without a call.
@@ -57,7 +62,7 @@ class Models:
                 why = why or _still_resting(resting[name], now)
                 continue
             try:
-                return self.gemini.generate(model=name, system=system, turns=turns)
+                return self.gemini.generate(model=name, system=system, turns=turns, about=about)
             except ModelGone as error:
                 log.warning("model refused", extra={"model": name, "reason": error.reason})
                 self._rest(name, error)

@@ -44,7 +44,8 @@ def preview(
     profile = ProfileContent.model_validate(row.model_dump(exclude={"id", "account_id", "updated_at"}))
     try:
         with previews.place(access.principal.id):
-            generated = models.generate(profile.model, system_text(profile), [Turn("user", fenced(message))])
+            turns = [Turn("user", fenced(message))]
+            generated = models.generate(profile.model, system_text(profile), turns, about=account_id)
     except UpstreamRejected as error:
         log.info("preview refused", extra={"reason": error.reason})
         raise BotRefused from error

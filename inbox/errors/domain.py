@@ -212,7 +212,7 @@ class CircuitBreakerNotFound(DomainError):
     """No circuit breaker has this name."""
 
     status, code = 404, "circuit_breaker_not_found"
-    title = "There is no such circuit breaker. There are: gemini, whatsapp, supabase, database, storage."
+    title = "There is no such circuit breaker. GET /admin/circuit-breakers lists them."
 
 
 class Resync(DomainError):

@@ -48,6 +48,11 @@ class UpstreamError(InboxError):
         self.retry_after = retry_after
         self.phase = phase
 
+    @property
+    def answered(self) -> bool:
+        """It got as far as an answer, if only a cut one: what is wrong may be what it was asked about."""
+        return self.http_status is not None or self.phase == "headers"
+
 
 class UpstreamUnavailable(UpstreamError):
     """It never received the request, or answered that it did not act on it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import quote
@@ -44,6 +44,9 @@ _THINKING: dict[str, tuple[dict[str, Any], int]] = {
 }
 _DEFAULT_TOKENS = 4096  # for models that think as much as they like
 _REQUESTS = 3  # for one answer, whatever the reasons for asking again; more if more attempts are configured
+
+#: What a 200 of Gemini has one of, whether or not there are candidates in it. Any other object is a stranger's.
+_OF_GEMINI = frozenset({"candidates", "promptFeedback", "usageMetadata", "modelVersion", "responseId"})
 
 #: finishReasons that judge the text or our account: no repeat, a person takes over.
 _REFUSALS = frozenset(
@@ -84,6 +87,7 @@ class _Asking:
     thinking: dict[str, Any] | None
     room: int
     requests_left: int
+    about: Hashable
 
 
 class Gemini:
@@ -95,12 +99,14 @@ class Gemini:
 
     @GEMINI.deadline
     @GEMINI.bulkhead
-    def generate(self, *, model: str, system: str, turns: Sequence[Turn]) -> Generated:
+    def generate(self, *, model: str, system: str, turns: Sequence[Turn], about: Hashable = None) -> Generated:
         """The model's answer to the last turn, which must be the customer's.
 
-        An empty or cut answer is asked for once more with twice the room. Raises UpstreamRejected (code says why: no
-        use repeating), ModelGone, UpstreamMisconfigured, UpstreamThrottled, UpstreamUnavailable or
-        UpstreamOutcomeUnknown; the last two may be repeated, since a generation changes nothing.
+        An empty or cut answer is asked for once more with twice the room. `about` is whose turns these are: what Gemini
+        fails at again and again while it answers others is refused (code "failed").
+
+        Raises UpstreamRejected (code says why: no use repeating), ModelGone, UpstreamMisconfigured, UpstreamThrottled,
+        UpstreamUnavailable or UpstreamOutcomeUnknown; the last two may be repeated, since a generation changes nothing.
         """
         if not turns or turns[-1].role != "user":
             raise UpstreamRejected(
@@ -108,7 +114,16 @@ class Gemini:
             )
         if not self._api_key:
             raise UpstreamMisconfigured(UPSTREAM, "GEMINI_API_KEY is not set", code="no_key")
-        asking = _Asking(model, system, turns, *thinking_for(model), max(_REQUESTS, GEMINI.policy.attempts))
+        asking = _Asking(model, system, turns, *thinking_for(model), max(_REQUESTS, GEMINI.policy.attempts), about)
+        try:
+            return self._usable(asking)
+        except UpstreamError as error:
+            if error.answered and GEMINI.breaker.blames(about):
+                words = "it fails at this conversation, and answers others"
+                raise UpstreamRejected(UPSTREAM, words, code="failed") from error
+            raise
+
+    def _usable(self, asking: _Asking) -> Generated:
         reading = self._ask(asking)
         if reading.try_again and asking.requests_left:
             log.info("gemini answer unusable, asking once more", extra={"finish": reading.finish})
@@ -119,7 +134,7 @@ class Gemini:
         return Generated(reading.text, reading.model, reading.tokens)
 
     @GEMINI.retry
-    @GEMINI.breaker
+    @GEMINI.breaker.about(lambda _self, asking: asking.about)
     def _ask(self, asking: _Asking) -> _Reading:
         answer = self._post(asking)
         if answer.status == 400 and asking.thinking and _mentions_thinking(answer):
@@ -180,7 +195,7 @@ def _read(answer: http.Answer) -> _Reading:
     feedback = answer.data.get("promptFeedback")
     if not candidate and isinstance(feedback, dict) and feedback.get("blockReason"):
         return _reading(answer.data, None, f"prompt {feedback['blockReason']}", reason="refused", try_again=False)
-    if not candidate and "candidates" not in answer.data and "promptFeedback" not in answer.data:
+    if answer.data and not answer.data.keys() & _OF_GEMINI:
         raise UpstreamOutcomeUnknown(UPSTREAM, "the answer is not of the expected shape", http_status=200)
     finish = candidate.get("finishReason")
     finish = finish if isinstance(finish, str) and finish else "NONE"

@@ -40,7 +40,7 @@ class SupabaseAuth:
     @SUPABASE.deadline
     @SUPABASE.bulkhead
     @SUPABASE.retry
-    @SUPABASE.breaker
+    @SUPABASE.breaker.about(lambda _self, _path, headers, _read: headers.get("Authorization"))
     def _get(self, path: str, headers: dict[str, str], read: Callable[[Any], T | None]) -> T:
         """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
         answer = http.exchange(SUPABASE, "GET", self._base_url + path, headers=self._headers | headers)

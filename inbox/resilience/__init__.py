@@ -4,13 +4,26 @@ from inbox.errors import Verdict
 from inbox.resilience.breaker import Breaker, BreakerState
 from inbox.resilience.bulkhead import Bulkhead
 from inbox.resilience.deadline import remaining
-from inbox.resilience.upstream import GEMINI, SUPABASE, UPSTREAMS, WHATSAPP, RetryBudget, Upstream, configure
+from inbox.resilience.upstream import (
+    GEMINI,
+    SUPABASE,
+    UPSTREAMS,
+    WHATSAPP,
+    WHATSAPP_MEDIA,
+    WHATSAPP_RECEIPTS,
+    RetryBudget,
+    Upstream,
+    configure,
+    policies,
+)
 
 __all__ = [
     "GEMINI",
     "SUPABASE",
     "UPSTREAMS",
     "WHATSAPP",
+    "WHATSAPP_MEDIA",
+    "WHATSAPP_RECEIPTS",
     "Breaker",
     "BreakerState",
     "Bulkhead",
@@ -18,5 +31,6 @@ __all__ = [
     "Upstream",
     "Verdict",
     "configure",
+    "policies",
     "remaining",
 ]

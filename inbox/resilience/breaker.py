@@ -5,12 +5,13 @@ Nothing here keeps an exception: an exception keeps its frames, and frames keep 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import wraps
@@ -21,6 +22,7 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 from inbox.clock import utc_now
 from inbox.config import Policy
 from inbox.errors import UpstreamError, UpstreamOpen, Verdict
+from inbox.resilience.suspects import Suspects
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +38,9 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
     Opens after `failures` in a row, when half of the last 20 failed (at least 10 seen), or when 80 % of the last 20
     were slow. Open, it refuses; then one probe at a time is let through, two successes close it, one failure opens it
     again. A result that began before the last change of state counts for nothing, a neutral one changes nothing.
+
+    Calls may be about something (`about`): a number, a conversation, a file. No connection and no answer count each
+    time; an answered failure counts once for each thing, so that several different ones have to fail.
     """
 
     WINDOW, MINIMUM, RATE, SLOW_RATE, SUCCESSES = 20, 10, 0.5, 0.8, 2
@@ -56,6 +61,8 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         self._clock = clock
         self._rng = rng or random.Random()  # noqa: S311 (jitter, no secret)
         self._lock = threading.Lock()
+        self._suspects = Suspects()
+        self._anything = itertools.count()  # failures that are of nothing in particular, told apart
         self.configure(policy)
 
     def configure(self, policy: Policy) -> None:
@@ -71,8 +78,9 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
             self._generation = getattr(self, "_generation", 0) + 1
             self._state = STATE_CLOSED
             self._failure_count = self._success_count = 0
+            self._suspects.clear()
             self._probing = False
-            self._seen: deque[tuple[bool, bool]] = deque(maxlen=self.WINDOW)  # failed, slow
+            self._seen: deque[tuple[int | None, bool]] = deque(maxlen=self.WINDOW)  # what failed; slow
             self._reopens = 0.0
             self.opened_at: datetime | None = None
             self.last_error: str | None = None
@@ -92,8 +100,24 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
 
         return guarded
 
+    def about(self, subject: Callable[..., Hashable]) -> Callable[[Callable[P, R]], Callable[P, R]]:
+        """The decorator for calls that are each about something: `subject` names it, given the call's arguments."""
+
+        def decorate(function: Callable[P, R]) -> Callable[P, R]:
+            @wraps(function)
+            def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+                return self.call_about(subject(*args, **kwargs), function, *args, **kwargs)
+
+            return guarded
+
+        return decorate
+
     def call(self, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
         """Make one call. Raises UpstreamOpen without making it while the circuit is open."""
+        return self.call_about(None, function, *args, **kwargs)
+
+    def call_about(self, subject: Hashable, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+        """Make one call, about `subject` (None: nothing in particular). Raises UpstreamOpen without making it."""
         if not self.enabled:
             return function(*args, **kwargs)
         generation = self.enter()
@@ -101,10 +125,15 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         try:
             result = function(*args, **kwargs)
         except BaseException as error:
-            self.leave(generation, verdict_of(error), error=error)
+            self.leave(generation, verdict_of(error), error=error, subject=subject)
             raise
-        self.leave(generation, Verdict.SUCCESS, slow=self._clock() - began > self._slow_after)
+        self.leave(generation, Verdict.SUCCESS, slow=self._clock() - began > self._slow_after, subject=subject)
         return result
+
+    def blames(self, subject: Hashable) -> bool:
+        """True when calls about `subject` keep failing while the upstream answers others: it is not its fault."""
+        with self._lock:
+            return subject is not None and self._suspects.is_guilty(hash(subject))
 
     def enter(self) -> int:
         """Ask to make a call; the number to hand to leave(). Raises UpstreamOpen."""
@@ -126,32 +155,59 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         return generation
 
     def leave(
-        self, generation: int, result: Verdict, *, slow: bool = False, error: BaseException | None = None
+        self,
+        generation: int,
+        result: Verdict,
+        *,
+        slow: bool = False,
+        error: BaseException | None = None,
+        subject: Hashable = None,
     ) -> None:
-        """Report what became of a call that entered with `generation`."""
+        """Report what became of a call about `subject` that entered with `generation`."""
         change = None
         with self._lock:
             self.failures_total += result is Verdict.FAILURE
             if generation != self._generation:
                 return
             self._probing = False
+            thing = _thing(subject, error)
+            result = self._weighed(result, thing)
             if error is not None and result is Verdict.FAILURE:
                 self.last_error = describe(error)
             if result is not Verdict.NEUTRAL:
-                change = self._half_open(result) if self._state == STATE_HALF_OPEN else self._closed(result, slow)
+                change = (
+                    self._half_open(result) if self._state == STATE_HALF_OPEN else self._closed(result, thing, slow)
+                )
         self._tell(change)
 
-    def _closed(self, result: Verdict, slow: bool) -> tuple[str, str] | None:
+    def _weighed(self, result: Verdict, thing: int | None) -> Verdict:
+        """`result`, or NEUTRAL where it is the failure of one thing that has counted already.
+
+        Half open, it counts as long as nobody else was answered: of a circuit that few things opened they are the
+        only probes.
+        """
+        if result is Verdict.SUCCESS:
+            self._suspects.succeeded(thing)
+        if result is not Verdict.FAILURE or thing is None or self._suspects.failed(thing):
+            return result
+        alone = self._state == STATE_CLOSED or self._suspects.fails_alone(thing)
+        return Verdict.NEUTRAL if alone else result
+
+    def _closed(self, result: Verdict, thing: int | None, slow: bool) -> tuple[str, str] | None:
         failed = result is Verdict.FAILURE
         self._failure_count = self._failure_count + 1 if failed else 0
         self._success_count = 0 if failed else self._success_count + 1
-        self._seen.append((failed, slow))
-        count = len(self._seen)
-        many = count >= self.MINIMUM and sum(failed for failed, _ in self._seen) >= self.RATE * count
-        slowly = count == self.WINDOW and sum(slow for _, slow in self._seen) >= self.SLOW_RATE * count
-        if (failed and (many or self._failure_count >= self._failure_threshold)) or slowly:
+        self._seen.append(((next(self._anything) if thing is None else thing) if failed else None, slow))
+        slowly = len(self._seen) == self.WINDOW and sum(slow for _, slow in self._seen) >= self.SLOW_RATE * self.WINDOW
+        if (failed and (self._failure_count >= self._failure_threshold or self._many_failed())) or slowly:
             return self._open()
         return None
+
+    def _many_failed(self) -> bool:
+        """True when half of what was seen failed, and not always the same few things."""
+        failed = [thing for thing, _ in self._seen if thing is not None]
+        enough = len(self._seen) >= self.MINIMUM and len(failed) >= self.RATE * len(self._seen)
+        return enough and len(set(failed)) >= min(self._failure_threshold, self.MINIMUM // 2)
 
     def _half_open(self, result: Verdict) -> tuple[str, str] | None:
         if result is Verdict.FAILURE:
@@ -230,6 +286,12 @@ class BreakerState:
     last_error: str | None
     failures_total: int  #: failed calls since the process started
     refused_total: int  #: calls that were not made because the circuit was open
+
+
+def _thing(subject: Hashable, error: BaseException | None) -> int | None:
+    """What the end of a call says something about; None for the upstream as a whole, as where it did not answer."""
+    silent = error is not None and not (isinstance(error, UpstreamError) and error.answered)
+    return None if silent or subject is None else hash(subject)
 
 
 def verdict_of(error: BaseException) -> Verdict:

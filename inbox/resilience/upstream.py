@@ -159,13 +159,28 @@ class Upstream:
 
 # --- this process's upstreams ------------------------------------------------------------------------------------
 
+# One for each kind of call: what happens to files or receipts must not stop a reply (I12). Questions about a number
+# (`gateways.whatsapp.numbers`) are an operator's, and have neither circuit nor places.
 GEMINI = Upstream("gemini", defaults.GEMINI)
-WHATSAPP = Upstream("whatsapp", defaults.WHATSAPP)
+WHATSAPP = Upstream("whatsapp", defaults.WHATSAPP)  #: sends
+WHATSAPP_RECEIPTS = Upstream("whatsapp_receipts", defaults.WHATSAPP)
+WHATSAPP_MEDIA = Upstream("whatsapp_media", defaults.WHATSAPP_MEDIA)
 SUPABASE = Upstream("supabase", defaults.SUPABASE)
-UPSTREAMS = {upstream.name: upstream for upstream in (GEMINI, WHATSAPP, SUPABASE)}
+UPSTREAMS = {each.name: each for each in (GEMINI, WHATSAPP, WHATSAPP_RECEIPTS, WHATSAPP_MEDIA, SUPABASE)}
+
+
+def policies(config: Config) -> dict[str, Policy]:
+    """How each of UPSTREAMS is called, by its name."""
+    return {
+        GEMINI.name: config.gemini,
+        WHATSAPP.name: config.whatsapp,
+        WHATSAPP_RECEIPTS.name: config.whatsapp,
+        WHATSAPP_MEDIA.name: config.whatsapp_media,
+        SUPABASE.name: config.supabase,
+    }
 
 
 def configure(config: Config) -> None:
     """Give this process's upstreams the numbers and switches of `config`, and a clean slate."""
-    for name, upstream in UPSTREAMS.items():
-        upstream.configure(getattr(config, name), retries=config.resilience_retry, breaker=config.resilience_breaker)
+    for name, policy in policies(config).items():
+        UPSTREAMS[name].configure(policy, retries=config.resilience_retry, breaker=config.resilience_breaker)

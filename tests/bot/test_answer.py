@@ -256,7 +256,12 @@ def test_what_the_bot_cannot_read_goes_to_a_person(
 
 @pytest.mark.parametrize(
     ("shape", "reason"),
-    [("prompt_blocked", "ai_refused"), ("safety_partial", "ai_refused"), ("stop_empty", "ai_empty_answer")],
+    [
+        ("prompt_blocked", "ai_refused"),
+        ("safety_partial", "ai_refused"),
+        ("stop_empty", "ai_empty_answer"),
+        ("no_candidates", "ai_empty_answer"),
+    ],
 )
 def test_a_refusal_or_an_empty_answer_goes_to_a_person(
     live: Runtime, sandbox: Sandbox, shape: str, reason: str

@@ -34,6 +34,8 @@ from inbox.resilience import GEMINI, WHATSAPP, Upstream, remaining
 SHORT: Mapping[str, Policy] = {
     "gemini": replace(config.GEMINI, total=1.2, connect=0.4, read=0.6, minimum=0.1, patience=0.1),
     "whatsapp": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
+    "whatsapp_receipts": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
+    "whatsapp_media": replace(config.WHATSAPP_MEDIA, total=1.2, connect=0.4, read=0.6, minimum=0.1),
     "supabase": replace(config.SUPABASE, total=1.2, connect=0.4, read=0.6, minimum=0.1),
 }
 #: Seconds a call may take beyond its deadline. Idle, it is milliseconds; the machines that run this are not.

@@ -81,7 +81,7 @@ def test_no_probe_leaves_before_nine_tenths_of_the_minute(gemini: Gemini, sandbo
 def test_sends_wait_in_the_outbox_while_the_circuit_is_open_and_each_leaves_once(
     whole: Config, sandbox: Sandbox
 ) -> None:
-    policy = dataclasses.replace(whole.whatsapp, breaker_open=0.3)
+    policy = dataclasses.replace(whole.whatsapp, breaker_open=0.3, breaker_failures=1)  # there is one number only
     sandbox.fault("whatsapp", "graph_error", code=131016, times=6)  # "not processed, try again"
     with serving(dataclasses.replace(whole, whatsapp=policy), sandbox, dispatcher=False) as stage:
         changes: list[tuple[str, str]] = []

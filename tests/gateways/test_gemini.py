@@ -78,7 +78,12 @@ def test_an_empty_answer_is_asked_for_once_more_with_more_room(sandbox: Sandbox,
 
 @pytest.mark.parametrize(
     ("shape", "code"),
-    [("max_tokens_empty", "empty_answer"), ("stop_empty", "empty_answer"), ("function_call", "empty_answer")]
+    [
+        ("max_tokens_empty", "empty_answer"),
+        ("stop_empty", "empty_answer"),
+        ("function_call", "empty_answer"),
+        ("no_candidates", "empty_answer"),
+    ]
     + [("prompt_blocked", "refused"), ("safety_partial", "refused")],
 )
 def test_what_cannot_be_shown_goes_to_a_person(sandbox: Sandbox, gemini: Gemini, shape: str, code: str) -> None:

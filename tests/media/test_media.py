@@ -23,7 +23,7 @@ from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.media.headers import MAX_NAME, headers_for, safe_name
 from inbox.models import Account, Message
-from inbox.resilience import WHATSAPP
+from inbox.resilience import WHATSAPP, WHATSAPP_MEDIA
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, all_messages, ingest, webhook
@@ -282,7 +282,7 @@ def test_every_failure_before_the_first_byte_is_told_as_a_problem(
     assert refused(response) == expected
     assert ("Retry-After" in response.headers) == (expected[0] == 503)
     sandbox.clear_faults()
-    WHATSAPP.breaker.reset()
+    WHATSAPP_MEDIA.breaker.reset()
     assert get(client, message).data == PNG
     assert all("elsewhere" not in request.path for request in sandbox.requests())
 
@@ -335,12 +335,34 @@ def test_failures_of_the_host_of_files_leave_the_circuit_of_sends_alone(
     assert (WHATSAPP.breaker.state, WHATSAPP.breaker.snapshot().failure_count) == ("closed", 0)
 
 
-def test_an_open_circuit_of_sends_is_not_asked_for_files(
+def test_one_file_that_whatsapp_fails_at_neither_stops_other_files_nor_replies(
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
+) -> None:
+    before = WHATSAPP.breaker.snapshot().failures_total
+    broken, other = file_message(runtime, sandbox), file_message(runtime, sandbox)
+    sandbox.fault("whatsapp", "status", code=500, match={"path": rf"/v26\.0/{broken.media_id}\?"})
+    for _ in range(12):
+        assert refused(get(client, broken)) == AWAY
+    assert get(client, other).data == PNG
+    assert (WHATSAPP_MEDIA.breaker.state, WHATSAPP_MEDIA.breaker.snapshot().failure_count) == ("closed", 0)
+    assert (WHATSAPP.breaker.state, WHATSAPP.breaker.snapshot().failures_total) == ("closed", before)
+
+
+def test_several_files_that_whatsapp_fails_at_open_the_circuit_of_files_alone(
+    client: FlaskClient, runtime: Runtime, sandbox: Sandbox
+) -> None:
+    sandbox.fault("whatsapp", "status", code=500, match={"path": MEDIA})
+    for _ in range(runtime.config.whatsapp_media.breaker_failures):
+        assert refused(get(client, file_message(runtime, sandbox))) == AWAY
+    assert (WHATSAPP_MEDIA.breaker.state, WHATSAPP.breaker.state) == ("open", "closed")
+
+
+def test_a_file_is_not_asked_for_while_the_circuit_of_files_is_open(
     client: FlaskClient, runtime: Runtime, sandbox: Sandbox
 ) -> None:
     message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", "reset_before", match={"path": GRAPH})
-    for _ in range(runtime.config.whatsapp.breaker_failures):
+    for _ in range(runtime.config.whatsapp_media.breaker_failures):
         assert refused(get(client, message)) == AWAY
     asked = len(sandbox.requests())
     response = get(client, message)
@@ -355,6 +377,9 @@ def test_a_screen_of_twelve_pictures_that_is_asked_for_at_once_is_shown(
 ) -> None:
     pictures = [file_message(runtime, sandbox, bytes([number]) * 1000) for number in range(12)]
     sandbox.fault("whatsapp", "slow", seconds=0.1, match={"path": GRAPH})
+    for each in (WHATSAPP, WHATSAPP_MEDIA):
+        patient = dataclasses.replace(each.policy, total=30.0, read=10.0, patience=10.0)
+        each.configure(patient, retries=True, breaker=True)
     with ThreadPoolExecutor(12) as browser:
         shown = list(browser.map(lambda picture: get(_another(web, client), picture).data, pictures))
     assert shown == [bytes([number]) * 1000 for number in range(12)]

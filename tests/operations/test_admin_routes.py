@@ -17,9 +17,10 @@ from inbox.errors import UpstreamUnavailable
 from inbox.models import Incident, Process, Reset
 from inbox.operations import processes
 from inbox.operations.processes import CacheCounts, Circuit, Identity, Report
+from inbox.resilience import UPSTREAMS
 from inbox.runtime import Runtime
 
-NAMES = ["database", "gemini", "supabase", "whatsapp"]
+NAMES = sorted([*UPSTREAMS, "database", "storage"])
 
 
 @pytest.fixture(autouse=True)

@@ -84,6 +84,8 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
     assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
         "gemini": "closed",
         "whatsapp": "closed",
+        "whatsapp_receipts": "closed",
+        "whatsapp_media": "closed",
         "supabase": "closed",
         "database": "closed",
         "storage": "closed",

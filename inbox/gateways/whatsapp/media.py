@@ -1,8 +1,8 @@
 """Files of WhatsApp messages: asked for by their id, passed on while they come.
 
 Two steps (Meta, Cloud API: Media, read December 2025): Graph tells an address that works for five minutes; the same
-token gives the file there. Graph's answer is a call like a send, under the same policy and circuit. What the hosts of
-files do says nothing about sending, so it counts for no circuit.
+token gives the file there. Both are calls of their own kind, with their own circuit: neither says anything about
+sending. Graph's answer is small, so it has the limits of a send.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import quote, urlencode
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUntrusted
 from inbox.gateways import http
 from inbox.gateways.whatsapp.messages import refusal
-from inbox.resilience import WHATSAPP, Upstream
+from inbox.resilience import WHATSAPP, WHATSAPP_MEDIA, Upstream
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _HOSTS = re.compile(r"lookaside\.fbsbx\.com|(?:[a-z0-9-]+\.)+(?:fbcdn\.net|whatsapp\.net)")
 #: An address without anything that two parsers could read in two ways: no user, backslash, blank or fragment.
 _ADDRESS = re.compile(r"(https?)://([a-z0-9.-]{1,253})(?::([0-9]{1,5}))?/[!-\"$-\[\]-~]*")
-HOST = "whatsapp_media"  #: its name in the log, beside "whatsapp" for Graph
+HOST = WHATSAPP_MEDIA.name  #: its name in the log, beside "whatsapp" for Graph
 _PORTS = {"http": 80, "https": 443}
 _MEDIA_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=-]*")
 _PARTIAL = re.compile(r"bytes ([0-9]{1,15})-([0-9]{1,15})/([0-9]{1,15})")
@@ -102,26 +102,25 @@ class WhatsAppMedia:
         with ExitStack() as opened:
             opened.callback(self._files.bulkhead.enter(caller))
             place = self._find(medium)
-            stream = self._open(place, medium.token, byte_range)
-            if stream.status in _OVER:  # too late by a moment: once more, with a new address
-                stream.close()
-                place = self._find(medium)
-                stream = self._open(place, medium.token, byte_range)
+            try:
+                stream = self._open(place, medium, byte_range)
+            except UpstreamError as error:
+                if error.http_status not in _OVER:
+                    raise
+                place = self._find(medium)  # too late by a moment: once more, with a new address
+                stream = self._open(place, medium, byte_range)
             opened.callback(stream.close)
-            if stream.status != 200 and not (stream.status == 206 and byte_range):
-                raise _host_refusal(stream)
             return Download(place, stream, opened, most=self._files.policy.max_bytes)
 
     def _find(self, medium: Medium) -> Place:
         if not _MEDIA_ID.fullmatch(medium.id):
             raise MediaGone(WHATSAPP.name, "this is no id of a file")
-        place = self._ask(medium)
+        place = self._files.breaker.call_about(medium.id, self._ask, medium)
         if place.size is not None and place.size > self._files.policy.max_bytes:
             raise MediaTooLarge(WHATSAPP.name, f"the file has {place.size} bytes")
         return place
 
     @WHATSAPP.deadline
-    @WHATSAPP.breaker
     def _ask(self, medium: Medium) -> Place:
         """What Graph tells; within the breaker, because an answer that cannot be read is a failure."""
         query = urlencode({"phone_number_id": medium.phone_number_id})
@@ -134,14 +133,21 @@ class WhatsAppMedia:
             raise MediaGone(WHATSAPP.name, error.reason, http_status=answer.status, code=error.code)
         raise error
 
-    def _open(self, place: Place, token: str, byte_range: str | None) -> http.Stream:
+    def _open(self, place: Place, medium: Medium, byte_range: str | None) -> http.Stream:
         origin = origin_of(place.url)
         ours = origin is not None and origin == self._origin
         if not ours and not is_metas(origin):
             log.error("a file is kept where our token must not go", extra={"host": origin and origin[1]})
             raise UpstreamUntrusted(HOST, "the file is kept on a host that is not Meta's")
-        headers = _bearer(token) | ({"Range": byte_range} if byte_range else {})
-        return http.stream(self._files, place.url, headers=headers, public_only=not ours)
+        headers = _bearer(medium.token) | ({"Range": byte_range} if byte_range else {})
+        return self._files.breaker.call_about(medium.id, self._stream, place.url, headers, public_only=not ours)
+
+    def _stream(self, url: str, headers: dict[str, str], *, public_only: bool) -> http.Stream:
+        stream = http.stream(self._files, url, headers=headers, public_only=public_only)
+        if stream.status == 200 or (stream.status == 206 and "Range" in headers):
+            return stream
+        stream.close()
+        raise _host_refusal(stream)
 
 
 Origin = tuple[str, str, int]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from inbox.db.clean import short_id
@@ -18,10 +17,9 @@ from inbox.errors import (
 )
 from inbox.gateways import http
 from inbox.gateways.whatsapp.errors import WAITS, Meaning, meaning_of, plain_words
-from inbox.resilience import WHATSAPP
+from inbox.resilience import WHATSAPP, WHATSAPP_RECEIPTS, Upstream
 
 UPSTREAM = WHATSAPP.name
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +29,11 @@ class Recipient:
     phone: str | None
     user_id: str | None
     group_id: str | None
+
+
+def _number(_gateway: WhatsApp, phone_number_id: str, *_more: object) -> str:
+    """What a call is about: a number that WhatsApp keeps failing is that number's trouble."""
+    return phone_number_id
 
 
 class WhatsApp:
@@ -63,25 +66,34 @@ class WhatsApp:
         }
         if reply_to:
             body["context"] = {"message_id": reply_to}
-        return self._post(phone_number_id, token, body, _message_id)
+        return self._send(phone_number_id, token, body)
 
     def mark_read(self, *, phone_number_id: str, token: str, wa_message_id: str, typing: bool) -> None:
         """Show the customer that this message, and those before it, were read. Harmless to repeat."""
         body: dict[str, Any] = {"messaging_product": "whatsapp", "status": "read", "message_id": wa_message_id}
         if typing:
             body["typing_indicator"] = {"type": "text"}  # ends with the answer or after 25 s
-        self._post(phone_number_id, token, body, lambda _answer: None)
+        self._mark(phone_number_id, token, body)
 
     @WHATSAPP.deadline
     @WHATSAPP.bulkhead
-    @WHATSAPP.breaker
-    def _post(self, phone_number_id: str, token: str, body: dict[str, Any], read: Callable[[http.Answer], T]) -> T:
-        """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
+    @WHATSAPP.breaker.about(_number)
+    def _send(self, phone_number_id: str, token: str, body: dict[str, Any]) -> str:
+        """The id of the message; read within the breaker, because an answer that cannot be read is a failure."""
+        return _message_id(self._post(WHATSAPP, phone_number_id, token, body))
+
+    @WHATSAPP_RECEIPTS.deadline
+    @WHATSAPP_RECEIPTS.bulkhead
+    @WHATSAPP_RECEIPTS.breaker.about(_number)
+    def _mark(self, phone_number_id: str, token: str, body: dict[str, Any]) -> None:
+        self._post(WHATSAPP_RECEIPTS, phone_number_id, token, body)
+
+    def _post(self, kind: Upstream, phone_number_id: str, token: str, body: dict[str, Any]) -> http.Answer:
         url = f"{self._base_url}/{quote(phone_number_id, safe='')}/messages"
-        answer = http.exchange(WHATSAPP, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
+        answer = http.exchange(kind, "POST", url, headers={"Authorization": f"Bearer {token}"}, body=body)
         if answer.status != 200:
             raise refusal(answer)
-        return read(answer)
+        return answer
 
 
 def _addressed(recipient: Recipient) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""Whose fault is it: the upstream's, or that of the one thing it is asked about?
+
+A number, a conversation or a file whose calls fail again and again, while the upstream answers others, says nothing
+about the upstream. Its failure counts once (I12).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+
+@dataclass(slots=True)
+class _Record:
+    """Of an object whose newest answered call failed. `at` is how many calls about others had succeeded by then."""
+
+    at: int
+    repeats: int = 0  #: failures between which the upstream answered somebody else
+
+
+class Suspects:
+    """Objects by a hash of their name, so that nothing of a customer is kept. Whoever uses it holds a lock."""
+
+    MOST = 1000  #: objects; beyond that the oldest is forgotten, and would count again
+    GUILTY = 5  #: repeats. At one failure in ten by chance, one object in 100,000 is blamed without fault
+
+    def __init__(self) -> None:
+        self._records: OrderedDict[int, _Record] = OrderedDict()
+        self._successes = 0
+
+    def succeeded(self, subject: int | None) -> None:
+        """A call went well: its object is cleared, and the others are seen to fail alone."""
+        self._successes += 1
+        if subject is not None:
+            self._records.pop(subject, None)
+
+    def failed(self, subject: int) -> bool:
+        """The upstream answered with a failure. True when this is the object's first."""
+        record = self._records.get(subject)
+        if record is None:
+            self._records[subject] = _Record(self._successes)
+            if len(self._records) > self.MOST:
+                self._records.popitem(last=False)
+            return True
+        if self._successes > record.at:
+            record.at = self._successes
+            record.repeats += 1
+        return False
+
+    def fails_alone(self, subject: int) -> bool:
+        """True when somebody else was answered between two failures of this object."""
+        record = self._records.get(subject)
+        return record is not None and record.repeats > 0
+
+    def is_guilty(self, subject: int) -> bool:
+        """True when that happened so often that it is no chance."""
+        record = self._records.get(subject)
+        return record is not None and record.repeats >= self.GUILTY
+
+    def clear(self) -> None:
+        self._records.clear()

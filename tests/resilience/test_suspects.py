@@ -1,0 +1,182 @@
+"""Whose fault is it: a circuit opens for several different things failing, not for one that fails again and again."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inbox.config import Policy
+from inbox.errors import UpstreamError, UpstreamOpen, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUnavailable
+from inbox.resilience import Breaker
+from inbox.resilience.suspects import Suspects
+
+POLICY = Policy(total=2.0, connect=1.0, read=1.0, breaker_failures=3, breaker_open=30.0)
+ANSWERED = UpstreamUnavailable("test", "HTTP 500", http_status=500)
+CUT = UpstreamOutcomeUnknown("test", "cut", phase="headers")
+SILENT = UpstreamOutcomeUnknown("test", "timeout", phase="sent")
+REFUSED = UpstreamUnavailable("test", "refused", phase="connect")
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    return Breaker("test", POLICY, clock=clock, rng=random.Random(1))
+
+
+def fails(breaker: Breaker, subject: str | None, error: UpstreamError = ANSWERED) -> None:
+    def call() -> None:
+        raise error
+
+    with pytest.raises(type(error)):
+        breaker.call_about(subject, call)
+
+
+def succeeds(breaker: Breaker, subject: str | None) -> None:
+    breaker.call_about(subject, lambda: None)
+
+
+@pytest.mark.parametrize("error", [ANSWERED, CUT])
+def test_one_thing_that_is_answered_with_failures_counts_once(breaker: Breaker, error: UpstreamError) -> None:
+    for _ in range(100):
+        fails(breaker, "a", error)
+    assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
+    assert breaker.snapshot().failures_total == 100
+
+
+@pytest.mark.parametrize("error", [ANSWERED, CUT, SILENT, REFUSED])
+def test_several_different_things_that_fail_open_it(breaker: Breaker, error: UpstreamError) -> None:
+    for subject in "abc":
+        fails(breaker, subject, error)
+    assert breaker.state == "open"
+
+
+@pytest.mark.parametrize("error", [SILENT, REFUSED])
+def test_no_connection_and_no_answer_count_each_time(breaker: Breaker, error: UpstreamError) -> None:
+    for _ in range(3):
+        fails(breaker, "a", error)
+    assert breaker.state == "open"
+
+
+def test_a_call_about_nothing_in_particular_counts_each_time(breaker: Breaker) -> None:
+    for _ in range(3):
+        fails(breaker, None)
+    assert breaker.state == "open"
+
+
+def test_a_thing_that_went_well_counts_again(breaker: Breaker) -> None:
+    for subject in "ab":
+        fails(breaker, subject)
+        succeeds(breaker, subject)
+    for subject in "abc":
+        fails(breaker, subject)
+    assert breaker.state == "open"
+
+
+def test_one_thing_among_many_that_are_answered_never_opens_it(breaker: Breaker) -> None:
+    for _ in range(100):
+        fails(breaker, "a")
+        succeeds(breaker, "b")
+    assert breaker.state == "closed"
+
+
+def test_what_is_known_to_fail_alone_neither_opens_nor_closes_a_half_open_circuit(
+    breaker: Breaker, clock: Clock
+) -> None:
+    fails(breaker, "a")
+    succeeds(breaker, "b")
+    fails(breaker, "a")
+    for _ in range(3):
+        fails(breaker, "c", REFUSED)
+    clock.now += 34
+    fails(breaker, "a")
+    assert breaker.state == "half_open"
+    succeeds(breaker, "b")
+    succeeds(breaker, "b")
+    assert breaker.state == "closed"
+
+
+def test_what_opened_it_opens_it_again_while_nobody_is_answered(breaker: Breaker, clock: Clock) -> None:
+    for subject in "abc":
+        fails(breaker, subject)
+    clock.now += 34
+    fails(breaker, "a")
+    assert breaker.state == "open"
+    with pytest.raises(UpstreamOpen):
+        succeeds(breaker, "b")
+
+
+def test_blamed_is_who_fails_again_and_again_while_others_are_answered(breaker: Breaker) -> None:
+    fails(breaker, "a")
+    for _ in range(Suspects.GUILTY):
+        assert not breaker.blames("a")
+        succeeds(breaker, "b")
+        fails(breaker, "a")
+    assert breaker.blames("a")
+    assert not breaker.blames("b")
+    succeeds(breaker, "a")
+    assert not breaker.blames("a")
+
+
+def test_nobody_is_blamed_while_nobody_is_answered(breaker: Breaker) -> None:
+    for _ in range(100):
+        fails(breaker, "a")
+    assert not breaker.blames("a")
+    assert not breaker.blames(None)
+
+
+def test_a_refusal_is_an_answer(breaker: Breaker) -> None:
+    for _ in range(Suspects.GUILTY + 1):
+        fails(breaker, "a")
+        fails(breaker, "b", UpstreamRejected("test", "no", http_status=400))
+    assert breaker.blames("a")
+
+
+def test_a_reset_clears_everybody(breaker: Breaker) -> None:
+    for _ in range(Suspects.GUILTY + 1):
+        fails(breaker, "a")
+        succeeds(breaker, "b")
+    breaker.reset()
+    assert not breaker.blames("a")
+
+
+def test_nothing_of_a_name_is_kept(breaker: Breaker) -> None:
+    fails(breaker, "the-secret-token")
+    assert "the-secret-token" not in repr(vars(breaker)) + repr(vars(breaker._suspects))
+
+
+def test_of_many_things_the_oldest_is_forgotten() -> None:
+    suspects = Suspects()
+    assert all(suspects.failed(number) for number in range(Suspects.MOST + 1))
+    assert not suspects.failed(1)
+    assert suspects.failed(0)
+    assert len(suspects._records) == Suspects.MOST
+
+
+_CALLS = st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=200)
+
+
+@given(_CALLS)
+def test_an_answering_upstream_is_never_cut_off_for_fewer_things_than_it_takes(calls: list[tuple[str, bool]]) -> None:
+    """Only "a" and "b" ever fail: two are fewer than the three that open it."""
+    breaker = Breaker("test", POLICY, clock=Clock(), rng=random.Random(1))
+    for subject, well in calls:
+        if well or subject not in "ab":
+            succeeds(breaker, subject)
+        else:
+            fails(breaker, subject)
+        assert breaker.state == "closed"
