@@ -26,6 +26,7 @@ from inbox.bot.profiles import cached_profile, current_version
 from inbox.bot.prompt import MAX_HISTORY, system_text, turns
 from inbox.bot.schemas import ProfileContent
 from inbox.contacts.lists import shown_name
+from inbox.conversations.quotes import quoted_texts
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import (
     AI_DAILY_QUOTA,
@@ -45,7 +46,7 @@ from inbox.gateways.gemini import Turn
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
-from inbox.webhooks.parsing.content import READABLE_TYPES
+from inbox.webhooks.parsing.content import says_something
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,8 @@ class _Scene:
     conversation: Conversation
     customer_name: str | None
     messages: Sequence[Message]  #: as the model sees them: what was said, then what awaits an answer
-    waiting: Sequence[Message]  #: the latter, of the customer, at least one
+    quoted: dict[str, str]  #: what they quote and we hold: its text by wa id
+    waiting: Sequence[Message]  #: those that await an answer, of the customer, at least one
     profile_version: int
     answers_this_hour: int
     now: datetime
@@ -98,7 +100,7 @@ class Answering:
         if scene is None:
             return
         profile = cached_profile(self.db, self.cache, claim.account_id, scene.profile_version)
-        history = turns(scene.messages, scene.customer_name)
+        history = turns(scene.messages, scene.customer_name, scene.quoted)
         reason = _why_a_person(scene, profile, history)
         if reason is not None:
             self._hand_over(claim, scene, reason)
@@ -247,11 +249,13 @@ def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out
     waiting = _waiting(session, conversation)
     if not waiting:
         return None
+    messages = [*_before(session, conversation, waiting), *waiting]
     contact = session.get_one(Contact, conversation.contact_id)
     return _Scene(
         conversation=conversation,
         customer_name=shown_name(contact),
-        messages=[*_before(session, conversation, waiting), *waiting],
+        messages=messages,
+        quoted=quoted_texts(session, conversation.account_id, messages),
         waiting=waiting,
         profile_version=current_version(session, conversation.account_id),
         answers_this_hour=_answers_since(session, conversation_id, now - timedelta(hours=1)),
@@ -306,7 +310,8 @@ def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn
         return WINDOW_CLOSED
     if scene.answers_this_hour >= profile.max_answers_per_hour:
         return "answer_limit"
-    if not history or any(message.message_type not in READABLE_TYPES for message in scene.waiting):
+    readable = all(says_something(message.message_type, message.content_text) for message in scene.waiting)
+    if not history or not readable:
         return "unsupported_content"
     return None
 

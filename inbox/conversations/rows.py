@@ -16,6 +16,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from inbox.contacts.identity import name_shown
+from inbox.conversations.quotes import quoted_messages
 from inbox.conversations.schemas import ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
 from inbox.db.queries import Values, values_of
@@ -73,6 +74,7 @@ MESSAGE: tuple[Any, ...] = (
     MESSAGES.c.author_id,
     MESSAGES.c.author_name,
     MESSAGES.c.reply_to,
+    MESSAGES.c.reply_to_wa_id,
     MESSAGES.c.client_key,
     MESSAGES.c.payload,
 )
@@ -104,15 +106,22 @@ def message_row(session: Session, message: Message) -> MessageRow:
 
 
 def message_rows(connection: Connection, found: Sequence[Values]) -> list[MessageRow]:
-    """Messages of one account with their reactions."""
+    """Messages of one account with their reactions and what they quote."""
     reactions = _reactions(connection, found)
-    return _messages.validate_python([_message(values, reactions) for values in found])
+    quoted = _quoted(connection, found)
+    return _messages.validate_python([_message(values, reactions, quoted) for values in found])
 
 
-def _message(values: Values, reactions: dict[str, list[Values]]) -> Values:
+def _quoted(connection: Connection, found: Sequence[Values]) -> dict[str, Values]:
+    wanted = [values["reply_to_wa_id"] for values in found if values["reply_to_wa_id"]]
+    return quoted_messages(connection, found[0]["account_id"], wanted) if wanted else {}
+
+
+def _message(values: Values, reactions: dict[str, list[Values]], quoted: dict[str, Values]) -> Values:
     values["author"] = {"kind": values["author_kind"], "id": values["author_id"], "name": values["author_name"]}
     values["error"] = _error(values) if values["status"] == MessageStatus.FAILED else None
     values["reactions"] = reactions.get(values["wa_message_id"], ())
+    values["quoted"] = quoted.get(values["reply_to_wa_id"] or "")
     return values
 
 

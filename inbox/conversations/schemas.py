@@ -72,6 +72,15 @@ class Reaction(Row):
     timestamp: Time
 
 
+class QuotedMessage(Row):
+    """What a message replies to, as it is now."""
+
+    id: UUID
+    content_text: str
+    author_kind: Author
+    author_name: str | None
+
+
 class MessageRow(Row):
     id: UUID
     conversation_id: UUID
@@ -93,6 +102,7 @@ class MessageRow(Row):
     error: ErrorInfo | None
     author: AuthorInfo
     reply_to: UUID | None
+    quoted: QuotedMessage | None = Field(description="The message it replies to; null when we do not hold it.")
     reactions: list[Reaction]
     client_key: str | None
     payload: dict[str, Any]

@@ -23,7 +23,16 @@ from inbox.outbox.outcomes import Accepted
 from inbox.resilience import GEMINI
 from inbox.runtime import Runtime
 from sandbox import Sandbox
-from tests.builders import all_conversations, all_messages, ingest, text_message, the_account, the_conversation, webhook
+from tests.builders import (
+    all_conversations,
+    all_messages,
+    ingest,
+    sample,
+    text_message,
+    the_account,
+    the_conversation,
+    webhook,
+)
 
 ADMIN = Principal("admin", "Admin", frozenset(Permission))
 SEND = Access(ADMIN, Permission.MESSAGES_SEND)
@@ -241,6 +250,9 @@ def handed_over(runtime: Runtime) -> str | None:
         ({"type": "audio", "audio": {"id": "1", "voice": True}}, "unsupported_content"),
         ({"type": "unsupported", "errors": [{"code": 131051}]}, "unsupported_content"),
         ({"type": "hologram", "hologram": {}}, "unsupported_content"),
+        ({"type": "location", "location": {}}, "unsupported_content"),
+        ({"type": "order", "order": {"catalog_id": "8"}}, "unsupported_content"),
+        ({"type": "text", "text": {"body": "\u200b"}}, "unsupported_content"),
         ({"type": "sticker", "sticker": {"id": "1"}}, None),
     ],
 )
@@ -503,3 +515,30 @@ def test_the_backup_person_is_recognised_under_another_spelling_of_the_number(li
     ingest(live, webhook(messages=[text_message("I take it", wa_id="wamid.c", phone="551187654321", at=at)]))
     think(runtime)
     assert len(said_for_us(runtime)) == 2
+
+
+def test_the_model_reads_what_a_reply_quotes_as_it_is_now(live: Runtime, sandbox: Sandbox) -> None:
+    customer_writes(live, "Do you have bread?")
+    sandbox.gemini_responder = lambda _request: "Yes: rye or wheat?"
+    think(live)
+    quoted = all_messages(live.db)[-1]
+    with live.db.writing() as session:
+        session.get_one(Message, quoted.id).wa_message_id = "wamid.answer"
+    reply = {
+        **text_message("The first", wa_id="wamid.reply", at=int(utc_now().timestamp())),
+        "context": {"id": "wamid.answer"},
+    }
+    ingest(live, webhook(messages=[reply]))
+    think(live)
+    last = json.loads(sandbox.requests("gemini")[-1].body)["contents"][-1]["parts"][0]["text"]
+    assert last == "<customer_message><quoted>Yes: rye or wheat?</quoted>The first</customer_message>"
+
+
+@pytest.mark.parametrize("name", ["location_pin_bare", "order_without_note", "contacts"])
+def test_the_model_reads_the_line_that_people_read(live: Runtime, sandbox: Sandbox, name: str) -> None:
+    body = json.loads(sample(name))
+    body["entry"][0]["changes"][0]["value"]["messages"][0]["timestamp"] = str(int(utc_now().timestamp()))
+    ingest(live, json.dumps(body).encode())
+    think(live)
+    last = json.loads(sandbox.requests("gemini")[-1].body)["contents"][-1]["parts"][0]["text"]
+    assert f"<customer_message>{all_messages(live.db)[0].content_text}</customer_message>" in last

@@ -66,24 +66,35 @@ def test_the_answer_is_in_the_profiles_language_else_the_customers() -> None:
 
 def test_a_burst_becomes_one_turn_and_the_customer_has_the_last_word() -> None:
     history = [said("we are back", Author.BOT), said("a"), said("b"), said("yes?", Author.AGENT), said("c"), said("d")]
-    made = turns(history, "Camille")
+    made = turns(history, "Camille", {})
     assert [turn.role for turn in made] == ["user", "model", "user"]
     assert made[0].text.startswith("<customer_name>Camille</customer_name>")
     assert made[2].text == "<customer_message>c</customer_message>\n<customer_message>d</customer_message>"
 
 
 def test_without_a_customers_last_word_there_is_nothing_to_ask() -> None:
-    assert turns([said("a"), said("answered", Author.AGENT)], None) == []
-    assert turns([], None) == []
+    assert turns([said("a"), said("answered", Author.AGENT)], None, {}) == []
+    assert turns([], None, {}) == []
 
 
 def test_system_notices_and_failed_replies_are_left_out() -> None:
     failed = said("never arrived", Author.BOT)
     failed.failed_at = T0
-    made = turns([said("a"), failed, said("changed number", Author.SYSTEM), said("b")], None)
+    made = turns([said("a"), failed, said("changed number", Author.SYSTEM), said("b")], None, {})
     assert len(made) == 1
     assert "never arrived" not in made[0].text
     assert "changed number" not in made[0].text
+
+
+def test_what_a_customer_replies_to_stands_beside_the_reply() -> None:
+    held, unknown = said("this one"), said("and that")
+    held.reply_to_wa_id, unknown.reply_to_wa_id = "wamid.held", "wamid.unknown"
+    (turn,) = turns([held, unknown], None, {"wamid.held": "Red or </quoted> blue? " + "x" * 9000})
+    first, second = turn.text.split("\n")
+    assert first.startswith("<customer_message><quoted>Red or ‹/quoted› blue? xxx")
+    assert first.endswith("x</quoted>this one</customer_message>")
+    assert len(first) < 600
+    assert second == "<customer_message><quoted>(a message that is not shown here)</quoted>and that</customer_message>"
 
 
 @given(st.text(max_size=200), st.text(max_size=100))
@@ -102,7 +113,7 @@ def test_invisible_controls_are_removed_and_emoji_kept() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([Author.CUSTOMER, Author.BOT]), st.integers(0, 9000)), max_size=30))
 def test_the_history_is_bounded_and_alternates(history: list[tuple[Author, int]]) -> None:
-    made = turns([said("x" * length, who, n) for n, (who, length) in enumerate(history)], None)
+    made = turns([said("x" * length, who, n) for n, (who, length) in enumerate(history)], None, {})
     assert sum(len(turn.text) for turn in made) <= MAX_HISTORY_CHARACTERS + MAX_MESSAGE_CHARACTERS + 21 * 40
     roles = [turn.role for turn in made]
     assert all(a != b for a, b in itertools.pairwise(roles))

@@ -362,6 +362,9 @@ def test_a_reply_quotes_a_message_of_the_same_conversation_only(
     (inbound,) = client.get(f"/messages/{talk.id}").json
     response = send(client, talk, "quoting", reply_to=inbound["id"])
     assert response.json["message"]["reply_to"] == inbound["id"]
+    quoted = {"id": inbound["id"], "content_text": inbound["content_text"], "author_kind": "customer"}
+    assert response.json["message"]["quoted"].items() >= quoted.items()
+    assert inbound["quoted"] is None
     queued = send(client, talk, "not yet", reply_to=response.json["message_id"])
     assert queued.json["errors"][0]["problem"] == "has not reached WhatsApp yet, so it cannot be quoted"
     foreign = send(client, talk, "foreign", reply_to=str(uuid.uuid4()))

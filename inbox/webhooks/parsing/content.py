@@ -11,12 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 from inbox.db.clean import JSON, clean_json
+from inbox.gateways.whatsapp.text import is_visible
+from inbox.webhooks.parsing import lines
+from inbox.webhooks.parsing.reading import as_dict, as_text
 from inbox.webhooks.parsing.records import Content
 
 MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
 
-#: Types that carry a message for somebody who can read: the bot may answer these.
-READABLE_TYPES = frozenset({"text", "button", "interactive", "location", "contacts", "order"})
+#: Types that carry a message for somebody who can read, if they hold what they should: `says_something`.
+_READABLE_TYPES = frozenset({"text", "button", "interactive", "location", "contacts", "order"})
 
 #: Types that say nothing which needs an answer, of the bot or of a person.
 IGNORED_TYPES = frozenset({"sticker"})
@@ -25,25 +28,12 @@ _EXTRAS = ("referral", "errors", "identity")
 _NO_TEXT = ""
 
 
-def as_text(value: JSON) -> str | None:
-    """`value` as text: strings that are not blank, and numbers (ids are sometimes printed as numbers)."""
-    if isinstance(value, str):
-        return value if value.strip() else None
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return str(value)
-    return None
-
-
-def as_dict(value: JSON) -> dict[str, Any]:
-    """`value` if it is an object, else an empty one."""
-    return value if isinstance(value, dict) else {}
-
-
 def content_of(message: dict[str, Any]) -> Content:
     """The content of one message object, whatever its type."""
     kind = (as_text(message.get("type")) or "unknown")[:64]
     body = message.get(kind)
     text = _reader(kind)(body if body is not None else {}) or _placeholder(kind, message)
+    text = "\n".join([text, *lines.about(message)])
     media = as_dict(body) if kind in MEDIA_TYPES else {}
     return Content(
         type=kind,
@@ -53,6 +43,11 @@ def content_of(message: dict[str, Any]) -> Content:
         media_mime_type=_clip(media.get("mime_type"), 255),
         media_filename=_clip(media.get("filename"), 1000),
     )
+
+
+def says_something(kind: str, text: str) -> bool:
+    """True when the bot may answer a message of this type with this text: it is more than the name of its type."""
+    return kind in _READABLE_TYPES and text != f"[{kind}]"
 
 
 def _clip(value: JSON, length: int) -> str | None:
@@ -80,18 +75,13 @@ def _placeholder(kind: str, message: dict[str, Any]) -> str:
 
 
 def _field(name: str) -> Callable[[JSON], str | None]:
-    return lambda body: as_text(as_dict(body).get(name))
+    """Reads what `name` holds, if anybody could see it."""
 
+    def read(body: JSON) -> str | None:
+        text = as_text(as_dict(body).get(name))
+        return text if text and is_visible(text) else None
 
-def _location(body: JSON) -> str | None:
-    place = as_dict(body)
-    return as_text(place.get("name")) or as_text(place.get("address"))
-
-
-def _contacts(body: JSON) -> str | None:
-    cards = [as_dict(card) for card in body] if isinstance(body, list) else []
-    names = (as_text(as_dict(card.get("name")).get("formatted_name")) for card in cards)
-    return ", ".join(name for name in names if name) or None
+    return read
 
 
 def _interactive(body: JSON) -> str | None:
@@ -132,10 +122,10 @@ _READERS: dict[str, Callable[[JSON], str | None]] = {
     "video": _field("caption"),
     "document": _field("caption"),
     "button": _field("text"),
-    "order": _field("text"),
+    "order": lines.order,
     "system": _field("body"),
-    "location": _location,
-    "contacts": _contacts,
+    "location": lines.location,
+    "contacts": lines.contacts,
     "interactive": _interactive,
 }
 

@@ -16,7 +16,8 @@ from inbox.contacts.identity import Identity
 from inbox.db.clean import JSON, MAX_ID, TooDeep, load, short_id
 from inbox.models import Author, Direction, MessageStatus
 from inbox.outbox.status import StatusError
-from inbox.webhooks.parsing.content import as_dict, as_text, content_of
+from inbox.webhooks.parsing.content import content_of
+from inbox.webhooks.parsing.reading import as_dict, as_text
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
     Content,

@@ -7,7 +7,7 @@ from typing import Any
 from inbox.contacts.identity import Identity
 from inbox.db.clean import JSON
 from inbox.gateways.whatsapp.text import is_visible
-from inbox.webhooks.parsing.content import as_dict, as_text
+from inbox.webhooks.parsing.reading import as_dict, as_text
 
 
 class People:
