@@ -17,11 +17,12 @@ from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
-from inbox.models import Account, Conversation, DeadLetter, Message, MessageStatus
+from inbox.models import Account, Conversation, DeadLetter, Message, MessageStatus, RoleDefinition
 from inbox.runtime import Runtime, runtime_of
 from tests.auth.people import PASSWORD, local_user, session_of
 from tests.builders import NUMBER_ID, ingest, signed, text_message, webhook
 from tests.conftest import APP_SECRET
+from tests.users.people import role_id
 
 #: Who calls: nobody; a viewer of another number; a viewer, a manager and an administrator of all.
 CALLERS = ("anonymous", "stranger", "viewer", "manager", "admin")
@@ -54,6 +55,8 @@ ADMIN = (401, 403, 403, 403, 200)
 MADE = (401, 403, 403, 403, 201)
 HANDSHAKE = "hub.mode=subscribe&hub.challenge=7&hub.verify_token=verify-me"
 WEBHOOK = webhook(messages=[text_message(wa_id="wamid.matrix")])
+
+ROLE = {"slug": "desk", "name": "Front desk", "permissions": ["messages.view"]}
 
 CASES: dict[str, Case] = {
     "webhooks.verify_webhook": Case(
@@ -100,17 +103,20 @@ CASES: dict[str, Case] = {
     "admin.dead_letters.get_dead_letter": Case("GET /admin/dead-letters/{letter}", ADMIN),
     "admin.dead_letters.replay_dead_letter": Case("POST /admin/dead-letters/{letter}/replay", ADMIN),
     "admin.keys.list_keys": Case("GET /admin/keys", ADMIN),
-    "admin.keys.create_key": Case("POST /admin/keys", MADE, {"name": "Till", "role": "viewer"}),
+    "admin.keys.create_key": Case("POST /admin/keys", MADE, {"name": "Till", "role_id": role_id("viewer")}),
     "admin.keys.revoke_key": Case("DELETE /admin/keys/{key}", ADMIN),
     "admin.users.list_permissions": Case("GET /admin/permissions", ADMIN),
     "admin.users.list_roles": Case("GET /admin/roles", ADMIN),
+    "admin.users.create_role": Case("POST /admin/roles", MADE, ROLE),
+    "admin.users.change_role": Case("PUT /admin/roles/{role}", ADMIN, {**ROLE, "slug": "changed"}),
+    "admin.users.delete_role": Case("DELETE /admin/roles/{role}", ADMIN),
     "admin.users.list_users": Case("GET /admin/users", ADMIN),
     "admin.users.invite_user": Case("POST /admin/users", MADE, {"email": "new@example.com"}),
     "admin.users.get_user": Case("GET /admin/users/{viewer}", ADMIN),
     "admin.users.rename_user": Case("PATCH /admin/users/{viewer}", ADMIN, {"name": "Vera"}),
-    "admin.users.set_user_roles": Case("PUT /admin/users/{viewer}/roles", ADMIN, {"roles": []}),
+    "admin.users.set_user_roles": Case("PUT /admin/users/{viewer}/roles", ADMIN, {"assignments": []}),
     "admin.users.set_user_overrides": Case("PUT /admin/users/{viewer}/overrides", ADMIN, {"overrides": []}),
-    "admin.users.set_user_status": Case("POST /admin/users/{viewer}/status", ADMIN, {"status": "disabled"}),
+    "admin.users.set_user_status": Case("POST /admin/users/{viewer}/status", ADMIN, {"is_active": False}),
 }
 #: Files and pages that belong to a route above and hold nothing of anybody.
 ASSETS = {"docs.get_docs_asset"}
@@ -187,6 +193,9 @@ def _rows(db: Database, account_id: UUID) -> dict[str, str]:
         )
         letter = DeadLetter(id=new_id(), reason="unreadable", detail="test", raw=WEBHOOK, at=now)
         session.add_all([failed, letter])
+        role = RoleDefinition(id=new_id(), slug="till", name="Till", description="", permissions=["messages.view"])
+        role.created_at = role.updated_at = now
+        session.add(role)
     key = keys.create(db, name="Old till", role=Role.VIEWER)
     return {
         "account": str(account_id),
@@ -194,4 +203,5 @@ def _rows(db: Database, account_id: UUID) -> dict[str, str]:
         "failed": str(failed.id),
         "letter": str(letter.id),
         "key": str(key.id),
+        "role": str(role.id),
     }

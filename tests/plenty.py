@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import insert, select, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
+from inbox.auth.access import Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import (
@@ -104,7 +105,7 @@ def _others(account: Account) -> Iterable[tuple[type[DeclarativeBase], Rows]]:
     some = [(new_id(), n, NOW - n * SECOND) for n in range(OTHERS)]
     times = {"created_at": NOW, "updated_at": NOW}
     yield User, ({**times, "id": id_, "name": f"User {n}", "created_at": at} for id_, n, at in some)
-    yield RoleGrant, ({"id": new_id(), "user_id": id_, "role": "viewer"} for id_, _, _ in some)
+    yield RoleGrant, ({"id": new_id(), "user_id": id_, "role_id": Role.VIEWER.id} for id_, _, _ in some)
     override = {"permission": "messages.send", "allowed": True}
     yield PermissionOverride, ({"id": new_id(), "user_id": id_, **override} for id_, _, _ in some)
     later = {"created_at": NOW, "expires_at": NOW + 3600 * SECOND}

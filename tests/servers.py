@@ -269,7 +269,7 @@ _EMPTY = """
     BEGIN
         SET LOCAL session_replication_role = replica;  -- no foreign key is checked on the way
         FOR name IN SELECT oid::regclass::text FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> 'alembic_version'
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('alembic_version', 'roles')
         LOOP
             EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', name) INTO used;
             IF used OR pg_relation_size(name) > 262144 THEN
@@ -280,6 +280,7 @@ _EMPTY = """
                 END IF;
             END IF;
         END LOOP;
+        DELETE FROM roles WHERE permissions IS NOT NULL;  -- those that are built in come with the schema
     END $$
 """
 

@@ -86,6 +86,12 @@ def test_a_body_that_is_none_is_refused_and_changes_nothing(world: World, endpoi
 
 ANY_TEXT = (5, True, [], {}, "x\x00y")
 LONG = "x" * 100_000
+_ROLE: Mapping[str, tuple[Any, ...]] = {
+    "slug": (*ANY_TEXT, None, "", "Desk", "front desk", "-desk", "x" * 65),
+    "name": (*ANY_TEXT, None, "", "x" * 201),
+    "description": (*ANY_TEXT, "x" * 501),
+    "permissions": (5, None, "messages.view", ["messages.all"], ["messages.view"] * 11),
+}
 #: Bad values of fields, by route; the pointer is to the field unless a value says another.
 FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
     "auth.login": {"email": (*ANY_TEXT, None, "", "x" * 321), "password": (*ANY_TEXT, None, "", "x" * 1025)},
@@ -124,15 +130,17 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
     },
     "admin.keys.create_key": {
         "name": (*ANY_TEXT, None, ""),
-        "role": ("owner", None, 5),
+        "role_id": ("owner", None, 5, str(NOWHERE)),
         "accounts": ("x", [5], [str(NOWHERE)]),
         "expires_at": (5, "tomorrow", "2026-11-20T09:00:00", "2001-01-01T00:00:00Z"),
     },
+    "admin.users.create_role": _ROLE,
+    "admin.users.change_role": _ROLE,
     "admin.users.invite_user": {"email": (*ANY_TEXT, None, "", "nobody", "x" * 321), "name": (5, "x" * 201)},
     "admin.users.rename_user": {"name": (5, True, [], "x" * 201)},
-    "admin.users.set_user_roles": {"roles": (None, "x", {}, 5)},
+    "admin.users.set_user_roles": {"assignments": (None, "x", {}, 5)},
     "admin.users.set_user_overrides": {"overrides": (None, "x", {}, 5)},
-    "admin.users.set_user_status": {"status": (None, "gone", 5, [])},
+    "admin.users.set_user_status": {"is_active": (None, "gone", 5, [])},
 }
 
 

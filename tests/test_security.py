@@ -370,6 +370,6 @@ def test_m3_a_role_for_one_account_is_none_for_the_installation(outsider: FlaskC
 
 def test_m4_a_key_that_was_ended_is_refused_at_once(app: Flask, client: FlaskClient, db: Database) -> None:
     assert client.get("/accounts").status_code == 200
-    for row in keys.listed(db):
+    for row, _ in keys.listed(db):
         keys.revoke(db, row.prefix)
     assert client.get("/accounts").status_code == 401

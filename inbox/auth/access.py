@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import ClassVar, Literal
 from uuid import UUID
 
 from inbox.errors import AccountNotFound, PermissionDenied
@@ -25,20 +25,36 @@ class Permission(enum.StrEnum):
     SETTINGS_MANAGE = "settings.manage"
 
 
-class Role(enum.StrEnum):
-    ADMIN = "admin"
-    MANAGER = "manager"
-    VIEWER = "viewer"
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Permissions under a name. Two with one id are the same role, as it was read at two moments."""
+
+    id: UUID
+    slug: str = field(compare=False)  #: the name in commands and in the audit log
+    name: str = field(compare=False)
+    description: str = field(compare=False)
+    permissions: frozenset[Permission] = field(compare=False)
+
+    ADMIN: ClassVar[Role]
+    MANAGER: ClassVar[Role]
+    VIEWER: ClassVar[Role]
 
 
 _SEES = frozenset(
     {Permission.ACCOUNTS_VIEW, Permission.CONVERSATIONS_VIEW, Permission.MESSAGES_VIEW, Permission.CONTACTS_VIEW}
 )
-PERMISSIONS: dict[Role, frozenset[Permission]] = {
-    Role.ADMIN: frozenset(Permission),
-    Role.MANAGER: _SEES | {Permission.MESSAGES_SEND},
-    Role.VIEWER: _SEES,
-}
+
+
+def _built_in(number: int, slug: str, description: str, permissions: frozenset[Permission]) -> Role:
+    """The id is part of the schema: migration 0009 puts the rows there that grants refer to."""
+    return Role(UUID(f"01900000-0000-7000-8000-{number:012}"), slug, slug.title(), description, permissions)
+
+
+Role.ADMIN = _built_in(1, "admin", "Does everything.", frozenset(Permission))
+Role.MANAGER = _built_in(2, "manager", "Reads, and writes to customers.", _SEES | {Permission.MESSAGES_SEND})
+Role.VIEWER = _built_in(3, "viewer", "Reads.", _SEES)
+#: What is always there and never changes, the strongest first. Other roles are the installation's own.
+BUILT_IN = (Role.ADMIN, Role.MANAGER, Role.VIEWER)
 
 
 Kind = Literal["user", "key", "command"]
@@ -71,7 +87,7 @@ class Principal:
         return permission in self.everywhere
 
 
-#: Who a command of the operator acts as: whoever may run one may do everything.
+#: Who a command of the operator acts as: running one takes the machine, so it may do everything.
 OPERATOR = Principal(id="", name="command line", everywhere=frozenset(Permission), kind="command")
 
 
@@ -112,7 +128,7 @@ def resolve(
 
 
 def _of_roles(grants: Iterable[Grant], account_id: UUID | None) -> frozenset[Permission]:
-    return _NOTHING.union(*(PERMISSIONS[grant.role] for grant in grants if grant.account_id == account_id))
+    return _NOTHING.union(*(grant.role.permissions for grant in grants if grant.account_id == account_id))
 
 
 def _apply(

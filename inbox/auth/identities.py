@@ -11,15 +11,16 @@ from sqlalchemy import select, union_all
 from sqlalchemy.orm import Session
 
 from inbox.auth import keys, members
-from inbox.auth.access import Grant, Override, Permission, Principal, Role, resolve
+from inbox.auth.access import Grant, Override, Permission, Principal, resolve
 from inbox.auth.generation import RIGHTS, Changes
 from inbox.auth.hashing import token_hash
+from inbox.auth.roles import role_of
 from inbox.auth.supabase.tokens import SupabaseTokens
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials, UserDisabled
 from inbox.memory.kept import Kept
-from inbox.models import ApiKey, PermissionOverride, RoleGrant, User, UserSession
+from inbox.models import ApiKey, PermissionOverride, RoleDefinition, RoleGrant, User, UserSession
 
 log = logging.getLogger(__name__)
 
@@ -144,8 +145,9 @@ def good_hashes(db: Database) -> frozenset[str]:
 
 def grants_of(session: Session, user_id: UUID) -> list[Grant]:
     """The roles of a user."""
-    rows = session.execute(select(RoleGrant.role, RoleGrant.account_id).where(RoleGrant.user_id == user_id))
-    return [Grant(Role(role), account_id) for role, account_id in rows]
+    rows = select(RoleDefinition, RoleGrant.account_id).join(RoleGrant, RoleGrant.role_id == RoleDefinition.id)
+    found = session.execute(rows.where(RoleGrant.user_id == user_id))
+    return [Grant(role_of(row), account_id) for row, account_id in found]
 
 
 def overrides_of(session: Session, user_id: UUID) -> list[Override]:

@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Grant, Principal, Role, resolve
 from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
+from inbox.auth.roles import role_of
 from inbox.clock import new_id, rfc3339
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
-from inbox.models import ApiKey
+from inbox.models import ApiKey, RoleDefinition
 
 PREFIX = "inbox_"
 
@@ -64,14 +65,14 @@ def add(
         name=name,
         prefix=secret[: len(PREFIX) + 6],
         hash=token_hash(secret),
-        role=role,
+        role_id=role.id,
         account_ids=None if accounts is None else sorted(map(str, accounts)),
         expires_at=expires_at,
         created_at=now,
     )
     session.add(row)
     until = None if expires_at is None else rfc3339(expires_at)
-    shown: dict[str, Any] = {"name": name, "role": role, "accounts": row.account_ids, "expires_at": until}
+    shown: dict[str, Any] = {"name": name, "role": role.slug, "accounts": row.account_ids, "expires_at": until}
     audit.record(session, actor, "key.created", now, target=row.id, **shown)
     return row, secret
 
@@ -94,31 +95,42 @@ def end(session: Session, row: ApiKey, actor: Principal, now: datetime) -> None:
     audit.record(session, actor, "key.revoked", now, target=row.id, name=row.name)
 
 
-def listed(db: Database) -> Sequence[ApiKey]:
-    """All keys, oldest first."""
+def listed(db: Database) -> list[tuple[ApiKey, Role | None]]:
+    """All keys with their roles, oldest first."""
     with db.reading() as session:
-        return session.execute(select(ApiKey).order_by(ApiKey.created_at, ApiKey.id)).scalars().all()
+        found = session.execute(with_roles().order_by(ApiKey.created_at, ApiKey.id))
+        return [(key, None if role is None else role_of(role)) for key, role in found]
+
+
+def with_roles() -> Select[ApiKey, RoleDefinition | None]:
+    """Keys, each with its role; None: deleted since, when nobody could use the key any more."""
+    return select(ApiKey, RoleDefinition).outerjoin(RoleDefinition, RoleDefinition.id == ApiKey.role_id)
 
 
 def load(session: Session, hash_: str) -> Principal:
     """Who holds the key with this hash. Raises InvalidCredentials."""
-    row = session.execute(select(ApiKey).where(ApiKey.hash == hash_, ApiKey.revoked_at.is_(None))).scalar_one_or_none()
-    if row is None:
+    return _holder(session, ApiKey.hash == hash_)
+
+
+def reload(session: Session, key_id: UUID) -> Principal:
+    """Who holds this key, as it stands now. Raises InvalidCredentials."""
+    return _holder(session, ApiKey.id == key_id)
+
+
+def _holder(session: Session, wanted: ColumnElement[bool]) -> Principal:
+    query = with_roles().where(wanted, ApiKey.revoked_at.is_(None)).execution_options(populate_existing=True)
+    key, role = session.execute(query).one_or_none() or (None, None)
+    if key is None or role is None:
         raise InvalidCredentials
-    return principal_of(row)
-
-
-def principal_of(row: ApiKey) -> Principal:
-    """What the holder of a key may do."""
-    accounts = [None] if row.account_ids is None else [UUID(each) for each in row.account_ids]
-    grants = tuple(Grant(Role(row.role), account_id) for account_id in accounts)
+    accounts = [None] if key.account_ids is None else [UUID(each) for each in key.account_ids]
+    grants = tuple(Grant(role_of(role), account_id) for account_id in accounts)
     everywhere, by_account = resolve(grants, ())
     return Principal(
-        id=str(row.id),
-        name=row.name,
+        id=str(key.id),
+        name=key.name,
         everywhere=everywhere,
         by_account=by_account,
         kind="key",
         grants=grants,
-        expires_at=row.expires_at,
+        expires_at=key.expires_at,
     )

@@ -85,6 +85,6 @@ def _newcomer(db: Database, session: Session, profile: Profile) -> User:
     )
     session.add(user)
     session.flush()
-    session.add(RoleGrant(id=new_id(), user_id=user.id, role=role))
-    audit.record(session, _SYSTEM, "user.joined", now, target=user.id, role=role)
+    session.add(RoleGrant(id=new_id(), user_id=user.id, role_id=role.id))
+    audit.record(session, _SYSTEM, "user.joined", now, target=user.id, role=role.slug)
     return user

@@ -23,7 +23,7 @@ from inbox.accounts import service as accounts
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import rotate_keys
-from inbox.cli.people import day, key_commands, user_commands
+from inbox.cli.people import day, key_commands, role_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config, values
 from inbox.db import storage
@@ -46,7 +46,8 @@ account_commands = AppGroup("accounts", help="Business numbers.")
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    for command in (db_commands, user_commands, key_commands, account_commands, worker, incidents, doctor, demo):
+    groups = db_commands, user_commands, role_commands, key_commands, account_commands
+    for command in (*groups, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Literal
 from uuid import UUID
 
 import click
@@ -15,17 +14,18 @@ from flask.cli import AppGroup
 
 from inbox.accounts import service as accounts
 from inbox.auth import keys
-from inbox.auth.access import OPERATOR, Grant, Role
+from inbox.auth.access import OPERATOR, Role
 from inbox.auth.addresses import normal_email
 from inbox.clock import rfc3339, utc_now
 from inbox.errors import DatabaseUnavailable, DomainError, InvalidRequest
 from inbox.models import ApiKey
 from inbox.runtime import runtime_of
-from inbox.users import grants
+from inbox.users import grants, roles
 from inbox.users import service as users
 from inbox.users.schemas import MAX_NAME, UserRow
 
 user_commands = AppGroup("users", help="People who sign in.")
+role_commands = AppGroup("roles", help="What people and keys may do.")
 key_commands = AppGroup("keys", help="API keys.")
 
 _DELETED = "a deleted number"
@@ -38,20 +38,19 @@ def day(moment: datetime) -> str:
 
 # --- users -------------------------------------------------------------------------------------------------------
 
-_ROLE = click.Choice([role.value for role in Role])
 _account = click.option("--account", "numbers", metavar="PHONE_NUMBER_ID", multiple=True, help="Only for this number.")
 
 
 @user_commands.command("create")
 @click.option("--email", required=True, help="What they sign in with.")
 @click.option("--name", help=f"How others see them: up to {MAX_NAME} characters.")
-@click.option("--role", type=_ROLE, default=Role.VIEWER.value, show_default=True)
+@click.option("--role", default=Role.VIEWER.slug, show_default=True, help="One of: flask --app wsgi roles list.")
 @_account
 def create_user(email: str, name: str | None, role: str, numbers: tuple[str, ...]) -> None:
     """Add somebody who signs in with a password: it is asked for, or read from a pipe."""
     with _refusals():
         address = _address(email)
-        given = [Grant(Role(role), account_id) for account_id in _account_ids(numbers) or [None]]
+        given = _assignments(role, numbers)
         if len(name or "") > MAX_NAME:
             raise click.ClickException(f"The name is longer than {MAX_NAME} characters.")
         newcomer = users.Newcomer(address, (name or "").strip() or None, given, _password())
@@ -67,15 +66,15 @@ def list_users() -> None:
         everybody, numbers = users.all_users(db), _numbers()
     for user in everybody:
         name = f" ({user.name})" if user.name else ""
-        line = f"{user.kind:8}  {user.status:8}  {user.email or user.id}{name}: {_rights(user, numbers)}"
+        line = f"{user.kind:8}  {_active(user):8}  {user.email or user.user_id}{name}: {_rights(user, numbers)}"
         # Names come from elsewhere: none of them must talk to the terminal.
         click.echo(f"{day(user.created_at)}  {''.join(each if each.isprintable() else '?' for each in line)}")
 
 
 def _rights(user: UserRow, numbers: Mapping[UUID, str]) -> str:
     """Such as "manager, viewer of 2000…1, not messages.send"."""
-    named: list[tuple[str, UUID | None]] = [(row.role, row.account_id) for row in user.roles]
-    named += [(f"{'' if row.allowed else 'not '}{row.permission}", row.account_id) for row in user.overrides]
+    named: list[tuple[str, UUID | None]] = [(row.role_slug, row.account_id) for row in user.roles]
+    named += [(f"{'' if row.is_allowed else 'not '}{row.permission_code}", row.account_id) for row in user.overrides]
     words = [what if place is None else f"{what} of {numbers.get(place, _DELETED)}" for what, place in named]
     return ", ".join(words) or "no role"
 
@@ -95,33 +94,37 @@ def change_password(email: str) -> None:
 @click.argument("email")
 def disable_user(email: str) -> None:
     """Switch EMAIL off: their sessions end."""
-    _set_status(email, "disabled")
+    _set_active(email, active=False)
 
 
 @user_commands.command("enable")
 @click.argument("email")
 def enable_user(email: str) -> None:
     """Switch EMAIL on again."""
-    _set_status(email, "active")
+    _set_active(email, active=True)
 
 
-def _set_status(email: str, status: Literal["active", "disabled"]) -> None:
+def _set_active(email: str, *, active: bool) -> None:
     db = runtime_of(current_app).db
     with _refusals():
-        row = users.set_status(db, OPERATOR, users.find_user(db, email), status)
-    click.echo(f"{row.email} is {row.status}.")
+        row = users.set_active(db, OPERATOR, users.find_user(db, email), active=active)
+    click.echo(f"{row.email} is {_active(row)}.")
+
+
+def _active(user: UserRow) -> str:
+    return "active" if user.is_active else "disabled"
 
 
 @user_commands.command("role")
 @click.argument("email")
-@click.argument("role", type=_ROLE)
+@click.argument("role")
 @_account
 @click.option("--remove", is_flag=True, help="Take it away instead.")
 def change_role(email: str, role: str, numbers: tuple[str, ...], remove: bool) -> None:
     """Give EMAIL the role ROLE as well, for all numbers or for some."""
     db = runtime_of(current_app).db
     with _refusals():
-        given = [Grant(Role(role), account_id) for account_id in _account_ids(numbers) or [None]]
+        given = _assignments(role, numbers)
         changed = grants.change_roles(db, OPERATOR, users.find_user(db, email), given, remove=remove)
     click.echo("Changed." if changed else "Nothing to do: see flask --app wsgi users list")
 
@@ -145,6 +148,11 @@ def _address(text: str) -> str:
         return normal_email(text)
     except ValueError as error:
         raise click.ClickException(f"{text!r} {error}.") from None
+
+
+def _assignments(slug: str, numbers: Sequence[str]) -> list[grants.Assignment]:
+    role = roles.find_role(runtime_of(current_app).db, slug)
+    return [grants.Assignment(role.id, account_id) for account_id in _account_ids(numbers) or [None]]
 
 
 def _account_ids(numbers: Sequence[str]) -> list[UUID | None]:
@@ -171,12 +179,23 @@ def _password() -> str:
         raise click.ClickException("The password is not UTF-8.") from None
 
 
+# --- roles -------------------------------------------------------------------------------------------------------
+
+
+@role_commands.command("list")
+def list_roles() -> None:
+    """Show every role, and what it permits. Roles are made over HTTP: POST /admin/roles."""
+    with _refusals():
+        for role in roles.list_roles(runtime_of(current_app).db):
+            click.echo(f"{role.slug:12}  {role.name}: {', '.join(sorted(role.permissions)) or 'nothing'}")
+
+
 # --- keys and numbers --------------------------------------------------------------------------------------------
 
 
 @key_commands.command("create")
 @click.option("--name", required=True, help="What the key is for.")
-@click.option("--role", type=_ROLE, default=Role.VIEWER.value, show_default=True)
+@click.option("--role", default=Role.VIEWER.slug, show_default=True, help="One of: flask --app wsgi roles list.")
 @_account
 @click.option("--expires-days", "days", type=click.IntRange(1, 36500), help="Its lifetime.")
 def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None) -> None:
@@ -186,7 +205,7 @@ def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None)
         made = keys.create(
             runtime_of(current_app).db,
             name=name,
-            role=Role(role),
+            role=roles.find_role(runtime_of(current_app).db, role),
             accounts=[each for each in _account_ids(numbers) if each] or None,
             expires_at=expires_at,
         )
@@ -197,11 +216,12 @@ def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None)
 def list_keys() -> None:
     """Show all keys: when made, role, the part that identifies each, whether it still works, and for which numbers."""
     numbers, now = _numbers(), utc_now()
-    for key in keys.listed(runtime_of(current_app).db):
+    for key, role in keys.listed(runtime_of(current_app).db):
         only = ""
         if key.account_ids is not None:
             only = f"  only {', '.join(numbers.get(UUID(each), _DELETED) for each in key.account_ids)}"
-        click.echo(f"{day(key.created_at)}  {key.role:8}  {key.prefix}…  {_state(key, now)}  {key.name}{only}")
+        slug = role.slug if role is not None else "-"
+        click.echo(f"{day(key.created_at)}  {slug:8}  {key.prefix}…  {_state(key, now)}  {key.name}{only}")
 
 
 def _state(key: ApiKey, now: datetime) -> str:

@@ -64,13 +64,13 @@ def after(cursor: Cursor, time: Any, id_: Any) -> ColumnElement[bool]:
 
 def newest_first(
     session: Session,
-    query: Select[Any],
+    query: Select[*tuple[Any, ...]],
     time: InstrumentedAttribute[Any],
     id_: InstrumentedAttribute[Any],
     *,
     limit: int,
     cursor: Cursor | None,
-) -> Page[sqlalchemy.Row[Any]]:
+) -> Page[sqlalchemy.Row[*tuple[Any, ...]]]:
     """At most `limit` rows of `query` behind `cursor`; their last two columns are their place."""
     if cursor is not None:
         query = query.where(after(cursor, time, id_))

@@ -28,7 +28,7 @@ from flask import Flask
 
 from inbox.accounts.service import all_accounts
 from inbox.auth import keys
-from inbox.auth.access import OPERATOR, Access, Grant, Permission, Role
+from inbox.auth.access import OPERATOR, Access, Permission, Role
 from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import put_profile
 from inbox.bot.schemas import ProfileContent
@@ -36,6 +36,7 @@ from inbox.config import Config
 from inbox.demo import bakery
 from inbox.models import WebhookEvent
 from inbox.runtime import Runtime, build
+from inbox.users.grants import Assignment
 from inbox.users.service import Newcomer, create_local
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.routes import new_event
@@ -228,7 +229,7 @@ def _furnish(runtime: Runtime) -> Shop:
         key = keys.create(runtime.db, name="Demo", role=Role.ADMIN).secret
         (account,) = all_accounts(runtime.db)
         shop = Shop(str(account.id), key, secrets.token_urlsafe(12))
-        baker = Newcomer(shop.email, "The baker", [Grant(Role.ADMIN)], shop.password)
+        baker = Newcomer(shop.email, "The baker", [Assignment(Role.ADMIN.id)], shop.password)
         create_local(runtime.db, OPERATOR, baker)
         me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
         put_profile(runtime.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))

@@ -152,6 +152,32 @@ class UserExists(DomainError):
     status, code, title = 409, "user_exists", "There is a user with this e-mail address already."
 
 
+class RoleNotFound(DomainError):
+    """No such role."""
+
+    status, code, title = 404, "role_not_found", "There is no such role."
+
+
+class RoleExists(DomainError):
+    """Another role has this slug."""
+
+    status, code, title = 409, "role_exists", "There is a role with this slug already. Choose another one."
+
+
+class RoleBuiltIn(DomainError):
+    """admin, manager and viewer are part of the program."""
+
+    status, code = 409, "role_built_in"
+    title = "This role is built in and stays as it is. Make a role of your own instead."
+
+
+class RoleInUse(DomainError):
+    """A role is to be deleted that somebody has; `users` and `keys` name some of them."""
+
+    status, code = 409, "role_in_use"
+    title = "Somebody has this role. Give them another one first; users and keys say who they are."
+
+
 class HasNoPassword(DomainError):
     """A password was to be set for somebody whom the identity provider knows."""
 
@@ -163,7 +189,7 @@ class LastAdmin(DomainError):
     """Nobody would be left who can give permissions."""
 
     status, code = 409, "last_admin"
-    title = "This is the last administrator who can sign in. Make somebody else an administrator first."
+    title = "Nobody would be left who can make an administrator. Make somebody else an administrator first."
 
 
 class KeyNotFound(DomainError):

@@ -6,11 +6,11 @@ from inbox.models.contacts import Contact, ContactChange
 from inbox.models.conversations import Annotation, Conversation, GoneConversation, Message
 from inbox.models.operations import Incident, IncidentConversation, Lease, Process, Reset
 from inbox.models.outbox import CoolDown, Job, Lane
-from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleGrant, User, UserSession
+from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleDefinition, RoleGrant, User, UserSession
 from inbox.models.states import Author, Direction, EventState, JobKind, JobState, MessageStatus, Pause
 from inbox.models.webhooks import DeadLetter, ParkedStatus, WebhookEvent
 
-SCHEMA = "0008"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0009"  #: the newest migration; a test compares it with the migrations' own head
 
 ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
 
@@ -49,6 +49,7 @@ __all__ = [
     "PermissionOverride",
     "Process",
     "Reset",
+    "RoleDefinition",
     "RoleGrant",
     "UTCDateTime",
     "User",

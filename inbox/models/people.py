@@ -46,15 +46,32 @@ def _one_per_user(table: str, column: str) -> tuple[Index, Index]:
     )
 
 
+class RoleDefinition(Base):
+    """A role: one that is built in, or one that the installation has made."""
+
+    __tablename__ = "roles"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    name: Mapped[str] = mapped_column(String(200))
+    description: Mapped[str]
+    permissions: Mapped[list[str] | None]  #: `auth.access.Permission`; NULL: built in, `auth.access` says which
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
 class RoleGrant(Base):
     """A user has a role, for one account or, without one, for all."""
 
     __tablename__ = "role_grants"
-    __table_args__ = _one_per_user("role_grants", "role")
+    __table_args__ = (
+        *_one_per_user("role_grants", "role_id"),
+        Index("ix_role_grants_role", "role_id"),  # who has a role that is to be deleted
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"))
-    role: Mapped[str] = mapped_column(String(16))  #: `auth.access.Role`
+    role_id: Mapped[UUID] = mapped_column(ForeignKey("roles.id"))
     account_id: Mapped[UUID | None] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
 
 
@@ -94,7 +111,7 @@ class ApiKey(Base):
     name: Mapped[str]
     prefix: Mapped[str] = mapped_column(String(16))  #: shown in lists, so that a key can be recognised
     hash: Mapped[str] = mapped_column(String(64), unique=True)  #: SHA-256, hex; the key itself has 256 random bits
-    role: Mapped[str] = mapped_column(String(16))
+    role_id: Mapped[UUID | None] = mapped_column(ForeignKey("roles.id", ondelete="SET NULL"))  #: NULL: deleted since
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     account_ids: Mapped[list[str] | None]  #: the accounts its role is for; NULL: all

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -14,41 +15,52 @@ from inbox.auth.access import Grant, Override, Permission, Principal, resolve
 from inbox.auth.generation import rights_changed
 from inbox.auth.identities import grants_of, overrides_of
 from inbox.auth.members import lock_users
+from inbox.auth.roles import roles_by_id
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.errors import UserNotFound
+from inbox.errors import FieldProblem, InvalidRequest, UserNotFound
 from inbox.models import PermissionOverride, RoleGrant, User
 from inbox.users.rights import Held, authority, check_accounts, check_gift, check_once, somebody_remains
 from inbox.users.rows import user_row
 from inbox.users.schemas import UserRow
 
 
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """A role that is to be given, for one account or, without one, for all."""
+
+    role_id: UUID
+    account_id: UUID | None = None
+
+
 @whole_transaction(idempotent=True)
-def set_roles(db: Database, actor: Principal, user_id: UUID, grants: Sequence[Grant]) -> UserRow:
+def set_roles(db: Database, actor: Principal, user_id: UUID, assignments: Sequence[Assignment]) -> UserRow:
     """Give a user these roles and no others.
 
-    Raises UserNotFound, InvalidRequest (a role twice, an account that is not in use), PermissionDenied, LastAdmin.
+    Raises UserNotFound, InvalidRequest (a role twice, no such role, an account that is not in use), PermissionDenied,
+    LastAdmin.
     """
-    check_once(grants, "/roles")
+    check_once(assignments, "/assignments")
     with db.writing() as session:
         lock_users(db, session)
         actor = authority(session, actor, Permission.ROLES_MANAGE)
         user = require_user(session, user_id)
-        check_accounts(session, [grant.account_id for grant in grants], "/roles/{}/account_id")
-        _replace_roles(session, actor, user, grants, db.now(session))
+        _replace_roles(session, actor, user, chosen(session, assignments), db.now(session))
         return user_row(session, user)
 
 
 @whole_transaction(idempotent=True)
-def change_roles(db: Database, actor: Principal, user_id: UUID, grants: Collection[Grant], *, remove: bool) -> bool:
+def change_roles(
+    db: Database, actor: Principal, user_id: UUID, assignments: Sequence[Assignment], *, remove: bool
+) -> bool:
     """Add these roles to a user's, or take them away; False when there was nothing to change. Raises as set_roles."""
     with db.writing() as session:
         lock_users(db, session)
         actor = authority(session, actor, Permission.ROLES_MANAGE)
         user = require_user(session, user_id)
-        before = set(grants_of(session, user.id))
-        after = before - set(grants) if remove else before | set(grants)
+        before, named = set(grants_of(session, user.id)), set(chosen(session, assignments))
+        after = before - named if remove else before | named
         _replace_roles(session, actor, user, list(after), db.now(session))
         return after != before
 
@@ -64,6 +76,20 @@ def set_overrides(db: Database, actor: Principal, user_id: UUID, overrides: Sequ
         check_accounts(session, [each.account_id for each in overrides], "/overrides/{}/account_id")
         _replace_overrides(session, actor, user, overrides, db.now(session))
         return user_row(session, user)
+
+
+def chosen(session: Session, assignments: Sequence[Assignment]) -> list[Grant]:
+    """What is to be given. Raises InvalidRequest for a role that there is not, or an account that is not in use."""
+    roles = roles_by_id(session, [each.role_id for each in assignments])
+    unknown = [
+        FieldProblem(f"/assignments/{number}/role_id", "there is no such role")
+        for number, each in enumerate(assignments)
+        if each.role_id not in roles
+    ]
+    if unknown:
+        raise InvalidRequest(unknown)
+    check_accounts(session, [each.account_id for each in assignments], "/assignments/{}/account_id")
+    return [Grant(roles[each.role_id], each.account_id) for each in assignments]
 
 
 def require_user(session: Session, user_id: UUID) -> User:
@@ -82,7 +108,7 @@ def held_by(session: Session, user: User) -> Held:
 def add_roles(session: Session, user: User, grants: Iterable[Grant]) -> None:
     """The rows alone: the caller has checked who gives what."""
     session.add_all(
-        RoleGrant(id=new_id(), user_id=user.id, role=each.role, account_id=each.account_id) for each in grants
+        RoleGrant(id=new_id(), user_id=user.id, role_id=each.role.id, account_id=each.account_id) for each in grants
     )
 
 
@@ -140,5 +166,5 @@ def as_details(rights: Collection[Grant | Override]) -> list[str]:
 
 
 def _in_words(right: Grant | Override) -> str:
-    what = right.role if isinstance(right, Grant) else f"{'' if right.allowed else 'not '}{right.permission}"
+    what = right.role.slug if isinstance(right, Grant) else f"{'' if right.allowed else 'not '}{right.permission}"
     return what if right.account_id is None else f"{what} of {right.account_id}"

@@ -6,14 +6,15 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
-from sqlalchemy import exists, or_, select
+from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session
 
 from inbox.auth import identities, keys
-from inbox.auth.access import Permission, Principal, Role
+from inbox.auth.access import Permission, Principal, Role, resolve
+from inbox.auth.roles import all_roles
 from inbox.db import one_of
 from inbox.errors import FieldProblem, InvalidCredentials, InvalidRequest, LastAdmin, PermissionDenied
-from inbox.models import Account, ApiKey, PermissionOverride, RoleGrant, User
+from inbox.models import Account, PermissionOverride, RoleGrant, User
 
 #: What `access.resolve` says: permissions everywhere, and those of accounts that are named.
 Held = tuple[frozenset[Permission], Mapping[UUID, frozenset[Permission]]]
@@ -38,23 +39,32 @@ def _reread(session: Session, actor: Principal) -> Principal:
             raise InvalidCredentials
         return identities.principal_of(session, user)
     if actor.kind == "key":
-        key = session.get(ApiKey, UUID(actor.id), populate_existing=True)
-        if key is None or key.revoked_at is not None:
-            raise InvalidCredentials
-        return keys.principal_of(key)
+        return keys.reload(session, UUID(actor.id))
     return actor
 
 
 def check_gift(actor: Principal, before: Held, after: Held) -> None:
-    """Raises PermissionDenied when somebody gains what the actor does not hold everywhere, and at the very place.
+    """Raises PermissionDenied when somebody gains what the actor does not hold everywhere, and at the very place."""
+    lacking = _lacking((actor.everywhere, actor.by_account), before, after)
+    if lacking:
+        raise PermissionDenied(f"You cannot give what you do not hold everywhere yourself: {sorted(lacking)[0]}.")
+
+
+def makes_administrators(own: Held) -> bool:
+    """Whether who holds this may make an administrator: the one rule for being one."""
+    return not _lacking(own, NOTHING, (Role.ADMIN.permissions, {}))
+
+
+def _lacking(own: Held, before: Held, after: Held) -> frozenset[Permission]:
+    """Of what `after` has beyond `before` at some place: what is not held there, or not everywhere.
 
     The places are the accounts that any of the sets names, and "all others" (None).
     """
-    own = actor.everywhere, actor.by_account
-    for place in (None, *before[1], *after[1], *actor.by_account):
-        lacking = (_at(after, place) - _at(before, place)) - (actor.everywhere & _at(own, place))
+    for place in (None, *before[1], *after[1], *own[1]):
+        lacking = (_at(after, place) - _at(before, place)) - (own[0] & _at(own, place))
         if lacking:
-            raise PermissionDenied(f"You cannot give what you do not hold everywhere yourself: {sorted(lacking)[0]}.")
+            return lacking
+    return frozenset()
 
 
 def _at(held: Held, place: UUID | None) -> frozenset[Permission]:
@@ -63,9 +73,10 @@ def _at(held: Held, place: UUID | None) -> frozenset[Permission]:
 
 @contextmanager
 def somebody_remains(session: Session) -> Iterator[None]:
-    """Raises LastAdmin when the block leaves no administrator where there was one. The caller holds `lock_users`.
+    """Raises LastAdmin when the block leaves nobody who can make administrators where there was somebody.
 
-    An installation that is run by commands and keys alone has none, and may go on like that.
+    The caller holds `lock_users`. An installation that is run by commands and keys alone has nobody, and may go on
+    like that.
     """
     had = _an_administrator(session)
     yield
@@ -75,17 +86,25 @@ def somebody_remains(session: Session) -> Iterator[None]:
 
 
 def _an_administrator(session: Session) -> bool:
-    """True when somebody who can sign in has the admin role everywhere, and nothing was taken from it everywhere."""
-    role = exists().where(
-        RoleGrant.user_id == User.id, RoleGrant.role == Role.ADMIN.value, RoleGrant.account_id.is_(None)
+    """True when somebody who can sign in may make an administrator."""
+    return any(
+        makes_administrators(resolve(identities.grants_of(session, user_id), identities.overrides_of(session, user_id)))
+        for user_id in session.execute(_managers_of_roles(session)).scalars().all()
     )
-    taken = exists().where(
+
+
+def _managers_of_roles(session: Session) -> Select[UUID]:
+    """Those who can sign in and were given `roles.manage` everywhere: among them are all administrators."""
+    able = User.disabled_at.is_(None), or_(User.subject.is_not(None), User.password_hash.is_not(None))
+    roles = [role.id for role in all_roles(session) if Permission.ROLES_MANAGE in role.permissions]
+    by_role = exists().where(RoleGrant.user_id == User.id, RoleGrant.role_id.in_(roles), RoleGrant.account_id.is_(None))
+    by_itself = exists().where(
         PermissionOverride.user_id == User.id,
-        PermissionOverride.allowed.is_(False),
+        PermissionOverride.permission == Permission.ROLES_MANAGE.value,
+        PermissionOverride.allowed.is_(True),
         PermissionOverride.account_id.is_(None),
     )
-    able = User.disabled_at.is_(None), or_(User.subject.is_not(None), User.password_hash.is_not(None))
-    return bool(session.execute(select(exists().where(*able, role, ~taken))).scalar_one())
+    return select(User.id).where(*able, or_(by_role, by_itself)).order_by(User.created_at)
 
 
 def check_accounts(session: Session, named: Sequence[UUID | None], pointer: str) -> None:

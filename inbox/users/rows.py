@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from inbox.auth.access import Role
+from inbox.auth.access import Grant
+from inbox.auth.roles import role_of
 from inbox.db import one_of
-from inbox.models import Account, PermissionOverride, RoleGrant, User
-from inbox.users.schemas import GrantRow, Kind, OverrideRow, Status, UserRow
+from inbox.models import Account, PermissionOverride, RoleDefinition, RoleGrant, User
+from inbox.users.schemas import Kind, OverrideRow, UserRow, assignment_row
 
 
 def user_rows(session: Session, users: Sequence[User]) -> list[UserRow]:
@@ -29,13 +30,16 @@ def user_row(session: Session, user: User) -> UserRow:
 
 def _row(user: User, roles: Sequence[Any], overrides: Sequence[Any]) -> UserRow:
     return UserRow(
-        id=user.id,
+        user_id=user.id,
         email=user.email,
         name=user.name,
         kind=_kind(user),
-        status=_status(user),
-        roles=[GrantRow(role=Role(row.role), account_id=row.account_id) for row in roles],
-        overrides=[OverrideRow.model_validate(row) for row in overrides],
+        is_active=user.disabled_at is None,
+        roles=[assignment_row(Grant(role_of(row[0]), row.account_id)) for row in roles],
+        overrides=[
+            OverrideRow(permission_code=row.permission, is_allowed=row.allowed, account_id=row.account_id)
+            for row in overrides
+        ],
         signed_in_at=user.signed_in_at,
         created_at=user.created_at,
     )
@@ -47,26 +51,21 @@ def _kind(user: User) -> Kind:
     return "local" if user.password_hash is not None else "invited"
 
 
-def _status(user: User) -> Status:
-    if user.disabled_at is not None:
-        return "disabled"
-    return "invited" if _kind(user) == "invited" else "active"
-
-
-def has_status(status: Status) -> Any:
-    """The users whose row shows this status."""
-    known = or_(User.subject.is_not(None), User.password_hash.is_not(None))
-    if status == "disabled":
-        return User.disabled_at.is_not(None)
-    return and_(User.disabled_at.is_(None), known if status == "active" else ~known)
+def of_kind(kind: Kind) -> ColumnElement[bool]:
+    """The users whose row shows this kind."""
+    if kind == "supabase":
+        return User.subject.is_not(None)
+    local = User.password_hash.is_not(None) if kind == "local" else User.password_hash.is_(None)
+    return and_(User.subject.is_(None), local)
 
 
 # What belongs to a deleted account is as gone as the account: it is not shown, so that what is shown can be put back.
 
 
 def _roles() -> Any:
-    rows = select(RoleGrant.user_id, RoleGrant.role, RoleGrant.account_id)
-    return _of_accounts_in_use(rows, RoleGrant.account_id).order_by(RoleGrant.role, RoleGrant.account_id)
+    rows = select(RoleDefinition, RoleGrant.user_id, RoleGrant.account_id)
+    rows = rows.join(RoleGrant, RoleGrant.role_id == RoleDefinition.id)
+    return _of_accounts_in_use(rows, RoleGrant.account_id).order_by(RoleDefinition.slug, RoleGrant.account_id)
 
 
 def _overrides() -> Any:

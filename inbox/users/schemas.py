@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StringConstraints
+from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
-from inbox.auth.access import Grant, Override, Permission, Role
+from inbox.auth.access import BUILT_IN, Grant, Permission, Role
 from inbox.auth.addresses import LONGEST, normal_email
 from inbox.schemas import Body, Query, Row, Time
 
 MAX_NAME = 200  # characters
+MAX_DESCRIPTION = 500  # characters
 MAX_RIGHTS = 500  # roles, or overrides, of one user
 
 Kind = Literal["supabase", "local", "invited"]
-Status = Literal["active", "disabled", "invited"]
 
 
 def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("must be one line of printable characters")
     return text
-
-
-def _named(value: Any) -> Any:
-    """A role alone, as older clients send it, is meant everywhere."""
-    return {"role": value} if isinstance(value, str) else value
 
 
 Email = Annotated[
@@ -40,94 +35,160 @@ Name = Annotated[
 ]
 
 
-class PermissionInfo(Row):
+class PermissionRow(Row):
+    """One thing that can be allowed."""
+
     code: Permission
-    description: str
+    label: str
 
 
-class RoleInfo(Row):
-    name: Role
+class RoleRow(Row):
+    """Permissions under a name. Those that are built in never change."""
+
+    id: UUID
+    slug: str
+    name: str
     description: str
     permissions: list[Permission]
+    is_built_in: bool
 
 
-class GrantRow(Row):
-    role: Role
+class AssignmentRow(Row):
+    """A role that somebody has."""
+
+    role_id: UUID
+    role_slug: str
+    role_name: str
     account_id: UUID | None = Field(description="null: for all accounts.")
 
 
 class OverrideRow(Row):
-    permission: Permission
-    allowed: bool
+    """One permission that somebody has beside their roles, or lacks in spite of them."""
+
+    permission_code: Permission
+    is_allowed: bool
     account_id: UUID | None = Field(description="null: for all accounts.")
 
 
 class UserRow(Row):
-    id: UUID
+    """Somebody of the business."""
+
+    user_id: UUID
     email: str | None
     name: str | None
     kind: Kind = Field(description="How they sign in; invited: not yet.")
-    status: Status
-    roles: list[GrantRow]
+    is_active: bool = Field(description="false: switched off by an administrator.")
+    roles: list[AssignmentRow]
     overrides: list[OverrideRow]
     signed_in_at: Time | None
     created_at: Time
 
 
 class UserQuery(Query):
+    """Which users."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
     q: Annotated[str | None, Field(max_length=200, description="Part of the name or the e-mail address.")] = None
-    status: Status | None = None
+    is_active: bool | None = None
+    kind: Kind | None = None
 
 
-class GrantBody(Body):
-    role: Role
+class RoleBody(Body):
+    """A role as it is to be."""
+
+    slug: Annotated[
+        str,
+        StringConstraints(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$"),
+        Field(description="For commands and the audit log: small letters, digits, - and _."),
+    ]
+    name: Name
+    description: Annotated[str | None, Field(max_length=MAX_DESCRIPTION)] = None
+    permissions: Annotated[list[Permission], Field(max_length=len(Permission), json_schema_extra={"uniqueItems": True})]
+
+
+class RoleDone(Row):
+    """The role was deleted."""
+
+    status: Literal["ok"] = "ok"
+
+
+class AssignmentBody(Body):
+    """A role to be given."""
+
+    role_id: UUID
     account_id: UUID | None = None
-
-    @property
-    def grant(self) -> Grant:
-        return Grant(self.role, self.account_id)
 
 
 class OverrideBody(Body):
-    permission: Permission
-    allowed: StrictBool
+    """One permission to be added to the roles, or taken from them."""
+
+    permission_code: Permission
+    is_allowed: StrictBool
     account_id: UUID | None = None
 
-    @property
-    def override(self) -> Override:
-        return Override(self.permission, self.allowed, self.account_id)
 
-
-_GivenRole = Annotated[GrantBody, BeforeValidator(_named, json_schema_input_type=GrantBody | Role)]
-_Roles = Annotated[
-    list[_GivenRole],
-    Field(
-        max_length=MAX_RIGHTS,
-        description="A role's name alone means everywhere.",
-        json_schema_extra={"uniqueItems": True},
-    ),
-]
+_Assignments = Annotated[list[AssignmentBody], Field(max_length=MAX_RIGHTS, json_schema_extra={"uniqueItems": True})]
 
 
 class InviteBody(Body):
+    """Somebody who is to come in."""
+
     email: Email
     name: Name | None = None
-    roles: _Roles = Field(default_factory=list)
+    assignments: _Assignments = Field(default_factory=list)
 
 
 class NameBody(Body):
+    """How others see somebody; null: no name."""
+
     name: Name | None
 
 
 class StatusBody(Body):
-    status: Literal["active", "disabled"]
+    """false switches somebody off, at once and everywhere."""
+
+    is_active: StrictBool
 
 
 class RolesBody(Body):
-    roles: _Roles
+    """All roles that somebody is to have."""
+
+    assignments: _Assignments
 
 
 class OverridesBody(Body):
+    """All single permissions that somebody is to have or to lack."""
+
     overrides: Annotated[list[OverrideBody], Field(max_length=MAX_RIGHTS, json_schema_extra={"uniqueItems": True})]
+
+
+def assignment_row(grant: Grant) -> AssignmentRow:
+    role = grant.role
+    return AssignmentRow(role_id=role.id, role_slug=role.slug, role_name=role.name, account_id=grant.account_id)
+
+
+def role_row(role: Role) -> RoleRow:
+    return RoleRow(
+        id=role.id,
+        slug=role.slug,
+        name=role.name,
+        description=role.description,
+        permissions=sorted(role.permissions),
+        is_built_in=role in BUILT_IN,
+    )
+
+
+#: What each permission allows, for those who give it.
+LABELS = {
+    Permission.ACCOUNTS_VIEW: "See the business numbers.",
+    Permission.ACCOUNTS_MANAGE: "Add, change and remove business numbers.",
+    Permission.ACCOUNTS_ASSIGN: "Assign conversations to people.",
+    Permission.CONVERSATIONS_VIEW: "See conversations.",
+    Permission.MESSAGES_VIEW: "Read messages and open their files.",
+    Permission.MESSAGES_SEND: "Write to customers, and switch the bot on and off.",
+    Permission.CONTACTS_VIEW: "See contacts.",
+    Permission.USERS_MANAGE: "Invite users, name them, switch them off and on.",
+    Permission.ROLES_MANAGE: "Give and take roles and permissions; make roles and API keys; operate the installation.",
+    Permission.SETTINGS_MANAGE: "Write the bot's profile and try it.",
+}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
 from uuid import UUID
 
 from sqlalchemy import delete, or_, select
@@ -24,9 +23,9 @@ from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
 from inbox.errors import HasNoPassword, UserExists, UserNotFound
 from inbox.models import User, UserSession
-from inbox.users.grants import add_roles, as_details, held_by, require_user
-from inbox.users.rights import NOTHING, authority, check_accounts, check_gift, check_once, somebody_remains
-from inbox.users.rows import has_status, user_row, user_rows
+from inbox.users.grants import Assignment, add_roles, as_details, chosen, held_by, require_user
+from inbox.users.rights import NOTHING, authority, check_gift, check_once, somebody_remains
+from inbox.users.rows import of_kind, user_row, user_rows
 from inbox.users.schemas import UserQuery, UserRow
 
 
@@ -36,7 +35,7 @@ class Newcomer:
 
     email: str
     name: str | None = None
-    grants: Sequence[Grant] = ()
+    assignments: Sequence[Assignment] = ()
     password: str | None = field(default=None, repr=False)
 
 
@@ -46,8 +45,10 @@ class Newcomer:
 def list_users(db: Database, query: UserQuery) -> Page[UserRow]:
     """Newest first."""
     wanted = select(User)
-    if query.status is not None:
-        wanted = wanted.where(has_status(query.status))
+    if query.is_active is not None:
+        wanted = wanted.where(User.disabled_at.is_(None) if query.is_active else User.disabled_at.is_not(None))
+    if query.kind is not None:
+        wanted = wanted.where(of_kind(query.kind))
     if query.q:
         words = query.q.strip()
         wanted = wanted.where(
@@ -92,14 +93,14 @@ def invite(db: Database, actor: Principal, newcomer: Newcomer) -> tuple[UserRow,
     The same invitation again finds the row. Raises UserExists when somebody has the address and other roles,
     InvalidRequest, PermissionDenied.
     """
-    check_once(newcomer.grants, "/roles")
+    check_once(newcomer.assignments, "/assignments")
     with db.writing() as session:
         lock_users(db, session)
         known = _by_email(session, newcomer.email)
-        actor = _may_add(session, actor, newcomer)
+        actor, grants = _may_add(session, actor, newcomer)
         if known is None:
-            return user_row(session, _add(session, actor, newcomer, "user.invited", db.now(session))), True
-        if set(grants_of(session, known.id)) != set(newcomer.grants):
+            return user_row(session, _add(session, actor, newcomer, grants, "user.invited", db.now(session))), True
+        if set(grants_of(session, known.id)) != set(grants):
             raise UserExists
         return user_row(session, known), False
 
@@ -111,31 +112,34 @@ def create_local(db: Database, actor: Principal, newcomer: Newcomer) -> UUID:
         lock_users(db, session)
         if _by_email(session, newcomer.email) is not None:
             raise UserExists
-        actor = _may_add(session, actor, newcomer)
-        return _add(session, actor, newcomer, "user.created", db.now(session)).id
+        actor, grants = _may_add(session, actor, newcomer)
+        return _add(session, actor, newcomer, grants, "user.created", db.now(session)).id
 
 
 def _by_email(session: Session, email: str) -> User | None:
     return session.execute(select(User).where(User.email == email)).scalar_one_or_none()
 
 
-def _may_add(session: Session, actor: Principal, newcomer: Newcomer) -> Principal:
+def _may_add(session: Session, actor: Principal, newcomer: Newcomer) -> tuple[Principal, list[Grant]]:
+    """The actor as they stand, and what they give."""
     fresh = authority(session, actor, Permission.USERS_MANAGE)
-    if newcomer.grants:
+    if newcomer.assignments:
         fresh = authority(session, actor, Permission.ROLES_MANAGE)
-        check_accounts(session, [grant.account_id for grant in newcomer.grants], "/roles/{}/account_id")
-        check_gift(fresh, NOTHING, resolve(newcomer.grants, ()))
-    return fresh
+    grants = chosen(session, newcomer.assignments)
+    check_gift(fresh, NOTHING, resolve(grants, ()))
+    return fresh, grants
 
 
-def _add(session: Session, actor: Principal, newcomer: Newcomer, action: str, now: datetime) -> User:
+def _add(
+    session: Session, actor: Principal, newcomer: Newcomer, grants: Sequence[Grant], action: str, now: datetime
+) -> User:
     user = User(id=new_id(), email=newcomer.email, name=newcomer.name, created_at=now, updated_at=now)
     session.add(user)
     session.flush()
     if newcomer.password is not None:
         set_password(session, user, newcomer.password, now)
-    add_roles(session, user, newcomer.grants)
-    roles = as_details(newcomer.grants)
+    add_roles(session, user, grants)
+    roles = as_details(grants)
     audit.record(session, actor, action, now, target=user.id, email=newcomer.email, roles=roles)
     rights_changed(session)
     session.flush()
@@ -161,7 +165,7 @@ def rename(db: Database, actor: Principal, user_id: UUID, name: str | None) -> U
 
 
 @whole_transaction(idempotent=True)
-def set_status(db: Database, actor: Principal, user_id: UUID, status: Literal["active", "disabled"]) -> UserRow:
+def set_active(db: Database, actor: Principal, user_id: UUID, *, active: bool) -> UserRow:
     """Switch a user off, which ends their sessions, or on again. One may switch oneself off.
 
     Switching on gives back what they held, so it needs all of that. Raises UserNotFound, PermissionDenied, LastAdmin.
@@ -171,9 +175,9 @@ def set_status(db: Database, actor: Principal, user_id: UUID, status: Literal["a
         actor = authority(session, actor, Permission.USERS_MANAGE)
         user = require_user(session, user_id)
         now = db.now(session)
-        if status == "disabled" and user.disabled_at is None:
+        if not active and user.disabled_at is None:
             _disable(session, actor, user, now)
-        elif status == "active" and user.disabled_at is not None:
+        elif active and user.disabled_at is not None:
             check_gift(actor, NOTHING, held_by(session, user))
             user.disabled_at, user.updated_at = None, now
             audit.record(session, actor, "user.enabled", now, target=user.id)

@@ -35,7 +35,7 @@ def local_user(
         if password is not None:
             set_password(session, user, password, now)
         for grant in grants:
-            session.add(RoleGrant(id=new_id(), user_id=user.id, role=grant.role, account_id=grant.account_id))
+            session.add(RoleGrant(id=new_id(), user_id=user.id, role_id=grant.role.id, account_id=grant.account_id))
         for each in overrides:
             session.add(
                 PermissionOverride(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from inbox.auth import keys
-from inbox.auth.access import PERMISSIONS, Grant, Override, Permission, Principal, Role, resolve
+from inbox.auth.access import BUILT_IN, Grant, Override, Permission, Principal, Role, resolve
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.errors import InvalidCredentials
@@ -78,12 +78,12 @@ def test_a_key_is_stored_as_a_hash_and_identifies_its_holder(runtime: Runtime) -
     assert row.hash == hashlib.sha256(made.secret.encode()).hexdigest()
     assert made.secret not in (row.prefix, row.name)
     principal = runtime.identities.identify(made.secret)
-    assert (principal.name, principal.everywhere, principal.kind) == ("Till", PERMISSIONS[Role.MANAGER], "key")
+    assert (principal.name, principal.everywhere, principal.kind) == ("Till", Role.MANAGER.permissions, "key")
 
 
 def test_a_revoked_key_is_refused(runtime: Runtime) -> None:
     made = keys.create(runtime.db, name="Till", role=Role.ADMIN)
-    (row,) = keys.listed(runtime.db)
+    ((row, _),) = keys.listed(runtime.db)
     assert keys.revoke(runtime.db, row.prefix) == 1
     assert keys.revoke(runtime.db, row.prefix) == 0
     with pytest.raises(InvalidCredentials):
@@ -121,7 +121,7 @@ def test_rows_of_an_account_outside_the_grants_are_as_good_as_missing(app: Flask
 
 ONE, TWO, OTHER = (UUID(int=number) for number in (1, 2, 3))
 places = st.sampled_from([None, ONE, TWO])
-grants = st.lists(st.builds(Grant, st.sampled_from(Role), places), max_size=6)
+grants = st.lists(st.builds(Grant, st.sampled_from(BUILT_IN), places), max_size=6)
 overrides = st.lists(
     st.builds(Override, st.sampled_from(Permission), st.booleans(), places),
     max_size=8,
@@ -138,7 +138,7 @@ def test_the_closest_word_on_a_permission_decides(
     words = [
         *(each.allowed for each in said if (each.permission, each.account_id) == (permission, account)),
         *(each.allowed for each in said if (each.permission, each.account_id) == (permission, None)),
-        any(permission in PERMISSIONS[each.role] for each in granted if each.account_id in (None, account)),
+        any(permission in each.role.permissions for each in granted if each.account_id in (None, account)),
     ]
     assert principal.may(permission, account) == words[0]
 

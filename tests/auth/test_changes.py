@@ -46,7 +46,7 @@ def test_who_is_switched_off_in_one_process_is_refused_by_the_others_at_once(app
         assert there.identities.identify(token).email == "anna@example.com"
         secret = keys.create(here.db, name="Admin", role=Role.ADMIN).secret
         answer = client.post(
-            f"/admin/users/{anna.id}/status", json={"status": "disabled"}, headers={"Authorization": f"Bearer {secret}"}
+            f"/admin/users/{anna.id}/status", json={"is_active": False}, headers={"Authorization": f"Bearer {secret}"}
         )
         assert answer.status_code == 200
         with pytest.raises((UserDisabled, InvalidCredentials)):

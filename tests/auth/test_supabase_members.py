@@ -23,7 +23,7 @@ from inbox.clock import new_id, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import InvalidCredentials, NotAMember
-from inbox.models import AuditEntry, RoleGrant, User
+from inbox.models import AuditEntry, RoleDefinition, RoleGrant, User
 from inbox.resilience import SUPABASE
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
@@ -74,8 +74,9 @@ def somebody(sandbox: Sandbox, email: str, **settings: Any) -> str:
 
 def roles(db: Database) -> dict[str | None, str]:
     with db.reading() as session:
-        query = select(User.email, RoleGrant.role).join(RoleGrant, RoleGrant.user_id == User.id)
-        return {row.email: row.role for row in session.execute(query)}
+        query = select(User.email, RoleDefinition.slug).join(RoleGrant, RoleGrant.user_id == User.id)
+        query = query.join(RoleDefinition, RoleDefinition.id == RoleGrant.role_id)
+        return {row.email: row.slug for row in session.execute(query)}
 
 
 def actions(db: Database) -> list[str]:
@@ -91,7 +92,7 @@ def added(db: Database, email: str, role: Role = Role.MANAGER, password: str | N
         user = User(id=new_id(), email=email, created_at=now, updated_at=now)
         session.add(user)
         session.flush()
-        session.add(RoleGrant(id=new_id(), user_id=user.id, role=role))
+        session.add(RoleGrant(id=new_id(), user_id=user.id, role_id=role.id))
         if password:
             set_password(session, user, password, now)
     return user

@@ -74,7 +74,11 @@ schemathesis.openapi.format("cursor", st.builds(Cursor, _times, st.uuids()).map(
 #: What is there, by the names that ask for it.
 _real: dict[str, str] = {}
 #: Of which fields no two rows may have the same.
-_UNIQUE = {"custom_fields": ["id"], "overrides": ["permission", "account_id"], "roles": ["role", "account_id"]}
+_UNIQUE = {
+    "custom_fields": ["id"],
+    "overrides": ["permission_code", "account_id"],
+    "assignments": ["role_id", "account_id"],
+}
 
 
 @schemathesis.hook
@@ -94,6 +98,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 def _with_real(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
         return type(value)({each: _with_real(inner, each) for each, inner in value.items()})
+    if isinstance(value, list) and name == "permissions":
+        return list(dict.fromkeys(value))
     if isinstance(value, list):
         made = [_real[name]] if name in _real else [_with_real(inner, name) for inner in value]
         fields = _UNIQUE.get(name)
@@ -105,8 +111,8 @@ def _with_real(value: Any, name: str = "") -> Any:
 
 
 def _identity(row: Any, fields: list[str]) -> tuple[Any, ...]:
-    """What makes a row another one; a role alone is one for all accounts."""
-    return (row, None) if isinstance(row, str) else tuple(map(row.get, fields))
+    """What makes a row another one."""
+    return tuple(map(row.get, fields))
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +127,7 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     conversation, message = the_conversation(runtime.db), all_messages(runtime.db)[0]
     _real.update(conversation_id=str(conversation.id), account_id=str(conversation.account_id))
     _real.update(message_id=str(message.id), accounts=str(conversation.account_id), expires_at="2999-01-01T00:00:00Z")
+    _real.update(role_id=str(Role.VIEWER.id))
     Administrator.secret = keys.create(runtime.db, name="Schemathesis", role=Role.ADMIN).secret
     served = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=served.serve_forever)

@@ -14,6 +14,7 @@ from inbox.models import Conversation
 from inbox.runtime import Runtime
 from tests.builders import all_messages, ingest, signed, text_message, the_account, the_conversation, webhook
 from tests.conftest import APP_SECRET
+from tests.users.people import assign
 
 CONVERSATION = {
     *("id", "account_id", "contact_id", "client_number", "status", "is_favorite", "is_group", "unread_count"),
@@ -149,21 +150,21 @@ def test_accounts_and_contacts(client: FlaskClient, talk: Conversation) -> None:
 def test_who_am_i(client: FlaskClient) -> None:
     me = client.get("/auth/me")
     assert me.status_code == 200
-    assert {*me.get_json()["permissions"]["everywhere"]} == PERMISSIONS
+    assert {*me.get_json()["permissions"]["global"]} == PERMISSIONS
 
 
 def test_users_their_roles_and_overrides(client: FlaskClient, db: Database) -> None:
     assert {row["code"] for row in client.get("/admin/permissions").get_json()} == PERMISSIONS
-    assert {row["name"] for row in client.get("/admin/roles").get_json()} == {"admin", "manager", "viewer"}
-    user = client.post("/admin/users", json={"email": "camille@example.com"}).get_json()["id"]
-    assert user in [row["id"] for row in client.get("/admin/users").get_json()]
-    roles = client.put(f"/admin/users/{user}/roles", json={"roles": ["manager"]})
+    assert {row["slug"] for row in client.get("/admin/roles").get_json()} == {"admin", "manager", "viewer"}
+    user = client.post("/admin/users", json={"email": "camille@example.com"}).get_json()["user_id"]
+    assert user in [row["user_id"] for row in client.get("/admin/users").get_json()]
+    roles = client.put(f"/admin/users/{user}/roles", json={"assignments": [assign("manager")]})
     assert roles.status_code == 200, roles.get_json()
-    override = {"permission": "messages.send", "allowed": False}
+    override = {"permission_code": "messages.send", "is_allowed": False}
     overrides = client.put(f"/admin/users/{user}/overrides", json={"overrides": [override]})
     assert overrides.status_code == 200, overrides.get_json()
-    status = client.post(f"/admin/users/{user}/status", json={"status": "disabled"})
-    assert (status.status_code, status.get_json()["status"]) == (200, "disabled")
+    status = client.post(f"/admin/users/{user}/status", json={"is_active": False})
+    assert (status.status_code, status.get_json()["is_active"]) == (200, False)
 
 
 def test_circuit_breakers_and_the_cache(client: FlaskClient) -> None:

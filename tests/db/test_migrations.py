@@ -5,16 +5,20 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import inspect, make_url, text
+from sqlalchemy import inspect, make_url, select, text
 
+from inbox.auth.access import Role
+from inbox.auth.identities import grants_of
+from inbox.clock import new_id
 from inbox.db import Database, migrations
-from inbox.models import SCHEMA, Base, Pause
+from inbox.models import SCHEMA, ApiKey, Base, Pause, RoleDefinition, RoleGrant, User
 from tests import servers
 
 
@@ -183,3 +187,41 @@ def test_without_the_right_to_make_an_extension_only_the_index_for_searching_is_
 def _run(address: str, statement: str) -> None:
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(statement)  # type: ignore[call-overload]
+
+
+_ROLES = [
+    "INSERT INTO users (id, email, created_at, updated_at) "
+    f"VALUES ({_ID.format(1)}, 'anna@example.com', {_AT.format(0)}, {_AT.format(0)})",
+    *(
+        f"INSERT INTO role_grants (id, user_id, role) VALUES ({_ID.format(2 + n)}, {_ID.format(1)}, '{role}')"
+        for n, role in enumerate(["admin", "viewer"])
+    ),
+    "INSERT INTO api_keys (id, name, prefix, hash, role, created_at) "
+    f"VALUES ({_ID.format(5)}, 'Till', 'inbox_', 'x', 'manager', {_AT.format(0)})",
+]
+
+
+def test_roles_survive_the_way_to_roles_of_ones_own_and_back_and_those_are_taken_on_the_way_back(
+    empty: Database,
+) -> None:
+    migrations.upgrade(empty, "0008")
+    with empty.writing() as session:
+        for statement in _ROLES:
+            session.execute(text(statement))
+    migrations.upgrade(empty)
+    with empty.writing() as session:
+        own = RoleDefinition(slug="desk", name="Desk", description="", permissions=["messages.view"])
+        own.created_at = own.updated_at = datetime(2026, 11, 29, tzinfo=UTC)
+        session.add(own)
+        session.flush()
+        (user_id,) = session.execute(select(User.id)).scalars()
+        assert {grant.role for grant in grants_of(session, user_id)} == {Role.ADMIN, Role.VIEWER}
+        session.add(RoleGrant(user_id=user_id, role_id=own.id))
+        session.add(ApiKey(id=new_id(), name="Desk", prefix="i", hash="y", role_id=own.id, created_at=own.created_at))
+    migrations.downgrade(empty, "0008")
+    with empty.reading() as session:
+        roles = session.execute(text("SELECT role FROM role_grants ORDER BY role")).scalars().all()
+        found = session.execute(text("SELECT name, role, revoked_at FROM api_keys ORDER BY name"))
+        keys = {row.name: (row.role, row.revoked_at is None) for row in found}
+    assert roles == ["admin", "viewer"]
+    assert keys == {"Till": ("manager", True), "Desk": ("viewer", False)}

@@ -19,7 +19,7 @@ from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import AuditEntry, DeadLetter
 from tests.builders import the_account
-from tests.users.people import ADMIN, another_account, as_key, as_user, entries, member, pointers
+from tests.users.people import ADMIN, another_account, as_key, as_user, assign, entries, member, pointers, role_id
 
 NOBODY = uuid.UUID(int=9)
 
@@ -38,22 +38,31 @@ class Write:
 
 
 NEW_ACCOUNT = {"name": "Third", "phone_number_id": "200000000000003"}
+ROLE = {"slug": "desk", "name": "Front desk", "permissions": ["messages.view"]}
 WRITES = {
     "admin.users.invite_user": Write("POST /admin/users", "user.invited", {"email": "new@example.com"}, {"email": "x"}),
     "admin.users.rename_user": Write("PATCH /admin/users/{user}", "user.renamed", {"name": "Vera"}, {"name": ""}),
     "admin.users.set_user_status": Write(
-        "POST /admin/users/{user}/status", "user.disabled", {"status": "disabled"}, {"status": "off"}
+        "POST /admin/users/{user}/status", "user.disabled", {"is_active": False}, {"is_active": "off"}
     ),
     "admin.users.set_user_roles": Write(
-        "PUT /admin/users/{user}/roles", "user.roles_changed", {"roles": ["manager"]}, {"roles": ["owner"]}
+        "PUT /admin/users/{user}/roles",
+        "user.roles_changed",
+        {"assignments": [assign("manager")]},
+        {"assignments": ["owner"]},
     ),
     "admin.users.set_user_overrides": Write(
         "PUT /admin/users/{user}/overrides",
         "user.overrides_changed",
-        {"overrides": [{"permission": "settings.manage", "allowed": True}]},
-        {"overrides": [{"permission": "settings.manage", "allowed": "yes"}]},
+        {"overrides": [{"permission_code": "settings.manage", "is_allowed": True}]},
+        {"overrides": [{"permission_code": "settings.manage", "is_allowed": "yes"}]},
     ),
-    "admin.keys.create_key": Write("POST /admin/keys", "key.created", {"name": "k", "role": "viewer"}, {"name": "k"}),
+    "admin.users.create_role": Write("POST /admin/roles", "role.created", ROLE, {"slug": "Desk"}),
+    "admin.users.change_role": Write("PUT /admin/roles/{role}", "role.changed", ROLE, {"slug": "Desk"}),
+    "admin.users.delete_role": Write("DELETE /admin/roles/{role}", "role.deleted"),
+    "admin.keys.create_key": Write(
+        "POST /admin/keys", "key.created", {"name": "k", "role_id": role_id("viewer")}, {"name": "k"}
+    ),
     "admin.keys.revoke_key": Write("DELETE /admin/keys/{key}", "key.revoked"),
     "admin.dead_letters.replay_dead_letter": Write("POST /admin/dead-letters/{letter}/replay", "dead_letter.replayed"),
     "admin.reset_circuit_breaker": Write("POST /admin/circuit-breakers/gemini/reset", "circuit_breaker.reset"),
@@ -74,9 +83,10 @@ def ids(client: FlaskClient, db: Database) -> dict[str, Any]:
     with db.writing() as session:
         letter = DeadLetter(id=new_id(), reason="failed", detail="", raw=b"{}", at=utc_now())
         session.add(letter)
-    key = client.post("/admin/keys", json={"name": "old", "role": "viewer"}).json["id"]
+    key = client.post("/admin/keys", json={"name": "old", "role_id": role_id("viewer")}).json["id"]
     user = member(db, "user@example.com", [Grant(Role.VIEWER)])
-    return {"user": user, "key": key, "letter": letter.id, "account": the_account(db).id}
+    role = client.post("/admin/roles", json={**ROLE, "slug": "till"}).json["id"]
+    return {"role": role, "user": user, "key": key, "letter": letter.id, "account": the_account(db).id}
 
 
 def call(client: FlaskClient, write: Write, ids: dict[str, Any], body: Any) -> Any:
@@ -137,7 +147,7 @@ def test_a_change_that_is_rolled_back_leaves_no_entry(db: Database) -> None:
 def test_an_entry_says_who_did_what_to_whom(app: Flask, db: Database) -> None:
     boss, anna = member(db, "boss@example.com", ADMIN, name="Boss"), member(db, "anna@example.com")
     browser, account = as_user(app, boss), str(another_account(db))
-    roles = {"roles": ["viewer", {"role": "manager", "account_id": account}]}
+    roles = {"assignments": [assign("viewer"), assign("manager", account)]}
     assert browser.put(f"/admin/users/{anna}/roles", json=roles).status_code == 200
     row = browser.get("/admin/audit-log").json[0]
     assert (uuid.UUID(row.pop("id")).version, row.pop("at")[-1], bool(row.pop("request_id"))) == (7, "Z", True)

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 
 from inbox.auth import keys
-from inbox.auth.access import Grant, Override, Principal, Role
+from inbox.auth.access import BUILT_IN, Grant, Override, Principal, Role
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
@@ -39,7 +39,7 @@ def member(
         session.add(user)
         session.flush()
         session.add_all(
-            RoleGrant(id=new_id(), user_id=user.id, role=each.role, account_id=each.account_id) for each in grants
+            RoleGrant(id=new_id(), user_id=user.id, role_id=each.role.id, account_id=each.account_id) for each in grants
         )
         session.add_all(
             PermissionOverride(
@@ -84,6 +84,21 @@ def another_account(db: Database, *, deleted: bool = False) -> UUID:
     with db.writing() as session:
         session.add(account)
     return account.id
+
+
+def role_id(slug: str) -> str:
+    """Of a built-in role."""
+    return next(str(role.id) for role in BUILT_IN if role.slug == slug)
+
+
+def assign(slug: str, account_id: UUID | str | None = None) -> dict[str, str | None]:
+    """A built-in role as it is given."""
+    return {"role_id": role_id(slug), "account_id": None if account_id is None else str(account_id)}
+
+
+def held(slug: str, account_id: UUID | str | None = None) -> dict[str, str | None]:
+    """A built-in role as it is shown."""
+    return {**assign(slug, account_id), "role_slug": slug, "role_name": slug.title()}
 
 
 def entries(db: Database) -> list[AuditEntry]:

@@ -12,12 +12,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import select, update
 
 from inbox.auth import keys
-from inbox.auth.access import Override, Permission, Role
+from inbox.auth.access import BUILT_IN, Override, Permission, Role
 from inbox.clock import rfc3339, utc_now
 from inbox.db import Database
 from inbox.models import ApiKey
 from tests.builders import the_account
-from tests.users.people import another_account, as_key, as_user, entries, member, pointers, refusal
+from tests.users.people import another_account, as_key, as_user, entries, member, pointers, refusal, role_id
 
 NOBODY = str(uuid.UUID(int=9))
 
@@ -27,7 +27,7 @@ def bearer(secret: str) -> dict[str, str]:
 
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(client: FlaskClient, stranger: FlaskClient) -> None:
-    response = client.post("/admin/keys", json={"name": " Till ", "role": "viewer"})
+    response = client.post("/admin/keys", json={"name": " Till ", "role_id": role_id("viewer")})
     assert (response.status_code, response.headers["Cache-Control"]) == (201, "no-store")
     made = dict(response.json)
     secret = made.pop("secret")
@@ -44,7 +44,7 @@ def test_a_key_is_shown_once_and_works_until_it_is_revoked(client: FlaskClient, 
 
 def test_a_key_for_some_numbers_sees_those_only(client: FlaskClient, stranger: FlaskClient, db: Database) -> None:
     here, elsewhere = str(the_account(db).id), str(another_account(db))
-    made = client.post("/admin/keys", json={"name": "k", "role": "manager", "accounts": [elsewhere]}).json
+    made = client.post("/admin/keys", json={"name": "k", "role_id": role_id("manager"), "accounts": [elsewhere]}).json
     assert made["accounts"] == [elsewhere]
     seen = stranger.get("/accounts", headers=bearer(made["secret"])).json
     assert [row["id"] for row in seen] == [elsewhere]
@@ -54,7 +54,7 @@ def test_a_key_for_some_numbers_sees_those_only(client: FlaskClient, stranger: F
 
 def test_a_key_ends_at_its_time(client: FlaskClient, stranger: FlaskClient, db: Database) -> None:
     soon = rfc3339(utc_now() + timedelta(days=1))
-    made = client.post("/admin/keys", json={"name": "k", "role": "viewer", "expires_at": soon}).json
+    made = client.post("/admin/keys", json={"name": "k", "role_id": role_id("viewer"), "expires_at": soon}).json
     assert made["expires_at"] == soon
     assert stranger.get("/accounts", headers=bearer(made["secret"])).status_code == 200
     with db.writing() as session:
@@ -83,21 +83,24 @@ def test_keys_are_paged_newest_first(client: FlaskClient, db: Database) -> None:
 
 def test_whoever_gives_roles_makes_no_key_that_can_do_more_than_they(app: Flask, db: Database) -> None:
     manager = as_user(app, member(db, "m@example.com", overrides=[Override(Permission.ROLES_MANAGE, True)]))
-    for role in Role:
+    for role in BUILT_IN:
         for accounts in (None, [str(the_account(db).id)]):
-            body = {"name": "k", "role": role, "accounts": accounts}
+            body = {"name": "k", "role_id": str(role.id), "accounts": accounts}
             assert refusal(manager.post("/admin/keys", json=body)) == (403, "permission_denied")
 
 
 def test_a_key_for_one_number_makes_none_at_all(app: Flask, db: Database) -> None:
     local = as_key(app, Role.ADMIN, [the_account(db).id])
-    assert refusal(local.post("/admin/keys", json={"name": "k", "role": "viewer"})) == (403, "permission_denied")
+    assert refusal(local.post("/admin/keys", json={"name": "k", "role_id": role_id("viewer")})) == (
+        403,
+        "permission_denied",
+    )
 
 
 def test_a_key_does_not_outlive_the_key_that_made_it(app: Flask, stranger: FlaskClient, db: Database) -> None:
     end = utc_now() + timedelta(days=2)
     maker = bearer(keys.create(db, name="k", role=Role.ADMIN, expires_at=end).secret)
-    body: dict[str, Any] = {"name": "k", "role": "viewer"}
+    body: dict[str, Any] = {"name": "k", "role_id": role_id("viewer")}
     assert pointers(stranger.post("/admin/keys", json=body, headers=maker)) == ["/expires_at"]
     body["expires_at"] = rfc3339(end + timedelta(seconds=1))
     assert pointers(stranger.post("/admin/keys", json=body, headers=maker)) == ["/expires_at"]
@@ -116,9 +119,10 @@ def test_a_key_does_not_outlive_the_key_that_made_it(app: Flask, stranger: Flask
         ({"name": "x" * 201}, "/name"),
         ({"name": "a\x1b[31m"}, "/name"),
         ({"name": 7}, "/name"),
-        ({"role": None}, "/role"),
-        ({"role": "owner"}, "/role"),
-        ({"role": ["viewer"]}, "/role"),
+        ({"role_id": None}, "/role_id"),
+        ({"role_id": "viewer"}, "/role_id"),
+        ({"role_id": NOBODY}, "/role_id"),
+        ({"role": "viewer"}, "/role"),
         ({"accounts": []}, "/accounts"),
         ({"accounts": NOBODY}, "/accounts"),
         ({"accounts": ["x"]}, "/accounts/0"),
@@ -140,7 +144,7 @@ def test_a_bad_key_names_its_field_and_is_not_made(
     client: FlaskClient, db: Database, change: dict[str, Any], pointer: str
 ) -> None:
     log = len(entries(db))
-    body = {"name": "k", "role": "viewer", **change}
+    body = {"name": "k", "role_id": role_id("viewer"), **change}
     assert pointers(client.post("/admin/keys", json=body)) == [pointer]
     assert len(client.get("/admin/keys").json) == 1
     assert len(entries(db)) == log
@@ -148,9 +152,9 @@ def test_a_bad_key_names_its_field_and_is_not_made(
 
 def test_a_key_for_a_deleted_number_is_not_made(client: FlaskClient, db: Database) -> None:
     accounts = [str(the_account(db).id), str(another_account(db, deleted=True))]
-    assert pointers(client.post("/admin/keys", json={"name": "k", "role": "viewer", "accounts": accounts})) == [
-        "/accounts/1"
-    ]
+    assert pointers(
+        client.post("/admin/keys", json={"name": "k", "role_id": role_id("viewer"), "accounts": accounts})
+    ) == ["/accounts/1"]
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "cursor=x", "role=admin"])

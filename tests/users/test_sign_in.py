@@ -21,6 +21,7 @@ from inbox.resilience import Verdict
 from inbox.runtime import runtime_of
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
+from tests.users.people import held
 
 EMAIL = "anna@example.com"
 HTTPS = "https://localhost"
@@ -162,10 +163,10 @@ def test_me_says_who_and_what_they_may_do_where(browser: FlaskClient, db: Databa
     csrf = sign_in(browser)
     me = browser.get("/auth/me").json
     assert (me["email"], me["kind"], me["csrf_token"]) == (EMAIL, "user", csrf)
-    assert {"role": "viewer", "account_id": None} in me["roles"]
-    assert {"role": "manager", "account_id": str(account)} in me["roles"]
+    assert held("viewer") in me["roles"]
+    assert held("manager", account) in me["roles"]
     assert me["permissions"] == {
-        "everywhere": ["accounts.view", "conversations.view", "messages.view"],
+        "global": ["accounts.view", "conversations.view", "messages.view"],
         "accounts": {str(account): ["accounts.view", "conversations.view", "messages.send", "messages.view"]},
     }
 
@@ -173,7 +174,7 @@ def test_me_says_who_and_what_they_may_do_where(browser: FlaskClient, db: Databa
 def test_a_key_is_told_the_same(client: FlaskClient) -> None:
     me = client.get("/auth/me").json
     assert (me["kind"], me["name"], me["csrf_token"]) == ("key", "Test admin", None)
-    assert me["permissions"]["everywhere"] == sorted(Permission)
+    assert me["permissions"]["global"] == sorted(Permission)
 
 
 # --- writes with a cookie ----------------------------------------------------------------------------------------

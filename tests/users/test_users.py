@@ -18,7 +18,18 @@ from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import User, UserSession
 from tests.builders import the_account
-from tests.users.people import ADMIN, another_account, as_user, entries, member, pointers, refusal
+from tests.users.people import (
+    ADMIN,
+    another_account,
+    as_user,
+    assign,
+    entries,
+    held,
+    member,
+    pointers,
+    refusal,
+    role_id,
+)
 
 NOBODY = uuid.UUID(int=9)
 
@@ -39,18 +50,15 @@ def test_a_user_is_shown_with_all_they_were_given_and_no_secret(client: FlaskCli
     assert client.get("/admin/users").json == [row]
     assert row.pop("created_at").endswith("Z")
     assert row == {
-        "id": str(anna),
+        "user_id": str(anna),
         "email": "anna@example.com",
         "name": "Anna",
         "kind": "supabase",
-        "status": "active",
-        "roles": [
-            {"role": "manager", "account_id": str(account)},
-            {"role": "viewer", "account_id": None},
-        ],
+        "is_active": True,
+        "roles": [held("manager", account), held("viewer")],
         "overrides": [
-            {"permission": "contacts.view", "allowed": False, "account_id": None},
-            {"permission": "settings.manage", "allowed": True, "account_id": str(account)},
+            {"permission_code": "contacts.view", "is_allowed": False, "account_id": None},
+            {"permission_code": "settings.manage", "is_allowed": True, "account_id": str(account)},
         ],
         "signed_in_at": None,
     }
@@ -67,8 +75,9 @@ def test_rights_for_a_deleted_number_are_not_shown_so_that_what_is_shown_can_be_
         [Override(Permission.SETTINGS_MANAGE, True, gone)],
     )
     row = client.get(f"/admin/users/{anna}").json
-    assert (row["roles"], row["overrides"]) == ([{"role": "viewer", "account_id": None}], [])
-    assert client.put(f"/admin/users/{anna}/roles", json={"roles": row["roles"]}).status_code == 200
+    assert (row["roles"], row["overrides"]) == ([held("viewer")], [])
+    back = [{name: each[name] for name in ("role_id", "account_id")} for each in row["roles"]]
+    assert client.put(f"/admin/users/{anna}/roles", json={"assignments": back}).status_code == 200
 
 
 def test_users_are_paged_newest_first_without_gaps_or_repeats(client: FlaskClient, db: Database) -> None:
@@ -78,7 +87,7 @@ def test_users_are_paged_newest_first_without_gaps_or_repeats(client: FlaskClien
     url, seen = "/admin/users?limit=3", []
     while url:
         page = client.get(url)
-        seen += [row["id"] for row in page.json]
+        seen += [row["user_id"] for row in page.json]
         url = page.headers.get("Link", "").partition(">")[0].lstrip("<")
     assert seen == [str(each) for each in sorted(ids, reverse=True)]
 
@@ -107,10 +116,10 @@ def test_users_can_be_looked_for(client: FlaskClient, db: Database) -> None:
     assert found({"q": "n_1"}) == ["ben_100%@example.com"]  # no wildcard
     assert found({"q": "%"}) == ["ben_100%@example.com"]
     assert found({"q": "nobody"}) == []
-    assert found({"status": "active"}) == ["Banana", "anna@example.com"]
-    assert found({"status": "disabled"}) == ["off@example.com"]
-    assert found({"status": "invited"}) == ["ben_100%@example.com"]
-    assert found({"status": "invited", "q": "anna"}) == []
+    assert found({"is_active": "true"}) == ["Banana", "anna@example.com", "ben_100%@example.com"]
+    assert found({"is_active": "false"}) == ["off@example.com"]
+    assert found({"kind": "invited"}) == ["ben_100%@example.com"]
+    assert found({"kind": "invited", "q": "anna"}) == []
     kinds = {row["email"]: row["kind"] for row in client.get("/admin/users").json}
     assert (kinds["off@example.com"], kinds["ben_100%@example.com"]) == ("local", "invited")
 
@@ -118,8 +127,8 @@ def test_users_can_be_looked_for(client: FlaskClient, db: Database) -> None:
 def test_permissions_and_roles_are_told_in_words(client: FlaskClient) -> None:
     permissions = client.get("/admin/permissions").json
     assert [row["code"] for row in permissions] == list(Permission)
-    assert all(row["description"].endswith(".") for row in permissions)
-    roles = {row["name"]: row["permissions"] for row in client.get("/admin/roles").json}
+    assert all(row["label"].endswith(".") for row in permissions)
+    roles = {row["slug"]: row["permissions"] for row in client.get("/admin/roles").json}
     assert roles["admin"] == sorted(Permission)
     assert set(roles["manager"]) - set(roles["viewer"]) == {"messages.send"}
 
@@ -132,34 +141,34 @@ def invite(client: FlaskClient, **body: Any) -> Any:
 
 
 def test_an_invited_user_comes_in_at_their_first_sign_in(client: FlaskClient, db: Database) -> None:
-    response = invite(client, email=" Anna@Example.com ", name="Anna", roles=["viewer"])
+    response = invite(client, email=" Anna@Example.com ", name="Anna", assignments=[assign("viewer")])
     assert response.status_code == 201
     row = response.json
-    assert (row["email"], row["kind"], row["status"]) == ("anna@example.com", "invited", "invited")
-    assert row["roles"] == [{"role": "viewer", "account_id": None}]
+    assert (row["email"], row["kind"], row["is_active"]) == ("anna@example.com", "invited", True)
+    assert row["roles"] == [held("viewer")]
     profile = Profile("subject-1", "anna@example.com", "Anna from Supabase", invited=False)
     principal = members.admit(db, profile, open_signup=False, load=principal_of)
-    assert (principal.id, principal.name) == (row["id"], "Anna")
-    assert client.get(f"/admin/users/{row['id']}").json["status"] == "active"
+    assert (principal.id, principal.name) == (row["user_id"], "Anna")
+    assert client.get(f"/admin/users/{row['user_id']}").json["kind"] == "supabase"
 
 
 def test_the_same_invitation_again_finds_the_row(client: FlaskClient, db: Database) -> None:
     account = str(the_account(db).id)
-    roles = ["viewer", {"role": "manager", "account_id": account}]
-    first = invite(client, roles=roles)
-    again = invite(client, email="ANNA@example.com", roles=roles[::-1])
+    assignments = [assign("viewer"), assign("manager", account)]
+    first = invite(client, assignments=assignments)
+    again = invite(client, email="ANNA@example.com", assignments=assignments[::-1])
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json == again.json
-    assert refusal(invite(client, roles=["viewer"])) == (409, "user_exists")
+    assert refusal(invite(client, assignments=[assign("viewer")])) == (409, "user_exists")
     assert refusal(invite(client)) == (409, "user_exists")
     assert [entry.action for entry in entries(db) if entry.action.startswith("user.")] == ["user.invited"]
 
 
 def test_giving_roles_with_an_invitation_takes_the_right_to_give_them(app: Flask, db: Database) -> None:
     host = as_user(app, member(db, "host@example.com", overrides=[Override(Permission.USERS_MANAGE, True)]))
-    assert refusal(invite(host, roles=["viewer"])) == (403, "permission_denied")
+    assert refusal(invite(host, assignments=[assign("viewer")])) == (403, "permission_denied")
     assert invite(host).status_code == 201
-    assert refusal(host.put(f"/admin/users/{NOBODY}/roles", json={"roles": []})) == (403, "permission_denied")
+    assert refusal(host.put(f"/admin/users/{NOBODY}/roles", json={"assignments": []})) == (403, "permission_denied")
 
 
 def test_a_name_can_be_changed_and_taken_away(client: FlaskClient, db: Database) -> None:
@@ -181,12 +190,12 @@ def test_a_disabled_user_is_out_at_once_and_their_sessions_are_gone(
     anna = member(db, "anna@example.com", [Grant(Role.VIEWER)])
     browser = as_user(app, anna)
     assert browser.get("/accounts").status_code == 200
-    row = client.post(f"/admin/users/{anna}/status", json={"status": "disabled"}).json
-    assert row["status"] == "disabled"
+    row = client.post(f"/admin/users/{anna}/status", json={"is_active": False}).json
+    assert row["is_active"] is False
     assert refusal(browser.get("/accounts")) == (401, "invalid_token")
     with db.reading() as session:
         assert session.execute(select(func.count(UserSession.id))).scalar_one() == 0
-    assert client.post(f"/admin/users/{anna}/status", json={"status": "active"}).json["status"] == "active"
+    assert client.post(f"/admin/users/{anna}/status", json={"is_active": True}).json["is_active"] is True
     assert refusal(browser.get("/accounts")) == (401, "invalid_token")
 
 
@@ -194,16 +203,16 @@ def test_one_may_switch_oneself_off(app: Flask, db: Database) -> None:
     member(db, "ben@example.com", ADMIN)
     anna = member(db, "anna@example.com", ADMIN)
     browser = as_user(app, anna)
-    assert browser.post(f"/admin/users/{anna}/status", json={"status": "disabled"}).status_code == 200
+    assert browser.post(f"/admin/users/{anna}/status", json={"is_active": False}).status_code == 200
     assert browser.get("/admin/users").status_code == 401
 
 
 def test_an_invited_user_who_was_disabled_cannot_come_in(client: FlaskClient, db: Database) -> None:
     row = invite(client).json
-    client.post(f"/admin/users/{row['id']}/status", json={"status": "disabled"})
-    assert client.get(f"/admin/users/{row['id']}").json["status"] == "disabled"
-    client.post(f"/admin/users/{row['id']}/status", json={"status": "active"})
-    assert client.get(f"/admin/users/{row['id']}").json["status"] == "invited"
+    client.post(f"/admin/users/{row['user_id']}/status", json={"is_active": False})
+    assert client.get(f"/admin/users/{row['user_id']}").json["is_active"] is False
+    client.post(f"/admin/users/{row['user_id']}/status", json={"is_active": True})
+    assert client.get(f"/admin/users/{row['user_id']}").json["kind"] == "invited"
 
 
 # --- bad input ---------------------------------------------------------------------------------------------------
@@ -227,18 +236,21 @@ BAD_INVITES = [
     ({"name": LONG}, "/name"),
     ({"name": "two\nlines"}, "/name"),
     ({"name": ["Anna"]}, "/name"),
-    ({"roles": "viewer"}, "/roles"),
-    ({"roles": None}, "/roles"),
-    ({"roles": ["owner"]}, "/roles/0/role"),
-    ({"roles": [7]}, "/roles/0"),
-    ({"roles": [{}]}, "/roles/0/role"),
-    ({"roles": [{"role": "viewer", "account_id": "x"}]}, "/roles/0/account_id"),
-    ({"roles": [{"role": "viewer", "account_id": str(NOBODY)}]}, "/roles/0/account_id"),
-    ({"roles": [{"role": "viewer", "account": None}]}, "/roles/0/account"),
-    ({"roles": ["viewer", {"role": "viewer"}]}, "/roles/1"),
-    ({"roles": ["viewer"] * 501}, "/roles"),
+    ({"assignments": "viewer"}, "/assignments"),
+    ({"assignments": None}, "/assignments"),
+    ({"assignments": [{"role_id": "owner"}]}, "/assignments/0/role_id"),
+    ({"assignments": [{"role_id": str(NOBODY)}]}, "/assignments/0/role_id"),
+    ({"assignments": ["viewer"]}, "/assignments/0"),
+    ({"assignments": [7]}, "/assignments/0"),
+    ({"assignments": [{}]}, "/assignments/0/role_id"),
+    ({"assignments": [assign("viewer", "x")]}, "/assignments/0/account_id"),
+    ({"assignments": [assign("viewer", NOBODY)]}, "/assignments/0/account_id"),
+    ({"assignments": [{**assign("viewer"), "account": None}]}, "/assignments/0/account"),
+    ({"assignments": [assign("viewer"), {"role_id": role_id("viewer")}]}, "/assignments/1"),
+    ({"roles": ["viewer"]}, "/roles"),
+    ({"assignments": [assign("viewer")] * 501}, "/assignments"),
     ({"password": "correct horse battery"}, "/password"),
-    ({"status": "active"}, "/status"),
+    ({"is_active": True}, "/is_active"),
 ]
 
 
@@ -259,34 +271,44 @@ def test_a_bad_invitation_names_its_field_and_adds_nobody(
         ("PATCH", "", {"name": 7}, "/name"),
         ("PATCH", "", {"name": LONG}, "/name"),
         ("PATCH", "", {"name": "Anna", "email": "b@example.com"}, "/email"),
-        ("POST", "/status", {}, "/status"),
-        ("POST", "/status", {"status": "invited"}, "/status"),
-        ("POST", "/status", {"status": True}, "/status"),
-        ("PUT", "/roles", {}, "/roles"),
-        ("PUT", "/roles", {"roles": {"role": "viewer"}}, "/roles"),
-        ("PUT", "/roles", {"roles": ["viewer", "viewer"]}, "/roles/1"),
-        ("PUT", "/roles", {"roles": ["viewer", {"role": "admin", "account_id": str(NOBODY)}]}, "/roles/1/account_id"),
+        ("POST", "/status", {}, "/is_active"),
+        ("POST", "/status", {"is_active": "false"}, "/is_active"),
+        ("POST", "/status", {"is_active": 0}, "/is_active"),
+        ("PUT", "/roles", {}, "/assignments"),
+        ("PUT", "/roles", {"assignments": assign("viewer")}, "/assignments"),
+        ("PUT", "/roles", {"assignments": [assign("viewer"), assign("viewer")]}, "/assignments/1"),
+        ("PUT", "/roles", {"assignments": [assign("viewer"), assign("admin", NOBODY)]}, "/assignments/1/account_id"),
         ("PUT", "/overrides", {}, "/overrides"),
         ("PUT", "/overrides", {"overrides": ["roles.manage"]}, "/overrides/0"),
-        ("PUT", "/overrides", {"overrides": [{"permission": "all", "allowed": True}]}, "/overrides/0/permission"),
-        ("PUT", "/overrides", {"overrides": [{"permission": "roles.manage"}]}, "/overrides/0/allowed"),
         (
             "PUT",
             "/overrides",
-            {"overrides": [{"permission": "roles.manage", "allowed": "yes"}]},
-            "/overrides/0/allowed",
+            {"overrides": [{"permission_code": "all", "is_allowed": True}]},
+            "/overrides/0/permission_code",
         ),
-        ("PUT", "/overrides", {"overrides": [{"permission": "roles.manage", "allowed": 1}]}, "/overrides/0/allowed"),
+        ("PUT", "/overrides", {"overrides": [{"permission_code": "roles.manage"}]}, "/overrides/0/is_allowed"),
         (
             "PUT",
             "/overrides",
-            {"overrides": [{"permission": "roles.manage", "allowed": each} for each in (True, False)]},
+            {"overrides": [{"permission_code": "roles.manage", "is_allowed": "yes"}]},
+            "/overrides/0/is_allowed",
+        ),
+        (
+            "PUT",
+            "/overrides",
+            {"overrides": [{"permission_code": "roles.manage", "is_allowed": 1}]},
+            "/overrides/0/is_allowed",
+        ),
+        (
+            "PUT",
+            "/overrides",
+            {"overrides": [{"permission_code": "roles.manage", "is_allowed": each} for each in (True, False)]},
             "/overrides/1",
         ),
         (
             "PUT",
             "/overrides",
-            {"overrides": [{"permission": "roles.manage", "allowed": True, "account_id": str(NOBODY)}]},
+            {"overrides": [{"permission_code": "roles.manage", "is_allowed": True, "account_id": str(NOBODY)}]},
             "/overrides/0/account_id",
         ),
     ],
@@ -302,15 +324,27 @@ def test_a_bad_change_names_its_field_and_changes_nothing(
 
 def test_a_deleted_number_is_as_unknown_as_one_that_never_was(client: FlaskClient, db: Database) -> None:
     anna, gone = member(db, "anna@example.com"), str(another_account(db, deleted=True))
-    roles = {"roles": [{"role": "viewer", "account_id": gone}]}
-    assert pointers(client.put(f"/admin/users/{anna}/roles", json=roles)) == ["/roles/0/account_id"]
-    said = {"overrides": [{"permission": "messages.send", "allowed": True, "account_id": gone}]}
+    roles = {"assignments": [assign("viewer", gone)]}
+    assert pointers(client.put(f"/admin/users/{anna}/roles", json=roles)) == ["/assignments/0/account_id"]
+    said = {"overrides": [{"permission_code": "messages.send", "is_allowed": True, "account_id": gone}]}
     assert pointers(client.put(f"/admin/users/{anna}/overrides", json=said)) == ["/overrides/0/account_id"]
 
 
 @pytest.mark.parametrize(
     "query",
-    ["limit=0", "limit=201", "limit=x", "cursor=x", "cursor=", f"q={LONG}", "q=%00", "status=", "status=all", "page=2"],
+    [
+        "limit=0",
+        "limit=201",
+        "limit=x",
+        "cursor=x",
+        "cursor=",
+        f"q={LONG}",
+        "q=%00",
+        "is_active=",
+        "kind=all",
+        "status=active",
+        "page=2",
+    ],
 )
 def test_a_bad_query_names_its_field(client: FlaskClient, query: str) -> None:
     assert pointers(client.get(f"/admin/users?{query}")) == ["?" + query.partition("=")[0]]
@@ -321,8 +355,8 @@ def test_a_bad_query_names_its_field(client: FlaskClient, query: str) -> None:
     [
         ("GET", "", None),
         ("PATCH", "", {"name": "x"}),
-        ("POST", "/status", {"status": "disabled"}),
-        ("PUT", "/roles", {"roles": []}),
+        ("POST", "/status", {"is_active": False}),
+        ("PUT", "/roles", {"assignments": []}),
         ("PUT", "/overrides", {"overrides": []}),
     ],
 )

@@ -155,7 +155,7 @@ def test_nor_is_one_who_signs_in_meanwhile(app: Flask, stranger: FlaskClient) ->
 
 def test_a_token_that_is_good_no_longer_is_a_guess(app: Flask, client: FlaskClient) -> None:
     assert client.get("/accounts").status_code == 200
-    for row in keys.listed(runtime_of(app).db):
+    for row, _ in keys.listed(runtime_of(app).db):
         keys.revoke(runtime_of(app).db, row.prefix)
     assert [client.get("/accounts").status_code for _ in range(6)] == [401, 401, 401, 401, 429, 429]
 

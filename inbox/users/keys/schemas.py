@@ -28,10 +28,14 @@ def _moment(value: Any) -> datetime | None:
 
 
 class KeyRow(Row):
+    """An API key, without the key itself."""
+
     id: UUID
     name: str
     prefix: str = Field(description="How the key begins, to recognise it by.")
-    role: Role
+    role_id: UUID | None = Field(description="null: the role was deleted after the key had ended.")
+    role_slug: str | None
+    role_name: str | None
     accounts: list[UUID] | None = Field(description="The accounts its role is for; null: all.")
     status: KeyStatus
     created_at: Time
@@ -40,17 +44,23 @@ class KeyRow(Row):
 
 
 class NewKeyRow(KeyRow):
+    """An API key just made."""
+
     secret: str = Field(description="The key itself. It is shown this once.")
 
 
 class KeyQuery(Query):
+    """A page of keys."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
 
 
 class KeyBody(Body):
+    """A key to be made."""
+
     name: Name
-    role: Role
+    role_id: UUID
     accounts: Annotated[
         list[UUID] | None, Field(min_length=1, max_length=MAX_ACCOUNTS, json_schema_extra={"uniqueItems": True})
     ] = None
@@ -58,15 +68,19 @@ class KeyBody(Body):
 
 
 class KeyDone(Row):
+    """The key was revoked."""
+
     status: Literal["ok"] = "ok"
 
 
-def key_row(key: ApiKey, now: datetime) -> KeyRow:
+def key_row(key: ApiKey, role: Role | None, now: datetime) -> KeyRow:
     return KeyRow(
         id=key.id,
         name=key.name,
         prefix=key.prefix,
-        role=Role(key.role),
+        role_id=key.role_id,
+        role_slug=None if role is None else role.slug,
+        role_name=None if role is None else role.name,
         accounts=None if key.account_ids is None else [UUID(each) for each in key.account_ids],
         status=_status(key, now),
         created_at=key.created_at,

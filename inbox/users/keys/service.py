@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from inbox.auth import keys
-from inbox.auth.access import Grant, Permission, Principal, resolve
+from inbox.auth.access import Grant, Permission, Principal, Role, resolve
+from inbox.auth.roles import role_of, roles_by_id
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
@@ -22,11 +23,10 @@ from inbox.users.rights import NOTHING, authority, check_accounts, check_gift, c
 def list_keys(db: Database, query: KeyQuery) -> Page[KeyRow]:
     """Newest first, also those that work no longer."""
     with db.reading() as session:
-        page = newest_first(
-            session, select(ApiKey), ApiKey.created_at, ApiKey.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
-        )
+        wanted, cursor = keys.with_roles(), Cursor.decode(query.cursor)
+        page = newest_first(session, wanted, ApiKey.created_at, ApiKey.id, limit=query.limit, cursor=cursor)
         now = db.now(session)
-    return Page([key_row(row[0], now) for row in page.rows], page.next)
+    return Page([key_row(key, None if role is None else role_of(role), now) for key, role, *_ in page.rows], page.next)
 
 
 @whole_transaction
@@ -40,13 +40,21 @@ def create_key(db: Database, actor: Principal, body: KeyBody) -> NewKeyRow:
     with db.writing() as session:
         actor = authority(session, actor, Permission.ROLES_MANAGE)
         check_accounts(session, accounts or [], "/accounts/{}")
+        role = _role(session, body.role_id)
         now = db.now(session)
         _check_end(actor, body.expires_at, now)
         places: Sequence[UUID | None] = accounts or [None]
-        check_gift(actor, NOTHING, resolve([Grant(body.role, each) for each in places], ()))
-        row, secret = keys.add(session, body.name, body.role, accounts, body.expires_at, actor=actor, now=now)
+        check_gift(actor, NOTHING, resolve([Grant(role, each) for each in places], ()))
+        row, secret = keys.add(session, body.name, role, accounts, body.expires_at, actor=actor, now=now)
         session.flush()
-        return NewKeyRow(**key_row(row, now).model_dump(), secret=secret)
+        return NewKeyRow(**key_row(row, role, now).model_dump(), secret=secret)
+
+
+def _role(session: Session, role_id: UUID) -> Role:
+    role = roles_by_id(session, [role_id]).get(role_id)
+    if role is None:
+        raise InvalidRequest([FieldProblem("/role_id", "there is no such role")])
+    return role
 
 
 def _check_end(actor: Principal, expires_at: datetime | None, now: datetime) -> None:

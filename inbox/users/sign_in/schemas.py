@@ -5,21 +5,19 @@ from __future__ import annotations
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
-from inbox.auth.access import Kind, Permission, Principal, Role
+from inbox.auth.access import Kind, Permission, Principal
 from inbox.schemas import Body, Row, Time
-
-
-class GrantRow(Row):
-    role: Role
-    account_id: UUID | None = Field(description="null: for all accounts.")
+from inbox.users.schemas import AssignmentRow, assignment_row
 
 
 class PermissionSets(Row):
-    """Codes, sorted. For an account that is named exactly these, for every other one those of everywhere."""
+    """Codes, sorted. For an account that is named exactly these, for every other one the global ones."""
 
-    everywhere: list[Permission]
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    everywhere: list[Permission] = Field(alias="global")
     accounts: dict[UUID, list[Permission]]
 
 
@@ -30,7 +28,7 @@ class Me(Row):
     kind: Kind
     name: str
     email: str | None
-    roles: list[GrantRow]
+    roles: list[AssignmentRow]
     permissions: PermissionSets
     expires_at: Time | None = Field(description="When the session or key ends; null: not of itself, or with its token.")
     csrf_token: str | None = Field(description="For X-CSRF-Token, when the session came in a cookie; else null.")
@@ -61,10 +59,12 @@ def me(principal: Principal, *, csrf_token: str | None) -> Me:
         kind=principal.kind,
         name=principal.name,
         email=principal.email,
-        roles=[GrantRow(role=grant.role, account_id=grant.account_id) for grant in principal.grants],
-        permissions=PermissionSets(
-            everywhere=sorted(principal.everywhere),
-            accounts={each: sorted(these) for each, these in principal.by_account.items()},
+        roles=[assignment_row(grant) for grant in principal.grants],
+        permissions=PermissionSets.model_validate(
+            {
+                "global": sorted(principal.everywhere),
+                "accounts": {each: sorted(these) for each, these in principal.by_account.items()},
+            }
         ),
         expires_at=principal.expires_at,
         csrf_token=csrf_token,
