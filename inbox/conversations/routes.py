@@ -61,7 +61,10 @@ def get_conversation(conversation_id: UUID) -> Response:
 @requires(Permission.CONVERSATIONS_VIEW)
 @contract("conversations", {200: ReadDone})
 def read_conversation(conversation_id: UUID) -> Response:
-    """Somebody opened the thread: nothing is unread, and the customer sees that it was read."""
+    """Somebody opened the thread: nothing is unread, and the customer sees that it was read.
+
+    Opened by somebody who cannot write there it stays unread, and the answer says how many messages are.
+    """
     row = service.mark_read(runtime().db, access(), conversation_id)
     return answer(ReadDone(unread_count=row.unread_count))
 

@@ -96,11 +96,15 @@ def _row(session: Session, conversation_id: UUID) -> ConversationRow:
 
 @whole_transaction(idempotent=True)
 def mark_read(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
-    """Somebody opened the thread: nothing is unread, and the customer gets the blue ticks."""
+    """Somebody opened the thread: nothing is unread, and the customer gets the blue ticks.
+
+    Not by somebody who cannot write there: what only they have read still waits for the team, and the customer would
+    take blue ticks for a promise.
+    """
     with db.writing() as session:
         conversation = visible(session, access, conversation_id, lock=True)
         now = db.now(session)
-        if conversation.unread_count:
+        if conversation.unread_count and access.principal.may(Permission.MESSAGES_SEND, conversation.account_id):
             conversation.unread_count = 0
             conversation.changed_at = now
             newest = _newest_inbound(session, conversation_id)

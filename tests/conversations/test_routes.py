@@ -14,13 +14,14 @@ from sqlalchemy import select
 
 from inbox import create_app
 from inbox.auth import keys
-from inbox.auth.access import Role
+from inbox.auth.access import Grant, Role
 from inbox.clock import parse_rfc3339, rfc3339, utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.models import Conversation, Job, JobKind, Message
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_account, the_conversation, webhook
+from tests.users.people import another_account, as_user, member
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -189,6 +190,19 @@ def test_reading_a_thread_clears_the_badge_and_queues_one_receipt(
     with db.reading() as session:
         (receipt,) = session.execute(select(Job).where(Job.kind == JobKind.READ)).scalars()
     assert receipt.payload == {"wa_message_id": "wamid.in", "typing": ""}
+
+
+def test_a_viewer_clears_no_badge_and_shows_the_customer_nothing(
+    app: Flask, client: FlaskClient, db: Database, talk: Conversation
+) -> None:
+    viewer = as_user(app, member(db, "viewer@example.com", [Grant(Role.VIEWER)]))
+    response = viewer.post(f"/conversations/{talk.id}/read")
+    assert (response.status_code, response.json) == (200, {"status": "ok", "unread_count": 1})
+    here = [Grant(Role.VIEWER), Grant(Role.MANAGER, another_account(db))]
+    assert as_user(app, member(db, "other@example.com", here)).post(f"/conversations/{talk.id}/read").status_code == 200
+    with db.reading() as session:
+        assert session.execute(select(Job).where(Job.kind == JobKind.READ)).all() == []
+    assert client.get(f"/conversations/{talk.id}").json["unread_count"] == 1
 
 
 def test_the_favourite_and_the_bot_switch_take_booleans_only(client: FlaskClient, talk: Conversation) -> None:
