@@ -17,11 +17,12 @@ from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
 from inbox.models import User, UserSession
-from inbox.resilience import Verdict
+from inbox.resilience import Bulkhead, Verdict
 from inbox.runtime import runtime_of
+from inbox.users.sign_in import service
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
-from tests.users.people import held
+from tests.users.people import entries, held
 
 EMAIL = "anna@example.com"
 HTTPS = "https://localhost"
@@ -268,3 +269,57 @@ def test_who_was_known_stays_known_while_the_database_is_away(config: Config, ap
     assert browser.get("/auth/me").json["email"] == EMAIL
     assert refused(other.get("/auth/me")) == (503, "database_timeout")
     assert refused(browser.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}))[0] == 503
+
+
+# --- many at once, and strangers who guess -----------------------------------------------------------------------
+
+
+def test_a_person_has_so_many_sessions_and_the_oldest_ends_first(
+    app: Flask, db: Database, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "MOST_SESSIONS", 3)
+    browsers = [app.test_client() for _ in range(5)]
+    for browser in browsers:
+        sign_in(browser)
+    assert [browser.get("/auth/me").status_code for browser in browsers] == [401, 401, 200, 200, 200]
+    with db.reading() as session:
+        assert len(session.execute(select(UserSession).where(UserSession.user_id == anna.id)).all()) == 3
+
+
+def test_strangers_who_take_every_place_keep_nobody_out_who_has_signed_in_from_here(
+    browser: FlaskClient, anna: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sign_in(browser)
+    taken = Bulkhead("passwords", 1, line=0, patience=0.0)
+    monkeypatch.setattr(service, "_CHECKS", taken)
+    with taken.place("stranger"):
+        new = browser.post("/auth/login", json={"email": EMAIL, "password": PASSWORD}, environ_base=elsewhere())
+        assert (new.status_code, bool(new.headers["Retry-After"])) == (503, True)
+        sign_in(browser, anna.email or "")
+
+
+def elsewhere() -> dict[str, str]:
+    return {"REMOTE_ADDR": "198.51.100.7"}
+
+
+def test_administrators_are_told_of_strangers_who_lock_somebody_out(
+    app: Flask, client: FlaskClient, anna: User, db: Database
+) -> None:
+    stranger = app.test_client()
+    for _ in range(12):
+        stranger.post("/auth/login", json={"email": EMAIL, "password": "x"}, environ_base=elsewhere())
+    for _ in range(11):
+        stranger.post(
+            "/auth/login", json={"email": "nobody@example.com", "password": "x"}, environ_base={"REMOTE_ADDR": "::2"}
+        )
+    locked = [entry for entry in entries(db) if entry.action == "user.locked_out"]
+    assert [(entry.target_id, entry.details) for entry in locked] == [(str(anna.id), {"address": "198.51.100.7"})]
+    shown = client.get("/admin/audit-log", query_string={"action": "user.locked_out"}).json
+    assert [(row["actor"]["name"], row["target_id"]) for row in shown] == [("sign-in", str(anna.id))]
+
+
+@pytest.mark.parametrize("typed", ["ＡＮＮＡ@example.com", "anna@example.com.", "Anna@EXAMPLE.com"])
+@pytest.mark.usefixtures("anna")
+def test_another_spelling_of_the_address_signs_the_same_person_in(browser: FlaskClient, typed: str) -> None:
+    sign_in(browser, typed)
+    assert browser.get("/auth/me").json["email"] == EMAIL

@@ -17,7 +17,7 @@ from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Role
 from inbox.config import Config
-from inbox.errors import TooManyRequests, WrongPassword
+from inbox.errors import TooManyRequests, UserDisabled, WrongPassword
 from inbox.logs import Thinned
 from inbox.runtime import runtime_of
 from inbox.web.limits import counters
@@ -319,14 +319,17 @@ class Desk:
 
     def __init__(self, app: Flask) -> None:
         self._app = app
+        self.locked_out: list[str] = []  #: names, as often as it was told
 
-    def tries(self, name: str, *, right: bool = False, at: str = "203.0.113.1") -> str:
+    def tries(self, name: str, *, right: bool = False, disabled: bool = False, at: str = "203.0.113.1") -> str:
         with self._app.test_request_context(environ_base={"REMOTE_ADDR": at}):
             try:
-                with sign_in(name):
+                with sign_in(name, lambda: self.locked_out.append(name)):
+                    if disabled:
+                        raise UserDisabled
                     if not right:
                         raise WrongPassword
-            except (WrongPassword, TooManyRequests) as error:
+            except (WrongPassword, UserDisabled, TooManyRequests) as error:
                 return error.code
         return "in"
 
@@ -362,14 +365,61 @@ def test_one_address_cannot_try_many_names(desk: Desk) -> None:
     assert tried == ["wrong_password"] * 20 + ["too_many_requests"]
 
 
-def test_a_success_does_not_count(desk: Desk) -> None:
-    assert {desk.tries("anna@example.com", right=True) for _ in range(50)} == {"in"}
+def test_a_success_does_not_count_for_the_name(desk: Desk) -> None:
+    tried = [desk.tries("anna@example.com", right=True, at=f"203.0.113.{number}") for number in range(30)]
+    assert tried == ["in"] * 30
+
+
+@pytest.mark.parametrize("outcome", [{"right": True}, {"disabled": True}])
+def test_every_attempt_counts_for_its_address_whatever_its_outcome(desk: Desk, outcome: dict[str, bool]) -> None:
+    tried = [desk.tries(f"{number}@example.com", **outcome) for number in range(22)]
+    assert tried[20:] == ["too_many_requests"] * 2
+    assert "too_many_requests" not in tried[:20]
+
+
+def test_a_right_password_is_not_checked_without_end_where_its_name_is_familiar(desk: Desk) -> None:
+    tried = [desk.tries("anna@example.com", right=True) for _ in range(22)]
+    assert tried == ["in"] * 21 + ["too_many_requests"]  # the first one made it familiar
+
+
+def test_the_password_of_somebody_disabled_is_worth_ten_attempts(desk: Desk) -> None:
+    tried = [desk.tries("off@example.com", disabled=True, at=f"203.0.113.{number}") for number in range(12)]
+    assert tried == ["user_disabled"] * 10 + ["too_many_requests"] * 2
+
+
+def test_one_network_of_ipv6_is_one_stranger(desk: Desk) -> None:
+    tried = [desk.tries(f"{number}@example.com", at=f"2001:db8:1:{number:x}::1") for number in range(62)]
+    assert tried == ["wrong_password"] * 60 + ["too_many_requests"] * 2
+    assert desk.tries("anna@example.com", at="2001:db8:2::1") == "wrong_password"
+
+
+def test_strangers_of_the_same_network_do_not_keep_out_who_has_signed_in_from_there(desk: Desk) -> None:
+    home = "2001:db8:1:ffff::1"
+    assert desk.tries("anna@example.com", right=True, at=home) == "in"
+    for number in range(70):
+        desk.tries(f"{number}@example.com", at=f"2001:db8:1:{number:x}::1")
+        desk.tries(f"{number}@example.com", at=home)
+    assert desk.tries("bert@example.com", right=True, at=home) == "too_many_requests"
+    assert desk.tries("anna@example.com", right=True, at=home) == "in"
+
+
+def test_a_lock_is_told_once(desk: Desk) -> None:
+    for number in range(15):
+        desk.tries("anna@example.com", at=f"203.0.113.{number}")
+    assert desk.locked_out == ["anna@example.com"]
+
+
+def test_somebody_who_mistypes_at_their_own_desk_alarms_nobody(desk: Desk) -> None:
+    desk.tries("anna@example.com", right=True)
+    for _ in range(12):
+        desk.tries("anna@example.com")
+    assert desk.locked_out == []
 
 
 def test_an_attempt_we_could_not_check_does_not_count(app: Flask, desk: Desk) -> None:
     for _ in range(50):
         asked = app.test_request_context(environ_base={"REMOTE_ADDR": "203.0.113.1"})
-        with asked, pytest.raises(ZeroDivisionError), sign_in("anna@example.com"):
+        with asked, pytest.raises(ZeroDivisionError), sign_in("anna@example.com", lambda: None):
             _ = 1 / 0
     assert desk.tries("anna@example.com") == "wrong_password"
 

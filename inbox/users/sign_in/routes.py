@@ -1,4 +1,7 @@
-"""Who am I, and signing in and out for local users. Users of Supabase sign in there and show its token."""
+"""Who am I, and signing in and out.
+
+Local users sign in with a password. Users of Supabase sign in there; they show its token, or exchange it for a session.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
 from inbox.web import answer, contract, cookies, member, principal, public, runtime
 from inbox.web.callers import credential, csrf_token
 from inbox.web.limits import limits
-from inbox.web.limits.limits import address
+from inbox.web.limits.limits import address, network
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
 
@@ -30,13 +33,23 @@ def who_am_i() -> Response:
 @contract("auth", {200: SignedIn}, raises=[WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable])
 def login(json: SignInBody) -> Response:
     """Sign in with a password. The session comes as a cookie and as a token."""
-    lifetime = timedelta(days=runtime().config.session_days)
-    with limits.sign_in(json.email) as welcome:
-        session = sessions.sign_in(runtime().db, json.email, json.password, lifetime=lifetime, address=address())
-        welcome(session.token)
+    db, here = runtime().db, address()
+    with limits.sign_in(json.email, lambda: sessions.tell_locked_out(db, json.email, here)) as attempt:
+        session = sessions.sign_in(
+            db, json.email, json.password, lifetime=_lifetime(), network=network(), familiar=attempt.familiar
+        )
+        attempt.welcome(session.token)
+    return _signed_in(session)
+
+
+def _lifetime() -> timedelta:
+    return timedelta(days=runtime().config.session_days)
+
+
+def _signed_in(session: sessions.NewSession) -> Response:
     user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
     response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))
-    cookies.give(response, session.token, lifetime)
+    cookies.give(response, session.token, _lifetime())
     return response
 
 

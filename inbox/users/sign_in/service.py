@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import secrets
@@ -9,7 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
+from inbox.auth import audit
 from inbox.auth.access import Principal
 from inbox.auth.addresses import known_email
 from inbox.auth.generation import rights_changed
@@ -18,14 +21,19 @@ from inbox.auth.identities import SESSION_PREFIX, principal_of
 from inbox.auth.passwords import verify_password
 from inbox.clock import new_id
 from inbox.db import Database
-from inbox.errors import TemporarilyUnavailable, UpstreamBusy, WrongPassword
+from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UpstreamBusy, WrongPassword
 from inbox.models import User, UserSession
 from inbox.resilience import Bulkhead
 
 log = logging.getLogger(__name__)
 
-#: A password takes 32 MB and a core for a moment: many at once must not take all there is.
+_GATE = Principal(id="", name="sign-in", everywhere=frozenset(), kind="command")
+
+#: A password takes 32 MB and a core for a moment: many at once must not take all there is. Strangers cannot take the
+#: place of those who come from where they have signed in before.
 _CHECKS = Bulkhead("passwords", 2, patience=5.0)
+_FAMILIAR_CHECKS = Bulkhead("passwords of familiar addresses", 1, patience=5.0)
+MOST_SESSIONS = 20  # of one person: the oldest ends when there would be more
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +45,35 @@ class NewSession:
     expires_at: datetime
 
 
-def sign_in(db: Database, email: str, password: str, *, lifetime: timedelta, address: str = "") -> NewSession:
-    """Begin a session. `address` is the caller's: where passwords wait to be checked, addresses take turns.
+def sign_in(
+    db: Database, email: str, password: str, *, lifetime: timedelta, network: str = "", familiar: bool = False
+) -> NewSession:
+    """Begin a session. `network` is the caller's: where passwords wait to be checked, networks take turns.
+
+    `familiar`: this person has signed in from there before.
 
     Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable.
     """
     with db.reading() as session:
         user = session.execute(select(User).where(User.email == known_email(email))).scalar_one_or_none()
     # No transaction is open here: this takes a tenth of a second on purpose.
-    if not _verified(user, password, address) or user is None:
+    if not _verified(user, password, network, familiar=familiar) or user is None:
         log.info("sign-in refused")
         raise WrongPassword
     return _begin(db, user, lifetime)
 
 
-def _verified(user: User | None, password: str, address: str) -> bool:
+def tell_locked_out(db: Database, email: str, address: str) -> None:
+    """Put into the audit log that somebody's name is locked, for those they will ask. A stranger's is nobody's."""
+    with contextlib.suppress(DatabaseUnavailable), db.writing() as session:
+        user_id = session.execute(select(User.id).where(User.email == known_email(email))).scalar_one_or_none()
+        if user_id is not None:
+            audit.record(session, _GATE, "user.locked_out", db.now(session), target=user_id, address=address)
+
+
+def _verified(user: User | None, password: str, network: str, *, familiar: bool) -> bool:
     try:
-        with _CHECKS.place(address):
+        with (_FAMILIAR_CHECKS if familiar else _CHECKS).place(network):
             return verify_password(user, password)
     except UpstreamBusy as busy:
         wait = math.ceil(busy.retry_after or 1.0)
@@ -70,12 +90,23 @@ def _begin(db: Database, checked: User, lifetime: timedelta) -> NewSession:
         now = db.now(session)
         principal = principal_of(session, user, expires_at=now + lifetime)
         user.signed_in_at = now
-        session.execute(delete(UserSession).where(UserSession.expires_at < now))
+        _make_room(session, user, now)
         session.add(
             UserSession(id=new_id(), user_id=user.id, hash=token_hash(token), created_at=now, expires_at=now + lifetime)
         )
     log.info("signed in", extra={"user_id": str(user.id)})
     return NewSession(token, principal, now + lifetime)
+
+
+def _make_room(session: Session, user: User, now: datetime) -> None:
+    """End the oldest sessions of a user, so that one more is not too many; and everybody's that have ended."""
+    session.execute(delete(UserSession).where(UserSession.expires_at < now))
+    newest_first = UserSession.created_at.desc(), UserSession.id.desc()
+    rows = select(UserSession.id).where(UserSession.user_id == user.id).order_by(*newest_first)
+    too_many = session.execute(rows.offset(MOST_SESSIONS - 1)).scalars().all()
+    if too_many:
+        session.execute(delete(UserSession).where(UserSession.id.in_(too_many)))
+        rights_changed(session)
 
 
 def sign_out(db: Database, token: str) -> None:

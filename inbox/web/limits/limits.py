@@ -17,6 +17,7 @@ import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from flask import Flask, Response, current_app, g, request
@@ -27,7 +28,14 @@ from inbox.auth.hashing import token_hash
 from inbox.auth.identities import good_hashes
 from inbox.config import Config
 from inbox.db import Database
-from inbox.errors import DatabaseUnavailable, InvalidCredentials, MissingCredentials, TooManyRequests, WrongPassword
+from inbox.errors import (
+    DatabaseUnavailable,
+    InvalidCredentials,
+    MissingCredentials,
+    TooManyRequests,
+    UserDisabled,
+    WrongPassword,
+)
 from inbox.memory.kept import Kept
 from inbox.resilience import Breaker
 from inbox.web.limits.counters import Counters, Window
@@ -42,8 +50,10 @@ class Rate(NamedTuple):
     seconds: int
 
 
-#: Attempts to sign in: of one address, and with one name. A success gives its attempt back.
-SIGN_IN_ADDRESS, SIGN_IN_NAME = Rate(20, 300), Rate(10, 900)
+#: Attempts to sign in, whatever comes of them: from one address, and of IPv6 from one /48, which many customers of
+#: providers have to themselves.
+SIGN_IN_ADDRESS, SIGN_IN_NETWORK = Rate(20, 300), Rate(60, 300)
+SIGN_IN_NAME = Rate(10, 900)  #: failures with one name
 FAMILIAR = 30 * 86_400  # seconds a name is remembered to have signed in from an address
 #: Blueprints whose successes are nobody's use of us: of platforms' probes, and of Meta.
 FREE = frozenset({"webhooks", "health"})
@@ -57,17 +67,26 @@ def admit(token: str, principal: Principal) -> None:
     _limits().admit(token, principal)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """An attempt to sign in that may be made."""
+
+    familiar: bool  #: the name has signed in from this address before
+    welcome: Callable[[str], None]  #: to be told the new session's token
+
+
 @contextmanager
-def sign_in(name: str) -> Iterator[Callable[[str], None]]:
-    """Around an attempt to sign in as `name`, which fails by WrongPassword; yields what is to be told the new token.
+def sign_in(name: str, locked_out: Callable[[], None]) -> Iterator[Attempt]:
+    """Around an attempt to sign in as `name`, which fails by WrongPassword or UserDisabled.
 
-    Raises TooManyRequests before the attempt begins.
+    Raises TooManyRequests before the attempt begins. Every attempt counts for the address, right or wrong: each takes
+    a password's hash. Ten failures lock the name for a quarter of an hour, and `locked_out` is called once.
 
-    Ten failures lock the name for a quarter of an hour, but not for an address from which it has signed in within
-    the last 30 days: that one has ten failures of its own. Nobody can lock a colleague out from elsewhere.
+    Where a name has signed in within the last 30 days, none of that holds: its attempts from there are counted apart.
+    So nobody can lock a colleague out from elsewhere, nor from the next house of the same network.
     """
-    with _limits().sign_in(name) as welcome:
-        yield welcome
+    with _limits().sign_in(name, locked_out) as attempt:
+        yield attempt
 
 
 def refuse_spent() -> None:
@@ -141,25 +160,30 @@ class Limits:
     # --- signing in ------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def sign_in(self, name: str) -> Iterator[Callable[[str], None]]:
+    def sign_in(self, name: str, locked_out: Callable[[], None]) -> Iterator[Attempt]:
         """See `sign_in` above."""
-        who = known_email(name) or "nobody"
-        familiar = f"familiar/{who}/{address()}"
-        place = address() if self._counters.look(familiar).used else "anywhere"
-        tried = [(SIGN_IN_ADDRESS, ["sign-in", address()]), (SIGN_IN_NAME, ["sign-in", who, place])]
-        windows = [self._hit(item, *key) for item, key in tried]
+        who, here = known_email(name) or "nobody", address()
+        known = f"familiar/{who}/{here}"
+        familiar = bool(self._counters.look(known).used)
+        attempts = [(SIGN_IN_ADDRESS, ("sign-in", who, here, "attempts"))] if familiar else _attempts(here)
+        failures = SIGN_IN_NAME, ("sign-in", who, here if familiar else "anywhere")
+        windows = [self._hit(rate, *key) for rate, key in (*attempts, failures)]
         g.limit = SIGN_IN_ADDRESS, windows[0]
         try:
-            yield self._prove
+            yield Attempt(familiar, self._prove)
         except WrongPassword:
+            if windows[-1].used == SIGN_IN_NAME.amount and not familiar:
+                locked_out()
             raise
-        except BaseException:
-            self._give_back(tried)
+        except UserDisabled:
             raise
-        self._give_back(tried)
-        self._counters.add(familiar, FAMILIAR)
+        except BaseException:  # we could not tell
+            self._give_back(*attempts, failures)
+            raise
+        self._give_back(failures)
+        self._counters.add(known, FAMILIAR)
 
-    def _give_back(self, tried: Sequence[tuple[Rate, Sequence[str]]]) -> None:
+    def _give_back(self, *tried: tuple[Rate, Sequence[str]]) -> None:
         for rate, key in tried:
             self._counters.add("/".join(key), rate.seconds, -1)
 
@@ -219,8 +243,23 @@ def _token() -> str | None:
         return None
 
 
+def _attempts(here: str) -> list[tuple[Rate, tuple[str, str]]]:
+    """What an attempt from a place counts for where its name is not familiar."""
+    wider = network()
+    return [(SIGN_IN_ADDRESS, ("sign-in", here)), *([(SIGN_IN_NETWORK, ("sign-in", wider))] if wider != here else [])]
+
+
 def address() -> str:
     """The client's address; of IPv6 the first 64 bits, since whoever has one address there has all of those."""
+    return _place(64)
+
+
+def network() -> str:
+    """The client's address; of IPv6 the first 48 bits."""
+    return _place(48)
+
+
+def _place(bits: int) -> str:
     given = request.remote_addr or "unknown"  # of a Unix socket there is none
     try:
         parsed = ipaddress.ip_address(given.partition("%")[0])
@@ -229,5 +268,5 @@ def address() -> str:
     if isinstance(parsed, ipaddress.IPv6Address):
         if parsed.ipv4_mapped is not None:
             return str(parsed.ipv4_mapped)
-        return str(ipaddress.IPv6Network((parsed, 64), strict=False))
+        return str(ipaddress.IPv6Network((parsed, bits), strict=False))
     return str(parsed)
