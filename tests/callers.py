@@ -71,6 +71,7 @@ CASES: dict[str, Case] = {
     "auth.login": Case("POST /auth/login", OPEN, {"email": "admin@example.com", "password": PASSWORD}),
     "auth.who_am_i": Case("GET /auth/me", KNOWN),
     "auth.logout": Case("POST /auth/logout", KNOWN),
+    "auth.begin_session": Case("POST /auth/session", (401, 409, 409, 409, 409)),
     "conversations.list_conversations": Case("GET /conversations?account_id={account}", OF_ACCOUNT),
     "conversations.count_conversations": Case("GET /conversations/counts?account_id={account}", OF_ACCOUNT),
     "conversations.get_conversation": Case("GET /conversations/{conversation}", ROWS),

@@ -269,7 +269,8 @@ _EMPTY = """
     BEGIN
         SET LOCAL session_replication_role = replica;  -- no foreign key is checked on the way
         FOR name IN SELECT oid::regclass::text FROM pg_class
-            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname NOT IN ('alembic_version', 'roles')
+            WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+            AND relname NOT IN ('alembic_version', 'roles')
         LOOP
             EXECUTE format('SELECT EXISTS (SELECT 1 FROM %s)', name) INTO used;
             IF used OR pg_relation_size(name) > 262144 THEN

@@ -74,6 +74,16 @@ class Identities:
             raise InvalidCredentials
         return principal
 
+    def vouched(self, token: str) -> bool:
+        """Whether `token` is a Supabase access token that has not ended: good enough to begin a session with.
+
+        One that is taken beyond its end, because Supabase is away, is not: its holder would stay in for good.
+        Raises InvalidCredentials, IdentityUnavailable.
+        """
+        if token.startswith((SESSION_PREFIX, keys.PREFIX)):
+            return False
+        return self._tokens.verify(token).expires_at > self._now().timestamp()
+
     def forget(self) -> None:
         """Somebody's rights have changed: all processes of this machine read everybody's again.
 

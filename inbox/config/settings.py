@@ -175,7 +175,7 @@ class Config:
         "invited",
         "which of Supabase's users become members: those it marks as invited, or with `open` all of them",
     )
-    session_days: int = setting("SESSION_DAYS", whole(1, 365), 7, "how long a local user stays signed in")
+    session_days: int = setting("SESSION_DAYS", whole(1, 365), 7, "how long a session lasts")
     rate_limit: int = setting(
         "RATE_LIMIT",
         whole(1, 1_000_000),

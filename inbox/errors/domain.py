@@ -127,6 +127,13 @@ class WrongPassword(DomainError):
     status, code, title = 401, "wrong_password", "The e-mail address or the password is wrong."
 
 
+class NotExchangeable(DomainError):
+    """A session was to be begun with something else than a Supabase access token that has not ended."""
+
+    status, code = 409, "not_exchangeable"
+    title = "Show a Supabase access token that has not ended, as Authorization: Bearer. Others are not exchanged."
+
+
 class ForgedRequest(DomainError):
     """A write with a session cookie that another site could have made the browser send."""
 

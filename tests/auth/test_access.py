@@ -35,7 +35,7 @@ PUBLIC = {
     *("docs.get_openapi", "docs.get_docs", "docs.get_docs_asset"),
 }
 #: What every member may do, whatever their role.
-MEMBERS = {"auth.who_am_i", "auth.logout"}
+MEMBERS = {"auth.who_am_i", "auth.logout", "auth.begin_session"}
 
 
 def test_every_route_has_a_decision(app: Flask) -> None:

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from flask import Blueprint, Response
 
-from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UserDisabled, WrongPassword
+from inbox.errors import DatabaseUnavailable, NotExchangeable, TemporarilyUnavailable, UserDisabled, WrongPassword
 from inbox.users.sign_in import service as sessions
 from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
 from inbox.web import answer, contract, cookies, member, principal, public, runtime
@@ -40,6 +40,21 @@ def login(json: SignInBody) -> Response:
         )
         attempt.welcome(session.token)
     return _signed_in(session)
+
+
+@bp.post("/session")
+@member
+@contract("auth", {200: SignedIn}, raises=[NotExchangeable])
+def begin_session() -> Response:
+    """Exchange a Supabase access token for a session, which goes on while Supabase is away.
+
+    The session comes as a cookie and as a token, as after signing in with a password. It does not end when its holder
+    signs out, is banned or deleted at Supabase: sign out here, or switch them off here.
+    """
+    token = credential().token
+    if not runtime().identities.vouched(token):
+        raise NotExchangeable
+    return _signed_in(sessions.exchange(runtime().db, principal(), _lifetime()))
 
 
 def _lifetime() -> timedelta:

@@ -8,6 +8,7 @@ import math
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -60,6 +61,13 @@ def sign_in(
     if not _verified(user, password, network, familiar=familiar) or user is None:
         log.info("sign-in refused")
         raise WrongPassword
+    return _begin(db, user, lifetime)
+
+
+def exchange(db: Database, caller: Principal, lifetime: timedelta) -> NewSession:
+    """Begin a session for somebody whom the identity provider has vouched for just now. Raises UserDisabled."""
+    with db.reading() as session:
+        user = session.get_one(User, UUID(caller.id))
     return _begin(db, user, lifetime)
 
 

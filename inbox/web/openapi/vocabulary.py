@@ -14,8 +14,8 @@ _DESCRIPTION = """\
 A WhatsApp team inbox: customers write, a bot answers, people read along, take over and reply.
 
 **Who is calling.** `Authorization: Bearer …` with an API key (`inbox_…`), a session's token or a Supabase access
-token; or the session cookie of `POST /auth/login`, with `X-CSRF-Token` on every write. A key is made by
-`flask --app wsgi keys create --name "Front desk" --role manager`, or by `POST /admin/keys`.
+token; or the session cookie of `POST /auth/login` or `/auth/session`, with `X-CSRF-Token` on every write. A key is
+made by `flask --app wsgi keys create --name "Front desk" --role manager`, or by `POST /admin/keys`.
 
 **Requests** are JSON in UTF-8. Unknown fields and parameters, and parameters given twice, are refused by name; types
 are not guessed. Text never holds U+0000. Public routes overlook parameters they do not know.
@@ -33,7 +33,7 @@ INFO = {"title": "Inbox", "description": _DESCRIPTION, "license": {"name": "MIT"
 TAGS = {
     "accounts": "The business numbers. Their tokens go in and never come out.",
     "admin": "What operators see and do: circuit breakers, the cache, incidents, dead letters, the audit log.",
-    "auth": "Who is calling, and signing in and out for local users.",
+    "auth": "Who is calling, and signing in and out.",
     "bot": "What the bot knows of a business, and what it would answer.",
     "contacts": "The customers.",
     "conversations": "One customer with one business number each.",
