@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, LargeBinary, String, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from inbox.clock import new_id
@@ -19,9 +19,10 @@ class WebhookEvent(Base):
 
     __tablename__ = "webhook_events"
     __table_args__ = (
-        # the ingester's queue: ids are in order of time, so pruning needs no index of its own
+        # the ingester's two queues: ids are in order of time, so pruning needs no index of its own
         Index(
             "ix_webhook_events_pending",
+            "statuses_only",
             "id",
             postgresql_where=text("state = 'pending'"),
             sqlite_where=text("state = 'pending'"),
@@ -39,6 +40,8 @@ class WebhookEvent(Base):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     size: Mapped[int]  #: bytes
     received_at: Mapped[datetime]
+    #: It holds delivery statuses and nothing else, so customers' messages go first.
+    statuses_only: Mapped[bool] = mapped_column(server_default=false())
     # The server fills in the rest: the request path binds as little as it can.
     state: Mapped[str] = mapped_column(String(8), server_default=EventState.PENDING)
     attempts: Mapped[int] = mapped_column(server_default="0")

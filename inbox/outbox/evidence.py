@@ -8,7 +8,9 @@ the send that failed must not pass for news of the next one.
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, exists, select, update
@@ -106,13 +108,25 @@ def park_status(
     now: datetime,
 ) -> None:
     """Keep a status for when it is wanted. The same one twice is kept once."""
-    statement = insert(session, ParkedStatus).values(
-        id=new_id(),
-        account_id=account_id,
-        wa_message_id=wa_message_id,
-        status=status,
-        timestamp=at,
-        error={"code": error.code, "title": error.title, "detail": error.detail} if error else {},
-        parked_at=now,
-    )
-    session.execute(statement.on_conflict_do_nothing())
+    park(session, [parked(account_id, wa_message_id, status, at, error, now)])
+
+
+def parked(
+    account_id: UUID, wa_message_id: str, status: str, at: datetime, error: StatusError | None, now: datetime
+) -> dict[str, Any]:
+    """The row of a status that waits for its message."""
+    return {
+        "id": new_id(),
+        "account_id": account_id,
+        "wa_message_id": wa_message_id,
+        "status": status,
+        "timestamp": at,
+        "error": {"code": error.code, "title": error.title, "detail": error.detail} if error else {},
+        "parked_at": now,
+    }
+
+
+def park(session: Session, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep many at once: statuses of messages that are not ours come by the hundred thousand."""
+    if rows:
+        session.execute(insert(session, ParkedStatus).on_conflict_do_nothing(), rows)

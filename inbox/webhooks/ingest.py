@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 
 MAX_EVENTS = 500
 MAX_BYTES = 8 * 1024 * 1024
+MAX_ITEMS = 2000  # in one transaction: a tenth of a second for statuses, half a second for messages
+STATUS_SHARE = 0.25  # of a batch, while there are other webhooks as well
 TERMS = ("items", "stored", "duplicates", "dead")  # of I13
 _NO_SYNC = {"synchronize_session": False}
 LEAD = 0.25  # seconds an ingester goes on leading after a batch; then another process may take over
@@ -96,16 +98,23 @@ class _Event:
 
 
 def _pending(session: Session, limit: int) -> list[_Event]:
-    """The oldest pending events: at most `limit`, and about MAX_BYTES of them (one may be 4 MB)."""
-    waiting = session.execute(
-        select(WebhookEvent.id, WebhookEvent.size)
-        .where(WebhookEvent.state == fixed(EventState.PENDING))
-        .order_by(WebhookEvent.id)
-        .limit(limit)
-    ).all()
+    """The events of the next batch: the oldest of those that hold more than statuses, then the oldest of the others.
+
+    Statuses of strangers' messages can come by the hundred thousand. While customers' messages wait they get a share,
+    so that neither waits for all of the other.
+    """
+    first = _oldest(session, limit, MAX_ITEMS, statuses_only=False)
+    share = STATUS_SHARE if first else 1.0
+    return [*first, *_oldest(session, int(limit * share) or 1, int(MAX_ITEMS * share), statuses_only=True)]
+
+
+def _oldest(session: Session, limit: int, items: int, *, statuses_only: bool) -> list[_Event]:
+    """The oldest pending events of one queue: at most `limit`, about MAX_BYTES and `items`, but at least one."""
+    pending = WebhookEvent.state == fixed(EventState.PENDING), WebhookEvent.statuses_only.is_(statuses_only)
+    waiting = select(WebhookEvent.id, WebhookEvent.size).where(*pending).order_by(WebhookEvent.id).limit(limit)
     wanted: list[UUID] = []
     size = 0
-    for row in waiting:
+    for row in session.execute(waiting):
         size += row.size
         if wanted and size > MAX_BYTES:
             break
@@ -115,7 +124,18 @@ def _pending(session: Session, limit: int) -> list[_Event]:
         query = select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at).where(condition)
         rows += session.execute(query).all()
     rows.sort(key=lambda row: row.id)
-    return [_Event(row.id, row.received_at, parse_event(row.body, row.received_at)) for row in rows]
+    return list(
+        _up_to(items, (_Event(row.id, row.received_at, parse_event(row.body, row.received_at)) for row in rows))
+    )
+
+
+def _up_to(items: int, events: Iterable[_Event]) -> Iterator[_Event]:
+    """The first of `events` that hold `items` together; the first one in any case."""
+    for number, event in enumerate(events):
+        items -= len(event.items)
+        if number and items < 0:
+            return
+        yield event
 
 
 def _still_pending(session: Session, events: Sequence[_Event]) -> list[_Event]:

@@ -22,6 +22,7 @@ from inbox.web import contract, public, runtime
 from inbox.web.limits import limits
 from inbox.webhooks.journal.journal import store_event
 from inbox.webhooks.missed import missed
+from inbox.webhooks.urgency import only_statuses
 
 log = logging.getLogger(__name__)
 refused = Thinned(log)
@@ -103,7 +104,13 @@ def note_refusal(response: Response) -> Response:
 
 def new_event(body: bytes) -> dict[str, Any]:
     """The row of an event that has just come."""
-    return {"id": new_id(), "body": body, "size": len(body), "received_at": utc_now()}
+    return {
+        "id": new_id(),
+        "body": body,
+        "size": len(body),
+        "received_at": utc_now(),
+        "statuses_only": only_statuses(body),
+    }
 
 
 def _signed_body() -> bytes:

@@ -26,6 +26,7 @@ from inbox.models import (
     Job,
     JobKind,
     Message,
+    ParkedStatus,
     Pause,
     WebhookEvent,
 )
@@ -49,6 +50,7 @@ from tests.builders import (
     the_conversation,
     webhook,
 )
+from tests.queries import asked
 from tests.webhooks.test_parse import damaged_webhooks
 
 NOW = datetime.fromtimestamp(T0, UTC)
@@ -354,3 +356,55 @@ def test_a_ban_pauses_the_number_and_a_reinstatement_resumes_it(runtime: Runtime
     back["entry"][0]["changes"][0]["value"]["ban_info"]["waba_ban_state"] = "REINSTATE"
     ingest(runtime, json.dumps(back).encode())
     assert the_account(db).paused_reason is None
+
+
+# --- I12: shares -------------------------------------------------------------------------------------------------
+
+
+def strangers(webhooks: int, each: int) -> list[bytes]:
+    """Webhooks of statuses of messages that are not ours."""
+    return [
+        webhook(statuses=[status("delivered", wa_id=f"wamid.stranger.{number}.{n}") for n in range(each)])
+        for number in range(webhooks)
+    ]
+
+
+def test_a_customer_s_message_goes_before_strangers_statuses(
+    runtime: Runtime, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbox.webhooks.ingest.MAX_ITEMS", 40)
+    store_events(db, *strangers(20, 10), webhook(messages=[text_message()]))
+    done = ingest_batch(db, settings=runtime.ingest_settings)
+    assert [message.content_text for message in all_messages(db)] == ["hello"]
+    assert done.events == 2  # and a share of the statuses
+    assert ingest_batch(db, settings=runtime.ingest_settings).events == 4
+
+
+def test_a_transaction_is_bounded_by_items_and_an_event_that_is_larger_is_taken_alone(
+    runtime: Runtime, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbox.webhooks.ingest.MAX_ITEMS", 10)
+    many = [text_message(f"m{n}", wa_id=f"wamid.{n}") for n in range(25)]
+    store_events(db, webhook(messages=many), webhook(messages=[text_message("last", wa_id="wamid.last")]))
+    assert ingest_batch(db, settings=runtime.ingest_settings).counts["stored"] == 25
+    assert ingest_batch(db, settings=runtime.ingest_settings).counts["stored"] == 1
+
+
+def test_strangers_statuses_are_written_together(runtime: Runtime, db: Database) -> None:
+    store_events(db, *strangers(2, 50), *strangers(1, 1))  # the last one is the first one's first again
+    with asked(db) as statements:
+        ingest_batch(db, settings=runtime.ingest_settings)
+    assert len([text for text in statements if "INTO parked_statuses" in text]) == 1
+    with db.reading() as session:
+        assert session.execute(select(func.count()).select_from(ParkedStatus)).scalar_one() == 100
+
+
+def test_a_failure_parked_earlier_in_a_batch_is_seen_by_what_follows(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("text"))
+    message = queue_reply(runtime)
+    record(runtime, claim(runtime), Accepted("wamid.ours"))
+    ingest(
+        runtime,
+        webhook(statuses=[status("sent", wa_id="wamid.stranger"), status("delivered", wa_id="wamid.ours", at=T0 + 5)]),
+    )
+    assert reload(db, message).status == "delivered"

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -46,6 +46,7 @@ class Statuses:
         self._session = session
         self._now = now
         self._statuses: list[_Status] = []
+        self._parked: list[dict[str, Any]] = []
         self.conversation_ids: set[UUID] = set()  #: to be locked before apply()
 
     def match(self, entries: Sequence[_Entry], accounts: dict[str, Account]) -> None:
@@ -80,6 +81,7 @@ class Statuses:
             if message is None or message.direction != Direction.OUTBOUND:
                 self._park(status)
                 continue
+            self._store_parked()
             self._merge(message, status)
             if message.wa_message_id == status.item.wa_message_id:
                 by_wa_id[status.account_id, status.item.wa_message_id] = message
@@ -88,6 +90,7 @@ class Statuses:
             if message.attempted_at is not None and _of_newest_attempt(message, status):
                 known = heard.get(status.account_id)
                 heard[status.account_id] = max(known or message.attempted_at, message.attempted_at)
+        self._store_parked()
         self._session.flush()
         for account_id, attempted_at in heard.items():
             self._note_evidence(account_id, attempted_at)
@@ -126,10 +129,14 @@ class Statuses:
             apply_status(message, kind, status.at)
 
     def _park(self, status: _Status) -> None:
+        """Keep it, together with those that follow: what a merge may look for is stored before it."""
         item = status.item
-        evidence.park_status(
-            self._session, status.account_id, item.wa_message_id, item.status, status.at, item.error, self._now
-        )
+        row = evidence.parked(status.account_id, item.wa_message_id, item.status, status.at, item.error, self._now)
+        self._parked.append(row)
+
+    def _store_parked(self) -> None:
+        rows, self._parked = self._parked, []
+        evidence.park(self._session, rows)
 
     def _note_evidence(self, account_id: UUID, attempted_at: datetime) -> None:
         """Statuses of sends up to here have come back: what I7 compares an unknown send with."""

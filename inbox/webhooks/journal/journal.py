@@ -18,6 +18,7 @@ from inbox.db.wake import Work, wake
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
 from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, encode
+from inbox.webhooks.urgency import only_statuses
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ class Journal:
         if rows:
             with self._db.writing() as session:
                 statement = insert(session, WebhookEvent).on_conflict_do_nothing(index_elements=[WebhookEvent.id])
-                session.connection().execute(statement, rows)
+                known = [{**row, "statuses_only": only_statuses(row["body"])} for row in rows]
+                session.connection().execute(statement, known)
                 wake(session, Work.INGEST)
         self._files.drop(segment)
         log.info("journal drained", extra={"events": len(rows), "file": segment.name})
