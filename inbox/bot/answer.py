@@ -120,6 +120,18 @@ class Answering:
             else:  # a link that the business did not write, or nothing that anybody could see
                 self._hand_over(claim, scene, "ai_empty_answer")
 
+    def raised(self, claim: JobClaim) -> None:
+        """Our own code failed at the claimed conversation: try again, and at last ask for a person, with the reason."""
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            conversation = _locked(session, claim)
+            if conversation is None or jobs.note_raised(session, claim, now) or not owes_answer(conversation):
+                return
+            hand_over(conversation, BOT_FAILED, conversation.last_inbound_at)
+            conversation.changed_at = now
+        log.error("the bot gave up", extra={"conversation_id": str(claim.conversation_id), "reason": BOT_FAILED})
+        self.handover.tell(claim.account_id, claim.conversation_id, BOT_FAILED)
+
     # --- before --------------------------------------------------------------------------------------------------
 
     def _look(self, claim: JobClaim) -> _Scene | None:

@@ -15,11 +15,12 @@ from sqlalchemy import func, select
 
 from inbox.clock import utc_now
 from inbox.config import Config, Policy
+from inbox.conversations.state import BOT_FAILED
 from inbox.db import Database
 from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable, UpstreamError
 from inbox.gateways import http
-from inbox.models import Account, DeadLetter
+from inbox.models import Account, Conversation, DeadLetter
 from inbox.operations import processes
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
@@ -58,6 +59,7 @@ class Outbox:
     unconfirmed: int
     dead_letters: int
     paused_numbers: int
+    bot_failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +179,16 @@ class Health:
                 self._processes = processes.seen(session, now)
                 dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
                 paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))
+                failed = select(func.count()).where(
+                    Conversation.needs_human, Conversation.needs_human_reason == BOT_FAILED
+                )
                 self._outbox = Outbox(
                     depth.waiting,
                     depth.oldest_s,
                     depth.unconfirmed,
                     session.execute(dead).scalar_one(),
                     session.execute(paused).scalar_one(),
+                    session.execute(failed).scalar_one(),
                 )
         except DatabaseUnavailable:
             return "error"

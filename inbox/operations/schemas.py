@@ -48,6 +48,7 @@ class OutboxHealth(Row):
     unconfirmed: int = Field(description="Messages of which nobody knows yet whether they were sent.")
     dead_letters: int
     paused_numbers: int
+    bot_failed: int = Field(description="Conversations that ask for a person because the bot's own code failed there.")
 
 
 class WebhooksHealth(Row):

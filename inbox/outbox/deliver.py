@@ -55,8 +55,12 @@ class Delivery:
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
 
     def send(self, claim: SendClaim) -> Outcome:
-        """Make the claimed send and record what became of it."""
-        outcome = attempt(self.whatsapp, self.cipher, claim)
+        """Make the claimed send and record what became of it. A mistake of ours leaves it unknown (I8)."""
+        try:
+            outcome = attempt(self.whatsapp, self.cipher, claim)
+        except Exception:
+            log.exception("a send raised", extra={"message_id": str(claim.message_id)})
+            outcome = Unknown("our own code failed")
         extra = {
             "message_id": str(claim.message_id),
             "attempt": claim.attempt,
@@ -81,6 +85,12 @@ class Delivery:
                     )
                     return
                 self.stopping.wait(wait)
+            except Exception:
+                if isinstance(outcome, Unknown):
+                    raise  # then the lease's end says the same
+                log.exception("an outcome cannot be stored", extra={"message_id": str(claim.message_id)})
+                self._record(claim, Unknown("its outcome could not be stored"))
+                return
 
 
 def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcome:

@@ -16,6 +16,8 @@ from inbox.db.wake import Work, wake
 from inbox.models import Account, Job, JobKind, JobState
 
 MAX_READ_ATTEMPTS = 3
+MAX_RAISED = 3  #: times that our own code may fail at a job
+_RAISED_WAIT = timedelta(seconds=10)  # times how often it has
 PATIENCE = timedelta(seconds=15)
 _NOT_A_SEND = Job.kind != fixed(JobKind.SEND)
 _OF_A_NUMBER_IN_USE = Job.account_id.in_(select(Account.id).where(Account.deleted_at.is_(None)))
@@ -202,6 +204,18 @@ def postpone_job(session: Session, claim: JobClaim, until: datetime) -> None:
     job = held_job(session, claim)
     if job is not None:
         job.lease, job.due_at = None, until
+
+
+def note_raised(session: Session, claim: JobClaim, now: datetime) -> bool:
+    """Our own code failed at it: give it back, for a while. False when that was once too often, and it is dropped."""
+    job = held_job(session, claim)
+    if job is None:
+        return True
+    job.raised += 1
+    job.lease, job.due_at = None, now + job.raised * _RAISED_WAIT
+    if job.raised >= MAX_RAISED:
+        session.delete(job)
+    return job.raised < MAX_RAISED
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,14 @@ class Crews:
         crews = [
             Crew(Work.INGEST, 1, self.gated(self.events), self.ingest, self.wakeups),
             Crew(Work.DELIVER, deliver_threads, self.gated(self.sends), self.deliver, self.wakeups),
-            Crew(Work.ANSWER, answer_threads, self.gated(self.answers), self.answering.run, self.wakeups),
+            Crew(
+                Work.ANSWER,
+                answer_threads,
+                self.gated(self.answers),
+                self.answering.run,
+                self.wakeups,
+                raised=self.answering.raised,
+            ),
             Crew(
                 Work.HOUSEKEEPING,
                 1,

@@ -37,10 +37,12 @@ class Crew(Generic[Claim]):
         handle: Callable[[Claim], object],
         wakeups: Wakeups,
         *,
+        raised: Callable[[Claim], object] | None = None,
         poll: float = POLL,
     ) -> None:
+        """`raised` is told of claims at which `handle` raised: mistakes of ours, which must not come back for ever."""
         self.work = work
-        self._claim, self._handle = claim, handle
+        self._claim, self._handle, self._raised = claim, handle, raised
         self._wakeups = wakeups
         self._poll = poll
         self._free = threading.Semaphore(size)
@@ -101,7 +103,7 @@ class Crew(Generic[Claim]):
         while (task := self._tasks.get()) is not None:
             set_request_id("")
             try:
-                self._handle(task)
+                self._do(task)
             except DatabaseUnavailable:
                 pass  # logged where it happened; the lease brings the job back
             except Exception:
@@ -109,6 +111,17 @@ class Crew(Generic[Claim]):
             finally:
                 self._free.release()
                 self._wakeups.ring_here(self.work)
+
+    def _do(self, task: Claim) -> None:
+        try:
+            self._handle(task)
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            if self._raised is None:
+                raise
+            log.exception("a job failed", extra={"work": self.work})
+            self._raised(task)
 
 
 class Dispatcher:

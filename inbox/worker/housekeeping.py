@@ -14,7 +14,7 @@ from inbox.cipher import TokenCipher
 from inbox.clock import first_id
 from inbox.config import Config
 from inbox.db import Database
-from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamRejected
+from inbox.errors import DatabaseUnavailable, UpstreamError, UpstreamMisconfigured, UpstreamRejected
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
 from inbox.outbox import jobs, settle
@@ -40,12 +40,14 @@ class Housekeeping:
         self._removing = False
 
     def receipts(self, threads: int) -> Sequence[JobClaim]:
-        """Do what is due by itself, then claim read receipts."""
-        self._settle_unknown()
-        if time.monotonic() - self._pruned > _PRUNE_EVERY:
-            self._pruned = time.monotonic()
-            self._prune()
-        self._remove()
+        """Do what is due by itself, then claim read receipts. One that raises must not hold up the others."""
+        for chore in (self._settle_unknown, self._prune, self._remove):
+            try:
+                chore()
+            except DatabaseUnavailable:
+                raise
+            except Exception:
+                log.exception("housekeeping failed", extra={"what": chore.__name__.strip("_")})
         return jobs.claim_due(self._db, JobKind.READ, threads)
 
     def send_receipt(self, claim: JobClaim) -> None:
@@ -92,7 +94,10 @@ class Housekeeping:
             self._removing = continue_removals(self._db, retention)
 
     def _prune(self) -> None:
-        """Forget handled webhooks after the retention and statuses that nobody claimed within a day."""
+        """Forget handled webhooks after the retention and statuses that nobody claimed within a day: once a minute."""
+        if time.monotonic() - self._pruned <= _PRUNE_EVERY:
+            return
+        self._pruned = time.monotonic()
         with self._db.writing() as session:
             now = self._db.now(session)
             kept_from = now - timedelta(days=self._config.event_retention_days)
