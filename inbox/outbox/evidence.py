@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import fixed, insert
-from inbox.models import Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
+from inbox.models import Author, Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
 from inbox.outbox.status import StatusError, apply_status
 
 log = logging.getLogger(__name__)
 
+ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what the bot answered did not reach the customer
 UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
 
 
@@ -79,6 +80,27 @@ def note_failure(
     known = {message.wa_message_id, message.duplicate_wa_message_id} - {wa_message_id, None}
     if all(_has_failed(session, message.account_id, str(other)) for other in known):
         apply_status(message, "failed", at, error)
+        ask_about_failure(session, message, now)
+
+
+def ask_about_failure(session: Session, message: Message, now: datetime) -> None:
+    """Ask for a person when `message` is an answer of the bot that has failed for good and nobody has replied since.
+
+    The caller holds the conversation.
+    """
+    if message.author_kind != Author.BOT or message.status != MessageStatus.FAILED:
+        return
+    replied = exists().where(
+        Message.conversation_id == message.conversation_id,
+        Message.author_kind == Author.AGENT,
+        Message.position > message.position,
+    )
+    conversation = session.get_one(Conversation, message.conversation_id)
+    if (conversation.needs_human and conversation.needs_human_reason != UNCONFIRMED) or session.scalar(select(replied)):
+        return
+    conversation.needs_human, conversation.needs_human_reason = True, ANSWER_FAILED
+    conversation.handed_over_at = message.timestamp
+    conversation.changed_at = now
 
 
 def overtaken(session: Session, message: Message, wa_message_id: str, attempt: int) -> bool:

@@ -30,7 +30,7 @@ from inbox.models import (
     MessageStatus,
     Pause,
 )
-from inbox.outbox.evidence import accept, overtaken
+from inbox.outbox.evidence import accept, ask_about_failure, overtaken
 from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
@@ -269,6 +269,7 @@ def back_to_pending(message: Message, job: Job, due: datetime) -> None:
 def _fail(session: Session, message: Message, job: Job, error: StatusError, now: datetime) -> None:
     apply_status(message, "failed", now, error)
     session.delete(job)
+    ask_about_failure(session, message, now)
     log.warning("message refused", extra={"message_id": str(message.id), "code": error.code, "title": error.title})
 
 

@@ -19,7 +19,7 @@ from inbox.conversations import service
 from inbox.errors import UpstreamUnavailable
 from inbox.models import Contact, Conversation, CoolDown, Job, JobKind, Message
 from inbox.outbox import jobs, store
-from inbox.outbox.outcomes import Accepted
+from inbox.outbox.outcomes import Accepted, Outcome, Refused, RetryLater, Scope
 from inbox.resilience import GEMINI
 from inbox.runtime import Runtime
 from sandbox import Sandbox
@@ -28,6 +28,7 @@ from tests.builders import (
     all_messages,
     ingest,
     sample,
+    status,
     text_message,
     the_account,
     the_conversation,
@@ -542,3 +543,52 @@ def test_the_model_reads_the_line_that_people_read(live: Runtime, sandbox: Sandb
     think(live)
     last = json.loads(sandbox.requests("gemini")[-1].body)["contents"][-1]["parts"][0]["text"]
     assert f"<customer_message>{all_messages(live.db)[0].content_text}</customer_message>" in last
+
+
+# --- an answer that does not arrive ------------------------------------------------------------------------------
+
+
+def send_the_answer(runtime: Runtime, outcome: Outcome) -> Message:
+    """The answer after one attempt to send it."""
+    with runtime.db.writing() as session:
+        now = runtime.db.now(session)
+        (claim,) = store.claim_sends(session, now, 1)
+        store.record(session, claim, outcome, now, runtime.answering.rng)
+    with runtime.db.reading() as session:
+        return session.get_one(Message, claim.message_id)
+
+
+def test_an_answer_that_whatsapp_refuses_for_good_asks_for_a_person(live: Runtime) -> None:
+    customer_writes(live, "Bonjour")
+    think(live)
+    send_the_answer(live, Refused("131026", "undeliverable", None))
+    assert handed_over(live) == "answer_failed"
+    customer_writes(live, "Hello?")
+    think(live)
+    assert len(bot_messages(live)) == 1  # it asked for a person, and waits for one
+
+
+def test_an_answer_that_fails_after_it_was_accepted_asks_for_a_person(live: Runtime) -> None:
+    customer_writes(live, "Bonjour")
+    think(live)
+    send_the_answer(live, Accepted("wamid.out"))
+    assert handed_over(live) is None
+    ingest(live, webhook(statuses=[status("failed", at=int(utc_now().timestamp()))]))
+    assert handed_over(live) == "answer_failed"
+
+
+def test_a_failed_answer_after_which_a_person_replied_asks_for_nobody(live: Runtime) -> None:
+    customer_writes(live, "Bonjour")
+    think(live)
+    send_the_answer(live, Accepted("wamid.out"))
+    draft = service.Draft(the_conversation(live.db).id, "I take this one")
+    service.send_message(live.db, SEND, draft, bot_stays_out=timedelta(0))
+    ingest(live, webhook(statuses=[status("failed", at=int(utc_now().timestamp()))]))
+    assert handed_over(live) is None
+
+
+def test_a_failed_answer_that_may_be_sent_again_asks_for_nobody_yet(live: Runtime) -> None:
+    customer_writes(live, "Bonjour")
+    think(live)
+    send_the_answer(live, RetryLater("away", Scope.MESSAGE, 5.0))
+    assert handed_over(live) is None
