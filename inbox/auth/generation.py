@@ -31,7 +31,7 @@ class Changes:
     def tell(self) -> None:
         """There was a change. It is in the database already, so whoever looks now reads it."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.open("ab") as file:
                 file.write(b".")
         except OSError as error:  # a read-only folder: then a change is felt within a second

@@ -10,7 +10,7 @@ from pathlib import Path
 
 def development_secrets(instance: Path) -> dict[str, str]:
     """SECRET_KEY and ENCRYPTION_KEYS kept in files under `instance`, made on first use (mode 0600)."""
-    instance.mkdir(parents=True, exist_ok=True)
+    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
     made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),

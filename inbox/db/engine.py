@@ -10,13 +10,11 @@ Every wait has an end: `postgres` holds the limits, `transactions` says what a f
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -29,15 +27,14 @@ from sqlalchemy import (
     make_url,
     text,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.orm import DeclarativeBase, Session
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from inbox.clock import to_milliseconds
 from inbox.config import DatabaseLimits, is_local_host
 from inbox.db.after_commit import AfterCommit, Signals
 from inbox.db.driver import DriverInsert
 from inbox.db.postgres import Connections, Frozen, be_patient
+from inbox.db.sqlite import SQLiteFile
 from inbox.db.storage import Storage
 from inbox.db.transactions import Use, database_breaker
 from inbox.errors import ConfigError, DatabaseUnavailable
@@ -107,6 +104,7 @@ class Database:
         self.url = address.difference_update_query([POOLER_MARK])
         self.breaker = breaker or database_breaker(limits)
         self.storage = Storage()
+        self._file = SQLiteFile(address.database or "")
         self.repeats = repeats
         self.pool_size = pool_size  #: connections this process may hold
         self.signals = Signals()  #: what follows a commit (`after_commit`)
@@ -256,8 +254,6 @@ class Database:
         return _Engines(os.getpid(), engine, engine.execution_options(inbox_begin=begin), distrust)
 
     def _open_sqlite(self) -> Engine:
-        if self.url.database and self.url.database != ":memory:":
-            Path(self.url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(
             self.url,
             pool_size=self.pool_size,
@@ -267,19 +263,8 @@ class Database:
             hide_parameters=True,  # an error that is logged would tell what customers wrote
             connect_args={"timeout": SQLITE_BUSY_TIMEOUT, "check_same_thread": False},
         )
-        event.listen(engine, "connect", _prepare_sqlite)
+        self._file.listen(engine)
         return engine
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-    assert isinstance(connection, sqlite3.Connection)
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",  # NORMAL may lose the last commits at a power cut, after we answered 200
-        "foreign_keys=ON",
-        "temp_store=MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin(connection: Connection) -> None:
