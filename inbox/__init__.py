@@ -16,7 +16,6 @@ def create_app(config: Config | None = None) -> Flask:
     Without `config` the environment is read. Raises ConfigError for a setting that is missing or wrong.
     """
     # Imported here, so that the simulator and the tools can use parts of the package without loading all of it.
-    from flask import Flask
     from flask_cors import CORS
     from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -26,13 +25,14 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox.runtime import build
     from inbox.schemas import Body
     from inbox.web import headers
+    from inbox.web.application import Application
     from inbox.web.limits.limits import Limits
     from inbox.web.problems import EXPOSED_HEADERS, register
 
     if config is None:
         config = cli.config_of_command()
     logs.configure(config.log_format, config.log_level, config.secrets)
-    app = Flask(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
+    app = Application(__name__, instance_path=str(config.instance_path.absolute()), static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = Body.MAX_BYTES
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count

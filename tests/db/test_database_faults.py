@@ -411,6 +411,17 @@ def test_without_repeats_a_broken_connection_is_an_error(url: str) -> None:
     assert (doubtful.value.may_repeat, doubtful.value.in_doubt) == (False, True)
 
 
+def test_a_read_whose_connection_was_cut_is_answered(
+    app: Flask, client: FlaskClient, server: servers.OwnPostgres
+) -> None:
+    """While somebody ends all connections again and again, as a pooler or a firewall does."""
+    for _ in range(5):
+        assert client.get("/accounts").status_code == 200
+        with psycopg.connect(server.url, autocommit=True) as watcher:
+            watcher.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'inbox'")
+        assert client.get("/accounts").status_code == 200
+
+
 # --- whole transactions (scenario 35) ----------------------------------------------------------------------------
 
 
