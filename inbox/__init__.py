@@ -22,6 +22,7 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox import logs
     from inbox.bot.profile_cache import ProfileCache
     from inbox.cli import commands as cli
+    from inbox.memory.redis import shared_redis
     from inbox.runtime import build
     from inbox.schemas import Body
     from inbox.web import headers
@@ -39,11 +40,12 @@ def create_app(config: Config | None = None) -> Flask:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     if config.cors_origins:
         CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
-    runtime = build(config, ProfileCache(app, config))
+    redis = shared_redis(config)
+    runtime = build(config, ProfileCache(app, config, redis), redis)
     app.extensions["inbox"] = runtime
     register(app)
     headers.register(app, config)
-    Limits(app, config, runtime.db, runtime.profiles.breaker)
+    Limits(app, config, runtime.db, redis)
     _register_blueprints(app)
     cli.register(app)
     if config.dispatcher:

@@ -31,6 +31,7 @@ from inbox.live.changes import ChangeFeed
 from inbox.live.positions import Positions
 from inbox.live.schemas import AWAY, Notice
 from inbox.live.watcher import Watcher
+from inbox.memory.redis import SharedRedis
 from inbox.models import SCHEMA
 from inbox.operations.probes import Health
 from inbox.operations.processes import Kind
@@ -62,6 +63,7 @@ class Runtime:
     models: Models
     previews: Bulkhead
     profiles: ProfileCache
+    redis: SharedRedis | None
     identities: Identities
     wakeups: Wakeups
     journal: Journal
@@ -138,11 +140,13 @@ class Runtime:
         self.journal.close()
         self.wakeups.stop()
         self.reporter.stop()
+        if self.redis is not None:
+            self.redis.close()
         self.db.close()
         return drained
 
 
-def build(config: Config, profiles: ProfileCache) -> Runtime:
+def build(config: Config, profiles: ProfileCache, redis: SharedRedis | None = None) -> Runtime:
     """Everything, wired together. Opens no connection and starts no thread."""
     db = _database(config)
     wakeups = Wakeups(db, remote=not config.dispatcher)
@@ -176,6 +180,7 @@ def build(config: Config, profiles: ProfileCache) -> Runtime:
         models=models,
         previews=Bulkhead("previews", max(1, config.web_threads // 4), patience=2.0),
         profiles=profiles,
+        redis=redis,
         identities=Identities(
             db,
             SupabaseTokens(config),

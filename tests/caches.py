@@ -15,6 +15,7 @@ from flask import Flask
 from inbox.bot import profile_cache
 from inbox.bot.profile_cache import ProfileCache
 from inbox.config import Config
+from inbox.memory.redis import SharedRedis
 
 HOUR = 3600.0
 
@@ -67,7 +68,14 @@ def look(profiles: ProfileCache, row: Row, version: int | None = None) -> Any:
 def make(redis_url: str | None = None, clock: Clock | None = None, **changes: Any) -> ProfileCache:
     """The cache of one process."""
     config = Config(env="development", redis_url=redis_url, **changes)
-    return ProfileCache(Flask("tests"), config, clock=clock or time.monotonic)
+    return ProfileCache(Flask("tests"), config, shared(config, clock))
+
+
+def shared(config: Config, clock: Clock | None = None) -> SharedRedis | None:
+    """The Redis client of one process."""
+    if config.redis_url is None:
+        return None
+    return SharedRedis(config.redis_url, breaks=config.resilience_breaker, clock=clock or time.monotonic)
 
 
 def redis_key(row: Row, version: int | str) -> str:

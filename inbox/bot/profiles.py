@@ -57,7 +57,7 @@ def put_profile(db: Database, access: Access, account_id: UUID, content: Profile
 def cached_profile(db: Database, cache: ProfileCache, account_id: UUID, version: int) -> ProfileContent:
     """The content of the version that the caller has just read from the database; a newer one if it was just edited.
 
-    An older one while the database does not let it be loaded. Raises DatabaseUnavailable when there is none either.
+    Raises DatabaseUnavailable.
     """
     return ProfileContent.model_validate(cache.get(account_id, version, lambda: _load(db, account_id)))
 

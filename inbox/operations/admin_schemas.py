@@ -51,7 +51,6 @@ class CacheRow(Row):
     hits: int
     misses: int
     loads: int
-    stale: int = Field(description="Older profiles used because the current one could not be loaded.")
     size: int = Field(description="Profiles held, counted in each process that holds them.")
     ratio: float | None = Field(description="Of lookups that were hits; null before the first.")
     processes: list[ProcessCache]

@@ -37,7 +37,6 @@ def cache_stats(reporter: Reporter) -> CacheRow:
         hits=sum(count.hits for count in counts),
         misses=sum(count.misses for count in counts),
         loads=sum(count.loads for count in counts),
-        stale=sum(count.stale for count in counts),
         size=sum(count.size for count in counts),
         ratio=processes.hit_ratio(everybody),
         processes=[

@@ -57,7 +57,6 @@ class CacheCounts(Row):
     hits: int = 0
     misses: int = 0
     loads: int = 0
-    stale: int = 0
     size: int = 0
     backend: str = ""
 

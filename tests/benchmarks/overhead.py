@@ -287,7 +287,7 @@ def main() -> None:
             ("deadline, bulkhead, retry, breaker", layers_alone()),
             ("profile cache, hit", cache_hit()),
         ]
-    logging.getLogger("inbox.cache").setLevel(logging.WARNING)
+    logging.getLogger("inbox.bot").setLevel(logging.WARNING)
     parts.append(("profile cache, hit, without its log line", cache_hit()))
     report(found, cold, warm, parts)
 

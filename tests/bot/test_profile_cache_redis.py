@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 import signal
 import socket
 import subprocess
@@ -200,15 +198,43 @@ def test_the_log_says_once_that_redis_is_away_and_not_where_it_is(row: Row, capl
     assert str(port) not in caplog.text
 
 
-@pytest.mark.parametrize("found", [b"not json", b"\x80\x05K\x01.", b"7", b'{"text": "x"}', b'["a", "b", "c"]', b"[]"])
-def test_what_somebody_else_wrote_into_redis_is_not_taken_for_a_profile(redis: str, row: Row, found: bytes) -> None:
+FOREIGN: dict[str, Any] = {
+    "nothing": b"",
+    "other bytes": b"\x80\x05K\x01.",
+    "a profile without a signature": b'{"business_name": "Theirs"}',
+    "a profile with a wrong one": b"0" * 64 + b':{"business_name": "Theirs"}',
+    "100,000 brackets": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("found", FOREIGN.values(), ids=FOREIGN)
+def test_what_somebody_else_wrote_into_redis_is_a_miss_and_is_replaced(redis: str, row: Row, found: bytes) -> None:
     cache = make(redis)
     with redis_client.Redis.from_url(redis) as client:
         client.set(redis_key(row, 1), found)
-        assert look(cache, row) == "Version 1"
-        stored = json.loads(client.get(redis_key(row, 1)))
-    assert json.loads(stored[2]) == {"business_name": "Version 1"}
-    assert math.isfinite(stored[1])
+        assert [look(cache, row) for _ in range(2)] == ["Version 1"] * 2
+        assert client.get(redis_key(row, 1)) != found
+    assert (row.loads, cache.stats().hits) == (1, 1)
+    cache.clear()
+
+
+def test_an_entry_of_another_type_is_a_miss_and_says_nothing_of_redis(redis: str, row: Row) -> None:
+    cache = make(redis)
+    with redis_client.Redis.from_url(redis) as client:
+        client.lpush(redis_key(row, 1), "a list")
+        assert [look(cache, row) for _ in range(2)] == ["Version 1"] * 2
+        assert client.type(redis_key(row, 1)) == b"string"
+    assert (row.loads, cache.stats().backend) == (1, "redis")
+    cache.clear()
+
+
+def test_the_entry_of_another_key_is_not_taken_although_it_is_signed(redis: str, row: Row) -> None:
+    cache, other = make(redis), Row()
+    look(cache, other)
+    with redis_client.Redis.from_url(redis) as client:
+        client.set(redis_key(row, 1), str(client.get(redis_key(other, 1)), "utf-8"))
+        look(cache, row)
+    assert row.loads == 1
     cache.clear()
 
 

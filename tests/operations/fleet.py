@@ -71,7 +71,7 @@ class Profiles:
         self.cleared = 0
 
     def stats(self) -> CacheStats:
-        return CacheStats(hits=3, misses=1, loads=1, errors=0, stale=0, ratio=0.75, size=1, backend="simple")
+        return CacheStats(hits=3, misses=1, loads=1, errors=0, ratio=0.75, size=1, backend="simple")
 
     def clear(self) -> bool:
         self.cleared += 1

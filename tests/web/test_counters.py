@@ -11,9 +11,8 @@ import redis as redis_client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from inbox.config import REDIS
 from inbox.errors import ConfigError, UpstreamUnavailable
-from inbox.resilience import Breaker
+from inbox.memory.redis import SharedRedis
 from inbox.web.limits import counters
 from inbox.web.limits.counters import Counters
 from tests.bot.test_profile_cache_redis import closed_port, dropping_server, silent_server
@@ -41,7 +40,7 @@ def made(request: pytest.FixtureRequest, clock: Clock) -> Counters:
     if request.param == "here":
         return Counters(clock=clock)
     request.getfixturevalue("prefix")
-    return Counters(redis_url=request.getfixturevalue("redis"), clock=clock)
+    return Counters(SharedRedis(request.getfixturevalue("redis")), clock=clock)
 
 
 def test_a_window_counts_what_happens_in_it(made: Counters) -> None:
@@ -69,17 +68,17 @@ def test_a_window_ends(clock: Clock) -> None:
 
 
 def test_a_window_in_redis_ends(redis: str, prefix: str) -> None:
-    Counters(redis_url=redis).add("a", 60)
+    Counters(SharedRedis(redis)).add("a", 60)
     with redis_client.Redis.from_url(redis) as client:
         (name,) = client.scan_iter(f"{prefix}*")
         assert 50_000 < client.pttl(name) <= 60_000
         client.persist(name)
-        Counters(redis_url=redis).add("a", 60)
+        Counters(SharedRedis(redis)).add("a", 60)
         assert client.pttl(name) > 0  # no key stays for ever
 
 
 def test_processes_share_what_is_in_redis(redis: str, prefix: str) -> None:
-    one, other = Counters(redis_url=redis), Counters(redis_url=redis)
+    one, other = Counters(SharedRedis(redis)), Counters(SharedRedis(redis))
     one.add("a", 60)
     assert other.add("a", 60).used == 2
 
@@ -128,8 +127,8 @@ def test_a_wrong_password_costs_no_more(own_redis: Any, clock: Clock) -> None:
 
 
 def assert_counts_go_on(url: str, clock: Clock) -> None:
-    breaker = Breaker("redis", REDIS, clock=clock)
-    made = Counters(redis_url=url, breaker=breaker, clock=clock)
+    shared = SharedRedis(url, clock=clock)
+    made, breaker = Counters(shared, clock=clock), shared.breaker
     assert [made.add("a", 60).used for _ in range(500)] == list(range(1, 501))
     assert made.look("a").used == 500
     assert breaker.failures_total == 1
@@ -140,22 +139,22 @@ def assert_counts_go_on(url: str, clock: Clock) -> None:
 
 def test_redis_is_used_again_when_it_is_back(own_redis: Any, clock: Clock) -> None:
     url, start = own_redis
-    made = Counters(redis_url=url, breaker=Breaker("redis", REDIS, clock=clock), clock=clock)
+    made = Counters(SharedRedis(url, clock=clock), clock=clock)
     assert made.add("a", 60).used == 1  # here
     start()
     assert made.add("a", 60).used == 2  # not asked: it was away a moment ago
     clock.now += 34
     assert [made.add("a", 60).used for _ in range(2)] == [1, 2]
-    assert Counters(redis_url=url).look("a").used == 2
+    assert Counters(SharedRedis(url)).look("a").used == 2
 
 
 def test_a_redis_known_to_be_away_is_not_asked(redis: str, prefix: str) -> None:
-    breaker = Breaker("redis", REDIS)
+    shared = SharedRedis(redis)
     with pytest.raises(UpstreamUnavailable):
-        breaker.call(_fail)
-    made = Counters(redis_url=redis, breaker=breaker)
+        shared.breaker.call(_fail)
+    made = Counters(shared)
     assert made.add("a", 60).used == 1
-    assert Counters(redis_url=redis).look("a").used == 0
+    assert Counters(SharedRedis(redis)).look("a").used == 0
 
 
 def _fail() -> None:
@@ -175,8 +174,8 @@ FOREIGN: dict[str, Callable[[redis_client.Redis, str], Any]] = {
 def test_what_somebody_else_stored_under_our_key_begins_anew_and_says_nothing_of_redis(
     redis: str, prefix: str, kind: str
 ) -> None:
-    breaker = Breaker("redis", REDIS)
-    made = Counters(redis_url=redis, breaker=breaker)
+    shared = SharedRedis(redis)
+    made, breaker = Counters(shared), shared.breaker
     made.add("a", 60)
     with redis_client.Redis.from_url(redis) as client:
         (name,) = client.scan_iter(f"{prefix}*")
@@ -190,12 +189,12 @@ def test_what_somebody_else_stored_under_our_key_begins_anew_and_says_nothing_of
 
 
 def test_nobody_without_the_secret_knows_which_key_is_whose(redis: str, prefix: str) -> None:
-    Counters(redis_url=redis, secret="ours").add("strangers/203.0.113.7", 60)
-    assert Counters(redis_url=redis, secret="theirs").look("strangers/203.0.113.7").used == 0
+    Counters(SharedRedis(redis), secret="ours").add("strangers/203.0.113.7", 60)
+    assert Counters(SharedRedis(redis), secret="theirs").look("strangers/203.0.113.7").used == 0
     with redis_client.Redis.from_url(redis) as client:
         assert not [name for name in client.scan_iter(f"{prefix}*") if b"203.0" in name]
 
 
 def test_an_address_that_is_none_is_refused_at_the_start() -> None:
     with pytest.raises(ConfigError, match="REDIS_URL"):
-        Counters(redis_url="ftp://127.0.0.1/0")
+        Counters(SharedRedis("ftp://127.0.0.1/0"))

@@ -15,9 +15,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
-from inbox.config import REDIS
-from inbox.errors import ConfigError, UpstreamUnavailable
-from inbox.resilience import Breaker
+from inbox.errors import UpstreamUnavailable
+from inbox.memory.redis import SharedRedis
 
 T = TypeVar("T")
 Clock = Callable[[], float]
@@ -58,19 +57,15 @@ class Counters:
 
     def __init__(
         self,
-        redis_url: str | None = None,
+        redis: SharedRedis | None = None,
         *,
         secret: str = "",
-        breaker: Breaker | None = None,
         clock: Clock = time.monotonic,
     ) -> None:
-        """Connects to nothing. `breaker`: of the same Redis, where somebody else uses it too. Raises ConfigError.
-
-        `secret` makes the keys: in Redis they tell no address and no name, and nobody else can write to a given one.
-        """
+        """`secret` makes the keys: in Redis they tell no address and no name, and only we can write to a given one."""
         self._secret = secret.encode()
         self._here = _Here(clock)
-        self._redis = _Redis(redis_url, breaker or Breaker("redis", REDIS, clock=clock)) if redis_url else None
+        self._redis = None if redis is None else _Redis(redis)
 
     def add(self, key: str, seconds: float, amount: int = 1) -> Window:
         """Count `amount` in the window of `key`, which begins now if there is none."""
@@ -122,22 +117,11 @@ class _Here:
 
 
 class _Redis:
-    """Windows in Redis, with the short waits of the profile cache."""
+    """Windows in Redis."""
 
-    def __init__(self, url: str, breaker: Breaker) -> None:
-        # Imported only where it is used: it would cost every start 50 ms.
-        from redis import Redis, RedisError
-        from redis.backoff import NoBackoff
-        from redis.retry import Retry
-
-        self._error = RedisError
-        self._breaker = breaker
-        waits = {"socket_timeout": REDIS.read, "socket_connect_timeout": REDIS.connect}
-        try:
-            self._client = Redis.from_url(url, retry=Retry(NoBackoff(), 0), **waits)
-        except ValueError:
-            raise ConfigError("REDIS_URL", "must be an address such as redis://host:6379/0") from None
-        self._add, self._look = (self._client.register_script(each) for each in (_ADD, _LOOK))
+    def __init__(self, redis: SharedRedis) -> None:
+        self._redis = redis
+        self._add, self._look = (redis.client.register_script(each) for each in (_ADD, _LOOK))
 
     def add(self, key: str, seconds: float, amount: int) -> Window:
         return self._window(lambda: self._add([PREFIX + key], [amount, int(seconds * 1000)]))
@@ -147,11 +131,5 @@ class _Redis:
 
     def _window(self, act: Callable[[], Any]) -> Window:
         """Raises UpstreamUnavailable: Redis is away, or was within the last half minute."""
-        count, left = self._breaker.call(self._translated, act)
+        count, left = self._redis.use(act)
         return Window(max(0, count), max(0, left) / 1000)
-
-    def _translated(self, act: Callable[[], Any]) -> Any:
-        try:
-            return act()
-        except self._error as error:
-            raise UpstreamUnavailable("redis", "no answer", code=type(error).__name__) from error

@@ -37,7 +37,7 @@ from inbox.errors import (
     WrongPassword,
 )
 from inbox.memory.kept import Kept
-from inbox.resilience import Breaker
+from inbox.memory.redis import SharedRedis
 from inbox.web.limits.counters import Counters, Window
 
 log = logging.getLogger(__name__)
@@ -101,10 +101,10 @@ def _limits() -> Limits:
 class Limits:
     """The limits of one application. Thread-safe."""
 
-    def __init__(self, app: Flask, config: Config, db: Database, redis_breaker: Breaker | None) -> None:
+    def __init__(self, app: Flask, config: Config, db: Database, redis: SharedRedis | None) -> None:
         self._caller = Rate(config.rate_limit, 60)
         self._stranger = Rate(config.rate_limit_anonymous, 60)
-        self._counters = Counters(config.redis_url, secret=config.secret_key, breaker=redis_breaker)
+        self._counters = Counters(redis, secret=config.secret_key)
         self._db = db
         #: Hashes of tokens that have lately been good: whether they still are, `Identities` says each time.
         self._proven: Kept[bool] = Kept(PROVEN)
