@@ -323,7 +323,7 @@ def _policies(config: Config, env: Mapping[str, str]) -> dict[str, Any]:
     gemini = replace(GEMINI, bulkhead=max(2, config.web_threads // 2, config.answer_threads))
     whatsapp = replace(WHATSAPP, bulkhead=config.deliver_threads + 1)
     supabase = replace(SUPABASE, bulkhead=max(2, config.web_threads // 4))
-    media = replace(WHATSAPP_MEDIA, total=config.whatsapp_media_seconds, bulkhead=max(1, config.web_threads // 4))
+    media = replace(WHATSAPP_MEDIA, total=config.whatsapp_media_seconds, bulkhead=max(1, config.web_threads // 2))
     return {
         "whatsapp": whatsapp.read_from(env, "WHATSAPP", longest=15),  # a lease on a send ends after 20
         "gemini": gemini.read_from(env, "GEMINI", longest=45),  # a lease on an answer ends after 60

@@ -1,7 +1,7 @@
 """The file of a message: who may have it, and how it is handed out.
 
 One of the two calls to an upstream on a request path, so it is bounded: by one deadline from the first question to the
-last byte, by places for a quarter of the request threads and a short line before them, and by the size WhatsApp
+last byte, by places for half as many as there are request threads, a short line before them, and the size WhatsApp
 allows. Nothing is kept: WhatsApp has the file.
 """
 

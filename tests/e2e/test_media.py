@@ -77,7 +77,7 @@ class Web:
 
 @pytest.fixture
 def web(installation: dict[str, str], sandbox: Sandbox, tmp_path: Path) -> Iterator[Web]:
-    environment = {**installation, "WEB_CONCURRENCY": "1", "WEB_THREADS": "4", "WHATSAPP_MEDIA_SECONDS": "8"}
+    environment = {**installation, "WEB_CONCURRENCY": "1", "WEB_THREADS": "2", "WHATSAPP_MEDIA_SECONDS": "8"}
     key = environment.pop("INBOX_TEST_KEY")
     db = Database(environment["DATABASE_URL"])
     with gunicorn(tmp_path / "web.log", environment) as (process, url):
