@@ -19,10 +19,18 @@ def test_the_page_tells_how_to_get_a_key_and_loads_only_its_own_files(stranger: 
     page = stranger.get("/docs")
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert "flask --app wsgi keys create" in page.text
-    assert "://" not in page.text.replace("http://localhost/accounts", "")
+    assert "://" not in page.text.replace("https://…", "")
     assert "<style" not in page.text
     assert re.findall(r"<script[^>]*>[^<]", page.text) == []
     assert len(addresses(page.text)) == len(assets())
+
+
+def test_no_header_of_a_request_changes_the_page(stranger: FlaskClient) -> None:
+    honest = stranger.get("/docs").data
+    for headers in ({"Host": "evil.example"}, {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "https"}):
+        page = stranger.get("/docs", headers=headers)
+        assert page.data == honest
+        assert b"evil" not in stranger.get("/openapi.json", headers=headers).data
 
 
 def test_its_files_never_change_under_their_address(stranger: FlaskClient) -> None:

@@ -1,5 +1,8 @@
 "use strict";
 
+// The browser knows where this page is; what a request says of it could be anybody's, and the answer is cached for all.
+document.getElementById("origin").textContent = window.location.origin;
+
 const place = document.getElementById("operations");
 
 SwaggerUIBundle({
