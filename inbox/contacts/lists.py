@@ -33,12 +33,12 @@ _rows = TypeAdapter(list[ContactRow])
 
 
 def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[ContactRow]:
-    """Newest first. Raises AccountNotFound, PermissionDenied."""
+    """Newest first. Raises AccountNotFound, PermissionDenied, TooManyRequests."""
     access.require(query.account_id)
     cursor = Cursor.decode(query.cursor)
     values = {"account_id": query.account_id, **place(cursor, query.limit)}
     statement = _contacts(cursor is not None)
-    with db.querying() as connection:
+    with search.turn(access.principal.id, query.q), db.querying() as connection:
         narrowed = search.narrowed(connection, statement, CONTACTS.c.id, query.account_id, query.q)
         found = values_of(connection.execute(narrowed, values))
     if not found:

@@ -26,7 +26,7 @@ class Contact(Base):
             "ix_contacts_parent", "account_id", "parent_user_id", postgresql_where=text("parent_user_id IS NOT NULL")
         ),
         Index("ix_contacts_page", "account_id", "created_at", "id"),  # GET /contacts
-        # and, where PostgreSQL has pg_trgm, ix_contacts_search: migration 0004
+        # for searching: ix_contacts_name, _username, _number (migration 0011); with pg_trgm, ix_contacts_search (0004)
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)

@@ -142,14 +142,14 @@ FILTERS: dict[str, list[str]] = {
         "q=Customer 12345",
         "q=nobody at all",
         "q=Ca",
+        "q=zz",
     ],
-    "/contacts": ["q=Customer 12345", "q=nobody at all"],
+    "/contacts": ["q=Customer 12345", "q=nobody at all", "q=zz"],
     "/messages/{conversation_id}": ["before={since}"],
 }
 #: What a list needs to be told in any case.
 NEEDED = {"/conversations": "account_id={account}", "/contacts": "account_id={account}"}
-#: A search may sort what it looked up; words without a trigram take one pass over the contacts, and so do those that
-#: nobody has on SQLite.
+#: A search may sort what it looked up; longer words that nobody has take one pass over the contacts on SQLite.
 SEARCHED = re.compile("reads all of contacts|sorts|in vain")
 
 
@@ -201,7 +201,7 @@ def test_no_list_reads_a_table_or_sorts_more_than_a_page(full: Flask, runtime: R
             response = client.get(address)
         assert response.status_code == 200, f"{address}: {response.data!r}; does it need something? See NEEDED."
         found = problems(runtime.db, ran)
-        if "q=" in address:
+        if "q=" in address and "q=zz" not in address:
             found = [each for each in found if not SEARCHED.search(each)]
         wrong += [f"GET {address}: {each}" for each in found]
     assert not wrong, "\n".join(wrong)
