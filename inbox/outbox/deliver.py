@@ -6,7 +6,7 @@ import logging
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from uuid import UUID
 
 from inbox.cipher import TokenCipher
@@ -35,6 +35,7 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
+from inbox.outbox.trouble import Trouble
 from inbox.resilience import WHATSAPP
 
 log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ class Delivery:
     rng: random.Random
     stopping: threading.Event
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
+    trouble: Trouble = field(default_factory=Trouble)
 
     def send(self, claim: SendClaim) -> Outcome:
         """Make the claimed send and record what became of it. A mistake of ours leaves it unknown (I8)."""
@@ -67,16 +69,25 @@ class Delivery:
             "outcome": type(outcome).__name__.lower(),
         }
         log.info("send", extra=extra | {"reason": getattr(outcome, "reason", None)})
-        self._record(claim, outcome)
+        self._record(claim, outcome, self._rest_of_number(claim, outcome))
         if isinstance(outcome, RetryLater | Unknown):
             self.note(WHATSAPP.name, claim.conversation_id)
         return outcome
 
-    def _record(self, claim: SendClaim, outcome: Outcome) -> None:
+    def _rest_of_number(self, claim: SendClaim, outcome: Outcome) -> float | None:
+        """Seconds for which the number should rest after this, beyond what WhatsApp has asked for."""
+        match outcome:
+            case Accepted() | Refused():
+                self.trouble.succeeded(claim.account_id)
+            case RetryLater(scope=Scope.MESSAGE, answered=answered) | Unknown(answered=answered):
+                return self.trouble.failed(claim.account_id, claim.conversation_id, answered=answered)
+        return None
+
+    def _record(self, claim: SendClaim, outcome: Outcome, rest: float | None = None) -> None:
         for wait in (*_RECORD_WAITS, None):
             try:
                 with self.db.writing() as session:
-                    store.record(session, claim, outcome, self.db.now(session), self.rng)
+                    store.record(session, claim, outcome, self.db.now(session), self.rng, rest=rest)
                     return
             except DatabaseUnavailable:
                 if wait is None:
@@ -89,7 +100,7 @@ class Delivery:
                 if isinstance(outcome, Unknown):
                     raise  # then the lease's end says the same
                 log.exception("an outcome cannot be stored", extra={"message_id": str(claim.message_id)})
-                self._record(claim, Unknown("its outcome could not be stored"))
+                self._record(claim, Unknown("its outcome could not be stored"), rest)
                 return
 
 
@@ -127,5 +138,6 @@ def outcome_of(error: UpstreamError) -> Outcome:
         case UpstreamRejected():
             return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
         case UpstreamOutcomeUnknown():
-            return Unknown(error.reason)
-    return RetryLater(error.reason, Scope.MESSAGE, error.retry_after)  # WhatsApp has not acted on it
+            return Unknown(error.reason, answered=error.http_status is not None)
+    # WhatsApp has not acted on it
+    return RetryLater(error.reason, Scope.MESSAGE, error.retry_after, answered=error.http_status is not None)

@@ -61,6 +61,7 @@ class RetryLater:
     reason: str
     scope: Scope = Scope.MESSAGE
     after: float | None = None
+    answered: bool = False  #: WhatsApp said so
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +73,10 @@ class PauseNumber:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been accepted."""
+    """It may have been accepted. `answered`: WhatsApp said that something went wrong there."""
 
     reason: str
+    answered: bool = False
 
 
 Outcome = Accepted | Refused | RetryLater | PauseNumber | Unknown

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -44,6 +45,8 @@ from inbox.outbox.outcomes import (
 from inbox.outbox.status import ACCOUNT_DELETED, StatusError, apply_status
 
 log = logging.getLogger(__name__)
+
+Places = Mapping[UUID, int | None]  #: by number; None: any
 
 LEASE = timedelta(seconds=20)  # more than the send deadline (10 s) and clock slack
 UNKNOWN_HOLD = timedelta(seconds=15)  # how long an unknown head holds its lane before order yields (I6)
@@ -91,14 +94,20 @@ def _open_accounts(now: datetime) -> Select[UUID]:
     )
 
 
-def claim_sends(session: Session, now: datetime, limit: int) -> list[SendClaim]:
-    """Take up to `limit` sends, one per lane, and mark them as sending. Expired leases become unknown outcomes (I8)."""
+def claim_sends(
+    session: Session, now: datetime, limit: int, places: Callable[[Sequence[UUID]], Places] = dict.fromkeys
+) -> list[SendClaim]:
+    """Take up to `limit` sends, one per lane, and mark them as sending. Expired leases become unknown outcomes (I8).
+
+    `places` says in which order numbers are asked, and how many sends each may begin.
+    """
     claims: list[SendClaim] = []
     accounts = list(session.execute(_open_accounts(now)).scalars())
     random.shuffle(accounts)  # no number starves behind a busy one
-    for account_id in accounts:
-        while len(claims) < limit:
-            lanes = _lock_due_lanes(session, account_id, now, limit - len(claims))
+    for account_id, most in places(accounts).items():
+        until = limit if most is None else min(limit, len(claims) + most)
+        while len(claims) < until:
+            lanes = _lock_due_lanes(session, account_id, now, until - len(claims))
             if not lanes:
                 break
             claims += _claim_heads(session, lanes, now)
@@ -187,8 +196,18 @@ def _to_unknown(session: Session, job: Job, now: datetime) -> None:
     message.status = MessageStatus.UNCONFIRMED
 
 
-def record(session: Session, claim: SendClaim, outcome: Outcome, now: datetime, rng: random.Random) -> bool:
+def record(
+    session: Session,
+    claim: SendClaim,
+    outcome: Outcome,
+    now: datetime,
+    rng: random.Random,
+    *,
+    rest: float | None = None,
+) -> bool:
     """Store what became of a claimed send. True when it settled the message's attempt.
+
+    `rest`: seconds for which the whole number should send nothing.
 
     The job may be gone (an echo settled it first, or its number was removed) or may belong to a later attempt (our
     lease had expired); then only facts about WhatsApp's acceptance are kept.
@@ -210,6 +229,8 @@ def record(session: Session, claim: SendClaim, outcome: Outcome, now: datetime, 
         pause_number(session, claim.account_id, outcome.reason, now, used)  # unless it has got another token since
     elif isinstance(outcome, RetryLater) and outcome.scope is Scope.NUMBER:
         _cool_down(session, claim.account_id, outcome.after, now)
+    elif rest is not None:
+        _cool_down(session, claim.account_id, rest, now)
     if lane is not None and lane.lease in (None, claim.lease):
         lane.lease, lane.due_at = None, next_due(session, conversation_id, now)
     session.flush()

@@ -88,11 +88,18 @@ class Crews:
         with self.db.reading() as session:
             if not store.sends_due(session, self.db.now(session)):
                 return []
+        trouble = self.delivery.trouble
         with self.db.writing() as session:
-            return store.claim_sends(session, self.db.now(session), threads)
+            claims = store.claim_sends(session, self.db.now(session), threads, trouble.places)
+        for claim in claims:
+            trouble.begin(claim.account_id)
+        return claims
 
     def deliver(self, claim: SendClaim) -> None:
-        self.delivery.send(claim)
+        try:
+            self.delivery.send(claim)
+        finally:
+            self.delivery.trouble.end(claim.account_id)
 
     def answers(self, threads: int) -> Sequence[JobClaim]:
         """Answers that are due, at most one for each free thread."""

@@ -166,3 +166,23 @@ def test_130429_paces_the_number_and_131056_the_one_conversation(runtime: Runtim
 def _times(sandbox: Sandbox, phone: str) -> list[float]:
     """When sends to this customer were asked for, in seconds."""
     return [request.at for request in sandbox.requests("whatsapp") if f"+{phone}".encode() in request.body]
+
+
+def test_a_number_whose_sends_are_answered_with_500_leaves_the_others_alone(runtime: Runtime, sandbox: Sandbox) -> None:
+    sandbox.fault("whatsapp", "graph_error", code=131000, status=500, match={"path": NUMBER_ID})
+    many = [f"3361000{n:04d}" for n in range(20)]
+    at = int(utc_now().timestamp())
+    written = [text_message("hello", wa_id=f"wamid.{phone}", phone=phone, at=at) for phone in many]
+    store_events(runtime.db, webhook(number_id=NUMBER_ID, messages=written))
+    runtime.wakeups.ring(Work.INGEST)
+    wait_until(lambda: _stored(runtime, "hello") == len(many) + 2, "everybody's message to be stored")
+    for phone in many:
+        queue_reply(runtime, phone, f"to {phone}")
+    for n in range(10):
+        queue_reply(runtime, BOB, f"{n} to Bob")
+    runtime.wakeups.ring(Work.DELIVER)
+    wait_until(lambda: len(sandbox.deliveries()) == 10, "Bob's ten replies", 30)
+    assert {delivery.phone for delivery in sandbox.deliveries()} == {BOB}
+    assert WHATSAPP.breaker.state == "closed"
+    refused = [request for request in sandbox.requests("whatsapp") if request.fault == "graph_error"]
+    assert 2 <= len(refused) <= 10  # of twenty: the number rests
