@@ -14,8 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from inbox.gateways import http
-from inbox.gateways.http import sessions
+from inbox.gateways.http import sessions, sockets
 from inbox.resilience import WHATSAPP
 from sandbox import Sandbox
 from tests.faults import forked
@@ -31,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_no_request_meets_a_connection_that_its_peer_closes_when_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     WHATSAPP.configure(replace(SHORT["whatsapp"], bulkhead=32), retries=True, breaker=True)
-    monkeypatch.setattr(http, "IDLE_LIMIT", 0.2)
+    monkeypatch.setattr(sockets, "IDLE_LIMIT", 0.2)
 
     def closes_when_idle(peer: Peer) -> None:
         peer.connection.close_when_idle_for(0.4)

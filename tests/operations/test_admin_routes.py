@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import get_args
 
 import pytest
 from flask.testing import FlaskClient
@@ -16,6 +17,7 @@ from inbox.db import Database
 from inbox.errors import UpstreamUnavailable
 from inbox.models import Incident, Process, Reset
 from inbox.operations import processes
+from inbox.operations.admin_schemas import UpstreamName
 from inbox.operations.processes import CacheCounts, Circuit, Identity, Report
 from inbox.resilience import UPSTREAMS
 from inbox.runtime import Runtime
@@ -64,6 +66,10 @@ def an_incident(db: Database, upstream: str, minutes_ago: float, lasted: float |
 
 
 # --- circuit breakers --------------------------------------------------------------------------------------------
+
+
+def test_incidents_can_be_asked_for_by_the_name_of_each_circuit() -> None:
+    assert sorted(get_args(UpstreamName)) == NAMES
 
 
 def test_every_circuit_of_every_live_process_is_shown(client: FlaskClient, runtime: Runtime, db: Database) -> None:

@@ -152,6 +152,28 @@ def test_the_list_says_why_a_number_is_paused(app: Flask, runtime: Runtime) -> N
     assert f"{OTHER_NUMBER}  -                sending" in shown
 
 
+def test_a_number_whose_sends_are_answered_with_500_opens_no_circuit_for_the_other(
+    runtime: Runtime, sandbox: Sandbox
+) -> None:
+    """131000, "something went wrong": three of them in a row are enough where they are of different numbers."""
+    sandbox.fault("whatsapp", "graph_error", code=131000, match={"path": NUMBER_ID})
+    for customer in range(4):
+        phone = f"3360000020{customer}"
+        at = int(utc_now().timestamp())
+        hello = text_message("hello", wa_id=f"wamid.{phone}", phone=phone, at=at)
+        store_events(runtime.db, webhook(number_id=NUMBER_ID, messages=[hello]))
+    runtime.wakeups.ring(Work.INGEST)
+    wait_until(lambda: _stored(runtime, "hello") == 6, "all to be stored")
+    for customer in range(4):
+        queue_reply(runtime, f"3360000020{customer}", "to a number in trouble")
+    runtime.wakeups.ring(Work.DELIVER)
+    wait_until(lambda: len([r for r in sandbox.requests("whatsapp") if r.fault]) >= 4, "four failures")
+    reply(runtime, "one", "two", "three")
+    wait_until(lambda: len(sandbox.deliveries()) == 3, "Bob's replies to leave")
+    assert {delivery.phone for delivery in sandbox.deliveries()} == {BOB}
+    assert WHATSAPP.breaker.state == "closed"
+
+
 def test_130429_paces_the_number_and_131056_the_one_conversation(runtime: Runtime, sandbox: Sandbox) -> None:
     sandbox.fault("whatsapp", "graph_error", code=131056, match={"to": ALICE}, times=1)
     sandbox.fault("whatsapp", "graph_error", code=130429, match={"to": BOB}, times=1)
