@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from inbox.accounts.schemas import AccountBody
 from inbox.config import GEMINI, SUPABASE, WHATSAPP, Config, DatabaseLimits, Policy, is_local_host, values
 from inbox.config.setting import settings_of
+from inbox.db import normalise_url
 from inbox.errors import ConfigError
 
 FERNET = base64.urlsafe_b64encode(b"k" * 32).decode()
@@ -169,3 +170,29 @@ def test_a_model_has_one_rule_too() -> None:
 def test_no_timeout_outlives_the_lease_on_the_work(name: str) -> None:
     with pytest.raises(ConfigError, match=f"^{name}: must be seconds, from 0.05 to 1[05]$"):
         Config.from_env(PRODUCTION | {name: "20"})
+
+
+@pytest.mark.parametrize(("mark", "platform"), [("DYNO", "Heroku"), ("K_SERVICE", "Cloud Run"), ("RENDER", "Render")])
+def test_production_keeps_nothing_in_a_file_that_a_restart_takes_away(mark: str, platform: str) -> None:
+    with pytest.raises(ConfigError, match=rf"^DATABASE_URL: names a file, and on {platform} files are gone"):
+        Config.from_env(PRODUCTION | {mark: "web.1"})
+    there = Config.from_env(PRODUCTION | {mark: "web.1", "DATABASE_URL": "postgres://u:p@db.example.com/inbox"})
+    assert there.platform == platform
+    assert Config.from_env(PRODUCTION).platform is None
+
+
+def test_an_at_sign_in_the_database_s_password_is_one_line_that_shows_none_of_it() -> None:
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: .*percent-encode it: @ is %40") as caught:
+        Config.from_env(PRODUCTION | {"DATABASE_URL": "postgres://inbox:hunter@2real@db.example.com/inbox"})
+    assert not any(part in str(caught.value) for part in ("hunter", "2real", "db.example.com"))
+
+
+def test_an_encoded_password_is_a_secret_in_both_spellings() -> None:
+    config = Config.from_env(PRODUCTION | {"DATABASE_URL": "postgres://inbox:hunter%402real@db.example.com/inbox"})
+    assert {"hunter%402real", "hunter@2real"} <= set(config.secrets)
+
+
+def test_a_port_that_is_none_is_said_without_the_address() -> None:
+    with pytest.raises(ConfigError) as caught:
+        normalise_url("postgresql://u:secret@host:54x/db")
+    assert "54x" not in str(caught.value)

@@ -17,12 +17,13 @@ from pathlib import Path
 import click
 from cryptography.fernet import Fernet
 from flask import Flask, current_app
-from flask.cli import AppGroup, with_appcontext
+from flask.cli import with_appcontext
 
 from inbox.accounts import service as accounts
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import rotate_keys
+from inbox.cli.groups import DatabaseGroup
 from inbox.cli.people import day, key_commands, role_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config, values
@@ -40,8 +41,8 @@ log = logging.getLogger(__name__)
 
 INCIDENTS_SHOWN = 200
 
-db_commands = AppGroup("db", help="The database schema.")
-account_commands = AppGroup("accounts", help="Business numbers.")
+db_commands = DatabaseGroup("db", help="The database schema.")
+account_commands = DatabaseGroup("accounts", help="Business numbers.")
 
 
 def register(app: Flask) -> None:

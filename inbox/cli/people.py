@@ -10,12 +10,12 @@ from uuid import UUID
 
 import click
 from flask import current_app
-from flask.cli import AppGroup
 
 from inbox.accounts import service as accounts
 from inbox.auth import keys
 from inbox.auth.access import OPERATOR, Role
 from inbox.auth.addresses import normal_email
+from inbox.cli.groups import DatabaseGroup
 from inbox.clock import rfc3339, utc_now
 from inbox.errors import DatabaseUnavailable, DomainError, InvalidRequest
 from inbox.models import ApiKey
@@ -24,9 +24,9 @@ from inbox.users import grants, roles
 from inbox.users import service as users
 from inbox.users.schemas import MAX_NAME, UserRow
 
-user_commands = AppGroup("users", help="People who sign in.")
-role_commands = AppGroup("roles", help="What people and keys may do.")
-key_commands = AppGroup("keys", help="API keys.")
+user_commands = DatabaseGroup("users", help="People who sign in.")
+role_commands = DatabaseGroup("roles", help="What people and keys may do.")
+key_commands = DatabaseGroup("keys", help="API keys.")
 
 _DELETED = "a deleted number"
 
@@ -138,7 +138,7 @@ def _refusals() -> Iterator[None]:
         problems = (f"{problem.pointer.strip('/')} {problem.problem}" for problem in error.problems)
         raise click.ClickException(f"The {'; the '.join(problems)}.") from None
     except DatabaseUnavailable:
-        raise click.ClickException("The database cannot be used; see: flask --app wsgi doctor") from None
+        raise  # the group says it
     except DomainError as error:
         raise click.ClickException(error.message) from None
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from inbox.config.keys import development_secrets
 from inbox.config.policies import DATABASE, GEMINI, SUPABASE, WHATSAPP, WHATSAPP_MEDIA, DatabaseLimits, Policy
@@ -16,6 +16,7 @@ from inbox.config.setting import read_all, setting, settings_of
 from inbox.config.values import (
     MAKE_FERNET,
     address,
+    database_address,
     digits,
     fernet_key,
     is_local_host,
@@ -33,6 +34,8 @@ from inbox.config.values import (
 from inbox.errors import ConfigError
 
 _INSTANCE = Path("instance")
+#: Platforms whose disks are empty after each restart, by the variable that they set themselves.
+_FORGETFUL = {"DYNO": "Heroku", "K_SERVICE": "Cloud Run", "RENDER": "Render"}
 _ANY = phrase(1, 4096)
 _MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 (how to make one)
 
@@ -53,7 +56,7 @@ class Config:
     )
     database_url: str = setting(
         "DATABASE_URL",
-        str,
+        database_address,
         "sqlite:///instance/inbox.db",
         "`postgres://`, `postgresql://` or `sqlite:///`; a remote host gets `sslmode=require` unless the address says "
         "otherwise; port 6543 or `?pgbouncer=true` (a transaction pooler) gets no prepared statements",
@@ -236,6 +239,7 @@ class Config:
     supabase: Policy = SUPABASE
     whatsapp_media: Policy = WHATSAPP_MEDIA
     database: DatabaseLimits = DATABASE
+    platform: str | None = None  #: where this runs, if files there go with each restart
 
     @property
     def production(self) -> bool:
@@ -258,7 +262,8 @@ class Config:
             self.supabase_key,
             self.supabase_jwt_secret,
         )
-        return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords]))
+        plain = [unquote(password) for password in passwords]
+        return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords, *plain]))
 
     @property
     def dispatcher_hands(self) -> int:
@@ -273,6 +278,7 @@ class Config:
         config = cls(
             **_defaults(told) | told | {"instance_path": _instance(told)},
             database=DatabaseLimits(**read_all(DatabaseLimits, env)),
+            platform=next((name for mark, name in _FORGETFUL.items() if env.get(mark)), None),
         )
         config = replace(config, **_policies(config, env))
         config.check()
@@ -292,6 +298,12 @@ class Config:
             url = getattr(self, name)
             if each.rule is address and url and _is_plain_and_public(url):
                 raise ConfigError(each.variable, "must use https for a public host")
+        if self.platform and self.database_url.startswith("sqlite"):
+            raise ConfigError(
+                "DATABASE_URL",
+                f"names a file, and on {self.platform} files are gone after each restart, with all messages; set it to "
+                "the address of a PostgreSQL database",
+            )
         if len(self.secret_key) < 32:
             raise ConfigError("SECRET_KEY", f"must have 32 characters or more; make one with: {_MAKE_SECRET}")
         if not self.encryption_keys:

@@ -33,6 +33,16 @@ def token(text: str) -> str:
     return bare
 
 
+def database_address(text: str) -> str:
+    """Where the database is. An @ in its password would make a host of the password's end, and errors name hosts."""
+    if not text.startswith("sqlite:") and text.count("@") > 1:
+        raise ValueError(
+            "holds a password or a name with an @ in it; percent-encode it: @ is %40, : is %3A, / is %2F, # is %23, "
+            "? is %3F, % is %25"
+        )
+    return text
+
+
 def phrase(shortest: int, longest: int) -> Rule[str]:
     """Printable text of so many characters."""
 

@@ -53,7 +53,7 @@ def normalise_url(raw: str) -> URL:
     """
     try:
         url = make_url(raw)
-    except exc.ArgumentError:
+    except (exc.ArgumentError, ValueError):  # the latter of a port that is none, and quotes it
         raise ConfigError("DATABASE_URL", "must be sqlite:///path or postgresql://user:password@host/name") from None
     backend = url.drivername.split("+", 1)[0]
     if backend == "sqlite":

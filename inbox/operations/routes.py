@@ -68,7 +68,7 @@ def get_health() -> tuple[Response, int]:
         "circuit_breakers": {name: _circuit(name, circuit) for name, circuit in circuits.items()},
         "outbox": _rounded(snapshot.outbox),
         "webhooks": _rounded(snapshot.webhooks),
-        "journal": asdict(held.journal.depth()),
+        "journal": {**asdict(held.journal.depth()), "lasts": held.config.platform is None},
         "processes": Counter(each.who.kind for each in everybody),
         "shed": sum(each.report.shed for each in everybody),
         "cache": {"hit_ratio": processes.hit_ratio(everybody)},

@@ -63,6 +63,7 @@ class JournalHealth(Row):
 
     events: int
     bytes: int
+    lasts: bool = Field(description="False where files are gone after a restart: Heroku, Cloud Run, Render.")
 
 
 class CacheHealth(Row):

@@ -204,8 +204,11 @@ def test_keys_that_work_no_longer_are_listed_as_such(flask: Command, db: Databas
     assert flask("keys", "create", "--name", "k", "--expires-days", "0").exit_code == 2
 
 
-def test_a_database_that_is_away_is_said_in_one_line(flask: Command, runtime: Runtime) -> None:
+@pytest.mark.parametrize(
+    "command", ["users list", "keys list", "roles list", "accounts list", "db upgrade", "db downgrade base"]
+)
+def test_a_database_that_is_away_is_said_in_one_line(flask: Command, runtime: Runtime, command: str) -> None:
     for _ in range(runtime.config.database.breaker_failures):
         runtime.db.breaker.leave(runtime.db.breaker.enter(), Verdict.FAILURE, error=None)
-    done = flask("users", "list")
-    assert (done.exit_code, "The database cannot be used" in done.stderr) == (1, True)
+    done = flask(*command.split())
+    assert (done.exit_code, done.stderr) == (1, "Error: The database cannot be used; see: flask --app wsgi doctor\n")

@@ -80,7 +80,7 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
     nothing = {"waiting": 0, "oldest_s": 0.0, "unconfirmed": 0, "dead_letters": 0, "paused_numbers": 0, "bot_failed": 0}
     assert body["outbox"] == nothing
     assert body["webhooks"] == {"pending": 0, "oldest_s": 0.0}
-    assert body["journal"] == {"events": 0, "bytes": 0}
+    assert body["journal"] == {"events": 0, "bytes": 0, "lasts": True}
     assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
         "gemini": "closed",
         "whatsapp": "closed",

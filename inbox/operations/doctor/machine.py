@@ -93,6 +93,9 @@ def journal(files: Journal, config: Config) -> list[Finding]:
     )
     if depth.bytes > FULL_JOURNAL * config.journal_max_bytes:
         return [problem("journal", f"nearly full: {shown}", "Bring the database back, or raise JOURNAL_MAX_BYTES.")]
+    if config.platform:
+        lost = f"on {config.platform} files are gone after each restart, and what waits here with them: {shown}"
+        return [warning("journal", lost, "Restart nothing while it is not empty; then only Meta's repeats are left.")]
     if depth.events:
         return [
             warning("journal", shown, "They are stored when the database is back, by the processes of this machine.")
