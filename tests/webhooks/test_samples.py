@@ -132,7 +132,7 @@ def test_a_changed_number_keeps_its_thread(runtime: Runtime, db: Database, name:
 
 @pytest.mark.parametrize(
     "name",
-    ["history_chunk", "history_declined", "smb_message_echo", "standby_message", "edit", "revoke"]
+    ["history_chunk", "history_declined", "smb_message_echo", "standby_message", "revoke"]
     + ["reaction", "reaction_removed", "request_welcome_legacy", "system_customer_identity_changed"],
 )
 def test_what_is_no_new_question_asks_for_no_answer(runtime: Runtime, db: Database, name: str) -> None:

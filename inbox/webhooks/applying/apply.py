@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,8 @@ from inbox.db import one_of, one_of_pairs
 from inbox.models import Account, Annotation, Author, Conversation, Direction, Message, MessageStatus, Pause
 from inbox.outbox import store
 from inbox.webhooks.applying.annotate import Annotations
-from inbox.webhooks.applying.placed import IngestSettings, Placed
+from inbox.webhooks.applying.placed import Entry, IngestSettings, Placed
+from inbox.webhooks.applying.standins import StandIns
 from inbox.webhooks.applying.statuses import Statuses
 from inbox.webhooks.applying.waiting import Waiting
 from inbox.webhooks.parsing.records import (
@@ -36,15 +36,6 @@ from inbox.webhooks.parsing.records import (
 )
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An item with the event it came in."""
-
-    event_id: UUID
-    received_at: datetime
-    item: Item
 
 
 class Batch:
@@ -73,8 +64,13 @@ class Batch:
         entries, self._entries = self._entries, []
         accounts = _accounts(self.session, entries)
         usable = self._usable(entries, accounts)
-        messages = self._fresh([entry for entry in usable if isinstance(entry.item, MessageItem)], accounts, Message)
+        told = [entry for entry in usable if isinstance(entry.item, MessageItem)]
+        messages = self._fresh(told, accounts, Message)
         notes = self._fresh([entry for entry in usable if isinstance(entry.item, AnnotationItem)], accounts, Annotation)
+        stand_ins = StandIns(self.session, accounts, self.now)
+        fresh = set(map(id, messages))
+        stand_ins.told_again(entry for entry in told if id(entry) not in fresh)
+        messages += stand_ins.for_unseen(notes, messages)
         preferences = [entry for entry in usable if isinstance(entry.item, PreferenceItem)]
 
         people = People(self.session, self.now)
@@ -89,11 +85,12 @@ class Batch:
 
         statuses = Statuses(self.session, self.now)
         statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
-        conversations = self._conversations(placed, statuses.conversation_ids | annotations.conversation_ids(), people)
+        others = statuses.conversation_ids | annotations.conversation_ids() | stand_ins.conversation_ids()
+        conversations = self._conversations(placed, others, people)
         waiting = Waiting(self.session, self.now, self.settings)
         self._store_messages(placed, waiting)
-        stored = {(place.account.id, place.item.wa_message_id) for place in placed}
-        waiting.changed(annotations.apply(stored, conversations, people))
+        stored = {(place.account.id, place.item.wa_message_id) for place in placed} | stand_ins.fill(conversations)
+        waiting.changed(annotations.apply(stored, conversations, people) | stand_ins.changed)
         statuses.apply(conversations)
         waiting.changed(people.joined_conversations())
         waiting.apply(conversations)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from inbox.models import Account, Contact, Conversation
-from inbox.webhooks.parsing.records import MessageItem
+from inbox.webhooks.parsing.records import Item, MessageItem
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,15 @@ class IngestSettings:
 
     debounce: float
     bot_stays_out: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An item with the event it came in."""
+
+    event_id: UUID
+    received_at: datetime
+    item: Item
 
 
 @dataclass(slots=True)

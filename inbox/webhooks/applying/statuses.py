@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_, select, update
@@ -17,18 +17,12 @@ from inbox.models import Account, Conversation, Direction, Message, MessageStatu
 from inbox.outbox import evidence, settle
 from inbox.outbox.outcomes import parse_callback
 from inbox.outbox.status import apply_status
-from inbox.webhooks.parsing.records import Item, StatusItem
+from inbox.webhooks.applying.placed import Entry
+from inbox.webhooks.parsing.records import StatusItem
 
 log = logging.getLogger(__name__)
 
 _KNOWN = frozenset({"sent", "delivered", "read", "failed"})
-
-
-class _Entry(Protocol):
-    @property
-    def received_at(self) -> datetime: ...
-    @property
-    def item(self) -> Item: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +43,7 @@ class Statuses:
         self._parked: list[dict[str, Any]] = []
         self.conversation_ids: set[UUID] = set()  #: to be locked before apply()
 
-    def match(self, entries: Sequence[_Entry], accounts: dict[str, Account]) -> None:
+    def match(self, entries: Sequence[Entry], accounts: dict[str, Account]) -> None:
         """Note the statuses and which conversations they concern."""
         for entry in entries:
             item = entry.item
