@@ -236,4 +236,5 @@ def depth(session: Session, now: datetime) -> Depth:
             func.count(case((Job.state == fixed(JobState.UNKNOWN), 1))),
         ).where(_OF_A_NUMBER_IN_USE)
     ).one()
-    return Depth(waiting - unknown, (now - oldest).total_seconds() if oldest else 0.0, unknown)
+    since = min(oldest, now) if oldest else now  # an answer that waits for a person's pause to end is not late
+    return Depth(waiting - unknown, (now - since).total_seconds(), unknown)

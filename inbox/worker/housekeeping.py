@@ -17,7 +17,7 @@ from inbox.db import Database
 from inbox.errors import DatabaseUnavailable, UpstreamError, UpstreamMisconfigured, UpstreamRejected
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
-from inbox.outbox import jobs, settle
+from inbox.outbox import clocks, jobs, settle
 from inbox.outbox.jobs import MAX_READ_ATTEMPTS, JobClaim
 
 log = logging.getLogger(__name__)
@@ -36,12 +36,12 @@ class Housekeeping:
         self._config = config
         self._whatsapp = whatsapp
         self._cipher = cipher
-        self._pruned = self._removed = 0.0
+        self._pruned = self._removed = self._looked = 0.0
         self._removing = False
 
     def receipts(self, threads: int) -> Sequence[JobClaim]:
         """Do what is due by itself, then claim read receipts. One that raises must not hold up the others."""
-        for chore in (self._settle_unknown, self._prune, self._remove):
+        for chore in (self._settle_unknown, self._prune, self._bring_back, self._remove):
             try:
                 chore()
             except DatabaseUnavailable:
@@ -92,6 +92,16 @@ class Housekeeping:
             self._removed = began
             retention = timedelta(days=self._config.account_retention_days)
             self._removing = continue_removals(self._db, retention)
+
+    def _bring_back(self) -> None:
+        """Let nothing wait for a time that a wrong clock has set: look once a minute."""
+        if time.monotonic() - self._looked <= _PRUNE_EVERY:
+            return
+        self._looked = time.monotonic()
+        config = self._config
+        longest = max(config.bot_resume_after, config.bot_debounce, config.confirm_window)
+        with self._db.writing() as session:
+            clocks.bring_back(session, self._db.now(session), timedelta(seconds=longest))
 
     def _prune(self) -> None:
         """Forget handled webhooks after the retention and statuses that nobody claimed within a day: once a minute."""
