@@ -53,6 +53,8 @@ CHANCES: dict[str, tuple[int, dict[str, st.SearchStrategy[Any]]]] = {
     "token_expires": (1, {"which": some}),
     "number_is_resumed": (2, {"which": some}),
     "customer_writes": (3, {"who": st.sampled_from([1, 1, 0, 2]), "count": st.integers(1, 2), "arrival": arrivals}),
+    "colleague_replies_in_the_phone_app": (2, {"who": somebody, "arrival": arrivals}),
+    "customer_rewords": (2, {"which": some, "kind": st.sampled_from(["edit", "revoke"]), "arrival": arrivals}),
     "bot_begins": (3, {"dies": rarely}),
     "bot_has_thought": (3, {"which": some, "answer": answers, "dies": rarely}),
     "bot_crashes": (1, {"which": some}),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TypeVar, cast
+from typing import Literal, TypeVar, cast
 from uuid import UUID
 
 from inbox.conversations import service
@@ -30,6 +30,7 @@ _AI_ERRORS: dict[str, UpstreamError] = {
     "away": UpstreamUnavailable("gemini", "HTTP 503", http_status=503),
     "refused": UpstreamRejected("gemini", "SAFETY", code="refused"),
 }
+_EXCUSES = {"away": {"ai_unavailable"}, "refused": {"ai_refused"}}
 
 
 @dataclass(slots=True)
@@ -97,6 +98,20 @@ class Play:
         self._begin()
         self._arrive(self.talks.write(self.talks.talks[who], count), arrival)
         self._done()
+
+    def colleague_replies_in_the_phone_app(self, who: int, arrival: str) -> None:
+        self._begin()
+        self._arrive(self.talks.echo(self.talks.talks[who]), arrival)
+        self._done()
+
+    def customer_rewords(self, which: int, kind: Literal["edit", "revoke"], arrival: str) -> None:
+        """Edits or revokes something written; it may not have reached us yet."""
+        texts = [deed for hook in reversed(self.hooks) for deed in hook.deeds if deed.kind == "text"]
+        if texts:
+            self._begin()
+            deed = pick(texts, which)
+            self._arrive(self.talks.annotate(kind, deed.talk, deed.wa_id), arrival)
+            self._done()
 
     def _arrive(self, hook: Webhook, arrival: str) -> None:
         self.hooks.append(hook)
@@ -344,14 +359,15 @@ class Play:
     def _answer(self, one: Thinking, answer: str, *, dies: bool = False) -> None:
         self.thinking.remove(one)
         before = set(self.ledger.letters)
+        one.thought.talk.excuses |= _EXCUSES.get(answer, set())
         with self.stage.life(dies=dies):
             one.fiber.go(_AI_ERRORS.get(answer, "an answer"))
         assert one.fiber.at is None
-        self._done(Step("write"))
         for row in self.stage.outbound():
             if row.id not in before:
                 assert row.conversation_id == one.thought.talk.conversation_id
                 self.talks.answered(one.thought, row.author)
+        self._done(Step("write"))
 
     def bot_crashes(self, which: int) -> None:
         if self.thinking:
@@ -405,6 +421,7 @@ class Play:
         assert still == 3, "it never comes to rest"
         assert not self.stage.other_jobs()
         self.ledger.check_the_end()
+        self.talks.check_the_end()
 
     def _picture(self) -> object:
         states = [(row.id, row.state, row.status) for row in self.stage.outbound()]

@@ -55,6 +55,7 @@ WINDOW = timedelta(seconds=120)
 BOT_STAYS_OUT = timedelta(minutes=30)
 NUMBERS = ("200000000000001", "200000000000002")
 AGENT = Access(Principal("agent", "Agent", frozenset(Permission)), Permission.MESSAGES_SEND)
+PHONE_APP = "WhatsApp Business app"  #: the author of what colleagues type there
 _DEBOUNCE = 2.0  # seconds
 _KEY = Fernet.generate_key().decode()
 
@@ -220,7 +221,7 @@ class Stage:
     # --- what can be seen ----------------------------------------------------------------------------------------
 
     def outbound(self) -> Sequence[OutRow]:
-        """Every outbound message, oldest first."""
+        """Every message of ours, oldest first."""
         with self.db.reading() as session:
             return [OutRow(*row) for row in session.execute(_OUTBOUND)]
 
@@ -233,11 +234,6 @@ class Stage:
         """The terms of I13 by state: events, and the sums of items, stored, duplicates and dead."""
         with self.db.reading() as session:
             return {state: tuple(map(int, counts)) for state, *counts in session.execute(_EVENTS)}
-
-    def unread(self) -> dict[UUID, int]:
-        """By conversation."""
-        with self.db.reading() as session:
-            return dict(session.execute(_UNREAD).all())
 
     def conversation_of(self, number: str, phone: str) -> UUID:
         """The conversation of this number with this customer."""
@@ -265,6 +261,11 @@ class Stage:
         with self.db.reading() as session:
             return list(session.execute(select(Job.kind).where(Job.kind != JobKind.SEND)).scalars())
 
+    def answers(self) -> set[UUID]:
+        """The conversations for which the bot has an answer to give."""
+        with self.db.reading() as session:
+            return set(session.execute(select(Job.conversation_id).where(Job.kind == JobKind.ANSWER)).scalars())
+
     def depth(self) -> jobs.Depth:
         with self.db.reading() as session:
             return jobs.depth(session, self.now)
@@ -287,7 +288,7 @@ _OUTBOUND = (
         Message.error_title,
     )
     .outerjoin(Job, Job.message_id == Message.id)
-    .where(Message.direction == Direction.OUTBOUND)
+    .where(Message.direction == Direction.OUTBOUND, Message.author_name.is_distinct_from(PHONE_APP))
     .order_by(Message.id)
 )
 _INBOUND = select(Message.wa_message_id).where(Message.direction == Direction.INBOUND)
@@ -299,5 +300,4 @@ _EVENTS = select(
     func.sum(WebhookEvent.duplicates),
     func.sum(WebhookEvent.dead),
 ).group_by(WebhookEvent.state)
-_UNREAD = select(Conversation.id, Conversation.unread_count)
 _NUMBERS = select(Account.id, Account.paused_reason, Account.statuses_through)
