@@ -73,7 +73,7 @@ def _put_out_of_use(db: Database, access: Access, account_id: UUID) -> datetime:
 def _withdraw(db: Database, account_id: UUID) -> bool:
     """Take back some of what a removed number had to do. True when there may be more.
 
-    In transactions of its own, after the number is marked: whoever sends locks conversations first and numbers last.
+    In transactions of its own, after the number is marked: a send locks conversations first and numbers last.
     """
     with db.writing() as session:
         # Shared, so that it does not come back meanwhile, and what is sent then is not taken for what was left.
@@ -121,7 +121,7 @@ def retire(session: Session, account: Account) -> None:
 def continue_removals(db: Database, retention: timedelta) -> bool:
     """Go on removing numbers: withdraw what may have slipped in, purge what was kept long enough.
 
-    True when there is more to do at once. A few short transactions; whoever else removes at the same time is let be.
+    True when there is more to do at once. A few short transactions; what another process is removing is left to it.
     """
     query = select(Account.id, Account.deleted_at).where(Account.deleted_at.is_not(None), Account.purged_at.is_(None))
     with db.reading() as session:

@@ -1,4 +1,4 @@
-"""Rotating ENCRYPTION_KEYS: every stored token written anew with the first key."""
+"""Rotating ENCRYPTION_KEYS: every stored token is re-encrypted with the first key."""
 
 from __future__ import annotations
 
@@ -50,5 +50,5 @@ def rotate_keys(db: Database, cipher: TokenCipher, *, actor: Principal = OPERATO
             audit.record(
                 session, actor, "account.keys_rotated", db.now(session), rotated=rotated, unreadable=unreadable
             )
-    log.info("tokens encrypted anew", extra={"rotated": rotated, "current": current, "unreadable": len(unreadable)})
+    log.info("tokens re-encrypted", extra={"rotated": rotated, "current": current, "unreadable": len(unreadable)})
     return Rotation(rotated, current, tuple(unreadable))

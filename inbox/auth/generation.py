@@ -29,7 +29,7 @@ class Changes:
         self._seen = self._size()
 
     def tell(self) -> None:
-        """There was a change. It is in the database already, so whoever looks now reads it."""
+        """There was a change. It is in the database already, so a process that looks now reads it."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             with self._path.open("ab") as file:

@@ -58,7 +58,7 @@ class Identities:
         """Who holds `token`.
 
         Raises InvalidCredentials, UserDisabled, NotAMember; IdentityUnavailable or DatabaseUnavailable when we cannot
-        tell. While the database is away, whoever was known within the hour stays known.
+        tell. While the database is away, callers known within the hour stay known.
         """
         if not token or len(token) > _LONGEST:
             raise InvalidCredentials
@@ -161,7 +161,7 @@ def grants_of(session: Session, user_id: UUID) -> list[Grant]:
 
 
 def overrides_of(session: Session, user_id: UUID) -> list[Override]:
-    """The permissions a user has beside their roles, or lacks in spite of them."""
+    """The permissions that are granted or denied to a user regardless of their roles."""
     columns = PermissionOverride.permission, PermissionOverride.allowed, PermissionOverride.account_id
     rows = session.execute(select(*columns).where(PermissionOverride.user_id == user_id))
     return [Override(Permission(permission), allowed, account_id) for permission, allowed, account_id in rows]

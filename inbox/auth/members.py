@@ -26,13 +26,13 @@ def admit(
 ) -> Principal:
     """The member that `profile` belongs to, made one now if they may be. Raises NotAMember, UserDisabled.
 
-    Whoever an administrator added is recognised by their confirmed e-mail address, once; from then on by the subject.
+    A user whom an administrator added is recognised by the confirmed e-mail address, once; from then on by the subject.
     Others come in when the provider marks them as invited, or signup is open: the first user ever as administrator,
     later ones as viewers.
     """
     may_join = profile.invited or open_signup
     with db.reading() as session:
-        # Whoever may not come in takes no lock: anybody can have a valid token, and knock as often as they like.
+        # Strangers take no lock: anybody can have a valid token, and come as often as they like.
         if not may_join and _known(session, profile) is None:
             raise NotAMember
     with db.writing() as session:
@@ -58,7 +58,7 @@ def _known(session: Session, profile: Profile) -> User | None:
     by_subject = session.execute(select(User).where(User.subject == profile.subject)).scalar_one_or_none()
     if by_subject is not None or profile.email is None:
         return by_subject
-    # A row with a password is a local user's: whoever has the address at the provider need not be the same person.
+    # A row with a password is a local user's: the owner of the address at the provider need not be the same person.
     query = select(User).where(User.email == profile.email, User.subject.is_(None), User.password_hash.is_(None))
     return session.execute(query).scalar_one_or_none()
 

@@ -1,4 +1,4 @@
-"""Passwords of local users: Werkzeug's default hash (scrypt), checked in the same time whoever is asked for."""
+"""Passwords of local users: Werkzeug's default hash (scrypt), checked in the same time for known and unknown users."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 DAILY_QUOTA = "daily_quota"
 _GONE, _THROTTLED = "gone", "throttled"
-#: Daily quotas start anew at its midnight (Gemini API, Rate limits, 2026).
+#: Daily quotas start again at its midnight (Gemini API, Rate limits, 2026).
 _QUOTA_ZONE = ZoneInfo("America/Los_Angeles")
 _GONE_FOR = timedelta(minutes=15)  # a retired model does not come back; a mistaken 404 does
 _LONGEST_HINT = timedelta(minutes=15)
@@ -95,7 +95,7 @@ def _rest_after(error: ModelGone | UpstreamThrottled, now: datetime) -> tuple[st
 
 
 def next_reset(now: datetime) -> datetime:
-    """When daily quotas start anew: the next midnight in California."""
+    """When daily quotas start again: the next midnight in California."""
     tomorrow = now.astimezone(_QUOTA_ZONE).date() + timedelta(days=1)
     midnight = datetime(tomorrow.year, tomorrow.month, tomorrow.day, tzinfo=_QUOTA_ZONE)
     return midnight.astimezone(now.tzinfo)

@@ -31,9 +31,9 @@ class BotRefused(DomainError):
 
 
 class BotUnavailable(TemporarilyUnavailable):
-    """The model cannot be asked just now."""
+    """The model cannot be asked at the moment."""
 
-    code, title = "bot_unavailable", "The model cannot be reached just now. Try again shortly."
+    code, title = "bot_unavailable", "The model cannot be reached at the moment. Try again shortly."
 
 
 def preview(

@@ -166,8 +166,8 @@ def _key(account_id: UUID, version: int) -> str:
 class _Store:
     """Texts by key in flask-caching: in Redis if it is configured and there, else in this process.
 
-    An entry is "signature:text". What is not signed for its key is nobody's profile, whoever wrote it into Redis: it
-    counts as a miss and is deleted.
+    An entry is "signature:text". What is not signed for its key is no profile of ours: it counts as a miss and
+    is deleted.
     """
 
     def __init__(self, app: Flask, secret: str, redis: SharedRedis | None, rng: random.Random) -> None:

@@ -1,6 +1,6 @@
 """The prompt: rules and the business's own words as system text, everything a customer wrote as marked user turns.
 
-Whoever has the phone number can write to the model, so customer text (names included) never enters the system
+Anybody with the phone number can write to the model, so customer text (names included) never enters the system
 instruction, is fenced in tags it cannot close, and an answer's links must occur in the profile (`presentable`).
 OWASP LLM01:2025: injection cannot be excluded, so what it could achieve is limited: one conversation, no tools, no
 secrets.

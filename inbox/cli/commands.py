@@ -76,11 +76,11 @@ def upgrade() -> None:
 @db_commands.command("downgrade")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
-    """Take the schema back to REVISION ("base" removes every table)."""
+    """Downgrade the schema to REVISION ("base" removes every table)."""
     from inbox.db import migrations
 
     changed = migrations.downgrade(runtime_of(current_app).db, revision)
-    click.echo("The schema was taken back." if changed else "Nothing to do.")
+    click.echo("The schema was downgraded." if changed else "Nothing to do.")
 
 
 @account_commands.command("list")
@@ -107,9 +107,9 @@ def resume_account(phone_number_id: str, new_token: bool) -> None:
 
 @account_commands.command("check")
 @click.argument("phone_number_id", required=False)
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def check_accounts(phone_number_id: str | None, as_json: bool) -> None:
-    """Ask WhatsApp whether a number, or every one, is set up well. Exit code 1 when there is a problem."""
+    """Ask WhatsApp whether one number, or every number, is set up correctly. Exit code 1 when there is a problem."""
     with _quiet():
         findings = examine_numbers(runtime_of(current_app), phone_number_id)
     if not findings:
@@ -125,7 +125,7 @@ def rotate_account_keys() -> None:
     """
     runtime = runtime_of(current_app)
     done = rotate_keys(runtime.db, runtime.cipher)
-    click.echo(f"{done.rotated} encrypted anew, {done.current} were already, {len(done.unreadable)} cannot be read.")
+    click.echo(f"{done.rotated} re-encrypted, {done.current} already current, {len(done.unreadable)} cannot be read.")
     for phone_number_id in done.unreadable:
         click.echo(f"None of ENCRYPTION_KEYS can read the token of {phone_number_id}; it was left as it is.")
     if done.unreadable:
@@ -151,7 +151,7 @@ def _secret(name: str) -> str:
 @click.command("worker")
 @with_appcontext
 def worker() -> None:
-    """Run the dispatcher alone, until SIGTERM or Ctrl-C; then finish what is begun, within 20 s."""
+    """Run the dispatcher alone until SIGTERM or Ctrl-C, then finish the work in hand within 20 s."""
     runtime = runtime_of(current_app)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -161,19 +161,23 @@ def worker() -> None:
     runtime.start("worker")
     ended.wait()
     if not runtime.close():
-        raise click.ClickException("Some work did not end in time; its leases bring it back.")
+        raise click.ClickException("Some work did not finish in time. It will be done again when its leases end.")
 
 
 # --- what an operator asks ---------------------------------------------------------------------------------------
 
 
 @click.command("incidents")
-@click.option("--upstream", type=click.Choice([*UPSTREAMS, DATABASE, storage.NAME]), help="Only of this one.")
-@click.option("--open", "open_only", is_flag=True, help="Only those that last.")
-@click.option("--days", type=click.FloatRange(min=0), help="Only those that were not over so many days ago.")
+@click.option(
+    "--upstream", type=click.Choice([*UPSTREAMS, DATABASE, storage.NAME]), help="Only incidents of this upstream."
+)
+@click.option("--open", "open_only", is_flag=True, help="Only incidents that are still open.")
+@click.option(
+    "--days", type=click.FloatRange(min=0), help="Only incidents that are open or ended within this many days."
+)
 @with_appcontext
 def incidents(upstream: str | None, open_only: bool, days: float | None) -> None:
-    """Which upstream was ill, from when to when, and what it affected; newest first."""
+    """When each upstream was away, and what that affected; newest first."""
     since = utc_now() - timedelta(days=days) if days is not None else None
     db = runtime_of(current_app).db
     try:
@@ -193,10 +197,10 @@ def incidents(upstream: str | None, open_only: bool, days: float | None) -> None
 
 
 @click.command("doctor")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 @with_appcontext
 def doctor(as_json: bool) -> None:
-    """Try everything we depend on, and say in plain words what to do. Exit code 1 when there is a problem."""
+    """Test everything the inbox depends on, and say what to do. Exit code 1 when there is a problem."""
     with _quiet():
         findings = examine(runtime_of(current_app))
     raise SystemExit(_tell(findings, as_json=as_json))
@@ -231,7 +235,9 @@ def config_of_command() -> Config:
     except ConfigError as error:
         if not _wants("doctor"):
             raise
-        setting = problem("settings", str(error), "Correct it and ask again: nothing else can be looked at before.")
+        setting = problem(
+            "settings", str(error), "Correct it and run the doctor again; nothing else can be checked before."
+        )
         raise SystemExit(_tell([setting], as_json="--json" in sys.argv)) from None
 
 
@@ -247,7 +253,7 @@ def demo_config() -> Config:
 
 @click.command("demo")
 @click.option("--port", default=8000, show_default=True, type=click.IntRange(1, 65535), help="Where the inbox listens.")
-@click.option("--seconds", type=click.FloatRange(min=1), help="End by itself after so many seconds.")
+@click.option("--seconds", type=click.FloatRange(min=1), help="Stop after this many seconds.")
 @click.option(
     "--pace", default=5.0, show_default=True, help="Average pause between two customers' messages, in seconds."
 )

@@ -36,7 +36,9 @@ class ConversationRow(Row):
     needs_human: bool
     needs_human_reason: str | None
     assigned_to: UUID | None = Field(description="The user who looks after it.")
-    sends_paused_reason: str | None = Field(description="Why nothing leaves this number just now; replies are kept.")
+    sends_paused_reason: str | None = Field(
+        description="Why this number sends nothing at the moment; its replies are kept."
+    )
     last_message: str | None
     last_inbound_at: Time | None
     reply_window_expires_at: Time | None

@@ -169,7 +169,9 @@ def _check_assignment(session: Session, caller: Principal, conversation: Convers
     """Among oneself and nobody, everybody may; others are an administrator's to move."""
     others = {str(each) for each in (conversation.assigned_to, user_id) if each is not None} - {caller.id}
     if others and not caller.may(Permission.ACCOUNTS_ASSIGN, conversation.account_id):
-        raise PermissionDenied("Only who may assign can give a conversation to others, or take it from them.")
+        raise PermissionDenied(
+            "You need accounts.assign to hand a conversation to somebody else, or to take it from them."
+        )
     if user_id is not None and not _may_answer(session, user_id, conversation.account_id):
         raise InvalidRequest([FieldProblem("/user_id", "is not a user who may answer in this conversation")])
 

@@ -13,7 +13,7 @@ from inbox.models import Lease
 
 
 class Leadership:
-    """This process's claim to one kind of work. Whoever leads keeps leading while there is work."""
+    """This process's claim to one kind of work. The leader keeps leading while there is work."""
 
     def __init__(self, name: str, seconds: float) -> None:
         self._name = name
@@ -21,7 +21,7 @@ class Leadership:
         self._me: UUID = uuid4()
 
     def free(self, session: Session, now: datetime) -> bool:
-        """True when nobody else leads just now: a cheap look before take()."""
+        """True when nobody else leads at the moment: a cheap look before take()."""
         query = select(Lease.holder).where(Lease.name == self._name, Lease.holder != self._me, Lease.until > now)
         return session.execute(query).first() is None
 

@@ -141,7 +141,7 @@ class Connections:
             cast("WatchedConnection", connection).limit = self._watchdog
 
     def _taken(self, connection: DBAPIConnection, entry: ConnectionPoolEntry, _fairy: object) -> None:
-        """Raises DisconnectionError, and the pool connects anew."""
+        """Raises DisconnectionError, and the pool opens a new connection."""
         returned = entry.info.get("returned")
         if returned is None:
             return
@@ -154,7 +154,7 @@ class Connections:
 def _in_time(connect: Callable[[], WatchedConnection]) -> WatchedConnection:
     """What `connect` returns within CONNECT_TOTAL; else ConnectionTimeout, and the late connection is closed.
 
-    psycopg's timeout begins anew for each address, and none covers a name server that does not answer. A thread is
+    psycopg's timeout starts again for each address, and none covers a name server that does not answer. A thread is
     what it takes to leave that; connections are made rarely enough.
     """
     made: Future[WatchedConnection] = Future()

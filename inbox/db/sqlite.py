@@ -1,4 +1,4 @@
-"""What is particular to SQLite: its file's modes are ours, and it is never made anew, nor changed for another, unseen.
+"""What is particular to SQLite: its file's modes are ours, and it is never made again, nor changed for another, unseen.
 
 A process that goes on using a file that was deleted stores into nothing: its connections hold the old file, which goes
 when the last of them closes (measured: 29 webhooks answered 200, all lost). So each use looks whether the file at the

@@ -102,7 +102,7 @@ def whole_transaction(function: Any = None, /, *, idempotent: bool = False) -> A
 
     That is a deadlock, or a connection that broke before COMMIT was sent. One that broke during COMMIT may have
     stored everything: it is repeated only where the second run finds what the first one did (`idempotent`). Nothing is
-    repeated for a timeout, a full pool or an open circuit: whoever is overloaded is not helped by more.
+    repeated for a timeout, a full pool or an open circuit: a server that is overloaded is not helped by more.
     """
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:

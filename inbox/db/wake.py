@@ -40,7 +40,7 @@ class Work(enum.StrEnum):
 class Wakeups:
     """One event per kind of work; `ring` sets it here, and elsewhere if nobody works in this process.
 
-    Whoever makes work in a transaction says so by `wake`; from the database's signals it comes here.
+    A transaction that makes work says so by `wake`; the database's signals bring it here.
     """
 
     def __init__(self, db: Database, *, remote: bool) -> None:

@@ -294,11 +294,11 @@ def _summary(place: Place, seconds: float) -> str:
     away = [name for name, state in states.items() if state in ("error", "timeout")]
     circuits = health.get("circuit_breakers", {}).values()
     away += [f"{circuit['name']} (circuit {circuit['state']})" for circuit in circuits if circuit["state"] != "closed"]
-    ill = ", ".join(away) or "none"
+    missing = ", ".join(away) or "none"
     return (
         f"{int(seconds) // 60:d}:{int(seconds) % 60:02d}  {health.get('status', 'no answer'):8}"
         f"  customers received {received.get('count', 0)}  waiting {outbox.get('waiting', '?')}"
-        f"  unconfirmed {outbox.get('unconfirmed', '?')}  ill: {ill}"
+        f"  unconfirmed {outbox.get('unconfirmed', '?')}  away: {missing}"
     )
 
 

@@ -90,7 +90,7 @@ class MissingCredentials(DomainError):
 class InvalidCredentials(DomainError):
     """Credentials came, but they are unknown, expired or revoked."""
 
-    status, code, title = 401, "invalid_token", "These credentials are not valid, or no longer."
+    status, code, title = 401, "invalid_token", "These credentials are not valid, or no longer valid."
 
     def __init__(self) -> None:
         super().__init__(headers={"WWW-Authenticate": 'Bearer realm="inbox", error="invalid_token"'})
@@ -279,9 +279,9 @@ class IdempotencyConflict(DomainError):
 
 
 class TemporarilyUnavailable(DomainError):
-    """We cannot tell or cannot store just now; the same request will work later."""
+    """We cannot find out or cannot store something at the moment; the same request will work later."""
 
-    status, code, title = 503, "temporarily_unavailable", "This cannot be done just now. Try again shortly."
+    status, code, title = 503, "temporarily_unavailable", "This cannot be done at the moment. Try again shortly."
 
     def __init__(self, title: str | None = None, *, retry_after: int = 5) -> None:
         super().__init__(title, headers={"Retry-After": str(retry_after)})
@@ -295,7 +295,7 @@ class DatabaseUnavailable(TemporarilyUnavailable):
     """
 
     code = "database_timeout"
-    title = "The database is not reachable just now. Nothing was changed; try again shortly."
+    title = "The database cannot be reached at the moment. Nothing was changed; try again shortly."
     IN_DOUBT = (
         "The connection to the database broke while this was being saved, so it may or may not be saved. "
         "Look before you try again."
@@ -318,4 +318,4 @@ class IdentityUnavailable(TemporarilyUnavailable):
     """The identity provider did not answer, so we cannot tell who is calling."""
 
     code = "identity_unavailable"
-    title = "The identity provider is not reachable just now, so we cannot tell who you are. Try again shortly."
+    title = "The identity provider cannot be reached at the moment, so we cannot tell who you are. Try again shortly."

@@ -99,7 +99,7 @@ class UpstreamThrottled(UpstreamUnavailable):
 class UpstreamMisconfigured(UpstreamUnavailable):
     """It refuses our credentials or set-up (expired token, missing permission): nothing of ours works until fixed.
 
-    It is well: whoever answers so precisely is no reason to stop calling for others.
+    It works: an answer so precise is no reason to stop calling for others.
     """
 
     may_repeat, verdict = False, Verdict.SUCCESS

@@ -58,7 +58,7 @@ _REFUSALS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a conversation; `user` is the customer, `model` whoever answered."""
+    """One turn of a conversation; `user` is the customer; `model` is the bot or a person, whichever answered."""
 
     role: Literal["user", "model"]
     text: str

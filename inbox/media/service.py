@@ -43,10 +43,10 @@ _RANGE = re.compile(r"bytes=(?:[0-9]{1,15}-[0-9]{0,15}|-[0-9]{1,15})")
 
 
 class MediaUnavailable(TemporarilyUnavailable):
-    """WhatsApp, or the host of the file, does not give it just now."""
+    """WhatsApp, or the host of the file, does not give it at the moment."""
 
     code = "media_unavailable"
-    title = "WhatsApp does not hand out this file just now. Try again shortly."
+    title = "WhatsApp does not hand out this file at the moment. Try again shortly."
 
 
 class MediaRefused(DomainError):
@@ -73,7 +73,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is to answer. `content` is open: whoever gets it closes it."""
+    """What there is to answer. `content` is open: the caller closes it."""
 
     status: int
     headers: dict[str, str]

@@ -1,4 +1,4 @@
-"""One load per key at a time: whoever else asks meanwhile waits and shares what comes."""
+"""One load per key at a time: other callers wait and share its result."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class Flights(Generic[T]):
         self._flying: dict[str, Future[T]] = {}
 
     def forget(self) -> None:
-        """Whoever asks from now on does not share what is being loaded already."""
+        """Callers that come from now on do not share what is being loaded already."""
         with self._lock:
             self._flying.clear()
 
     def under_way(self, key: str) -> bool:
-        """Whether somebody is loading `key` just now."""
+        """Whether a thread is loading `key`."""
         with self._lock:
             return key in self._flying
 
     def share(self, key: str, load: Callable[[], T], *, may_insist: bool) -> T:
         """What `load` returns or raises, made by this thread or by another one that has begun.
 
-        Raises `late` when the other one takes too long. One row by its key is slow when the database is ill, or the one
-        connection that loads. Were all who wait to load for themselves then, an ill database would get as many queries
+        Raises `late` when the other one takes too long. One row by its key is slow when the database is, or the one
+        connection that loads. Were all who wait to load for themselves then, a slow database would get as many queries
         more, and every thread be held until its statement times out; were nobody to, one dead connection would keep the
-        row from everybody. So one of them begins anew, whom newcomers join, and the others give up: their jobs come
+        row from everybody. So one of them begins again, whom newcomers join, and the others give up: their jobs come
         back. Nobody begins without `may_insist` (there is something better to do than to go on waiting, or the load has
         an end of its own), or when no time is left.
         """

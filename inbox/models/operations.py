@@ -41,7 +41,7 @@ class Process(Base):
 
 
 class Incident(Base):
-    """A time during which an upstream was ill for at least one process."""
+    """A time during which an upstream was away for at least one process."""
 
     __tablename__ = "incidents"
     __table_args__ = (

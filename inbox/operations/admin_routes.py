@@ -58,5 +58,5 @@ def clear_cache() -> Response:
 @requires(Permission.ROLES_MANAGE, everywhere=True)
 @contract("admin", {200: list[IncidentRow]})
 def list_incidents(query: IncidentQuery) -> Response:
-    """Which upstream was ill, from when to when, and what it affected; newest first."""
+    """When each upstream was away, and what that affected; newest first."""
     return answer_page(IncidentRow, service.list_incidents(runtime().db, query))

@@ -1,4 +1,4 @@
-"""Incidents: which upstream was ill, from when to when, and what it affected, summed over all processes.
+"""Incidents: when each upstream was away, and what that affected, summed over all processes.
 
 A breaker that opens begins an incident or joins the open one. It ends when no live process reports that upstream as
 not closed, so the crash of the process that began it ends it too. Counts are of the time until then, give or take one
@@ -24,7 +24,7 @@ from inbox.operations.watch import Damage, Episode, Sighting
 from inbox.resilience import GEMINI, WHATSAPP
 from inbox.schemas import Row, Time
 
-_WAITS_AFTER = timedelta(seconds=5)  # due for longer than this while its upstream is ill: it waits because of it
+_WAITS_AFTER = timedelta(seconds=5)  # due for longer than this while its upstream is away: it waits because of it
 _AT_ONCE = 10_000  # conversations found waiting per report
 
 
@@ -74,13 +74,15 @@ def record(session: Session, sighting: Sighting, now: datetime) -> None:
 
 
 def _end_if_over(session: Session, incident: Incident, everybody: Sequence[Seen], now: datetime) -> None:
-    """An incident lasts as long as a live process reports its upstream as ill."""
+    """An incident lasts as long as a live process reports its upstream as away."""
     circuits = [(each, each.report.circuits.get(incident.upstream)) for each in everybody]
-    if any(each.live and circuit is not None and circuit.ill for each, circuit in circuits):
+    if any(each.live and circuit is not None and circuit.interrupted for each, circuit in circuits):
         return
     # the last circuit that closed, or the last word of a process that crashed while its circuit was open
     ends = [circuit.closed_at for each, circuit in circuits if each.live and circuit and circuit.closed_at]
-    ends += [each.seen_at for each, circuit in circuits if not each.live and circuit is not None and circuit.ill]
+    ends += [
+        each.seen_at for each, circuit in circuits if not each.live and circuit is not None and circuit.interrupted
+    ]
     known = [end for end in ends if end >= incident.started_at]
     incident.ended_at = max(known, default=max(now, incident.started_at))
     session.execute(delete(IncidentConversation).where(IncidentConversation.incident_id == incident.id))

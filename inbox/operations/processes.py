@@ -1,4 +1,4 @@
-"""The processes that run just now, each with its newest report: what an operator sees of all of them at once."""
+"""The processes that are running, each with its newest report: what an operator sees of all of them at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Circuit(Row):
     refused_total: int = 0
 
     @property
-    def ill(self) -> bool:
+    def interrupted(self) -> bool:
         return bool(self.state != STATE_CLOSED)
 
 

@@ -58,8 +58,8 @@ def get_health() -> tuple[Response, int]:
     snapshot = held.health.snapshot()
     everybody = processes.everybody(held.reporter.myself(), snapshot.processes)
     circuits = {name: processes.worst_circuit(name, everybody) for name in held.watch.breakers}
-    ill = any(circuit.ill for circuit in circuits.values())
-    status = "degraded" if ill and snapshot.status == "ok" else snapshot.status
+    interrupted = any(circuit.interrupted for circuit in circuits.values())
+    status = "degraded" if interrupted and snapshot.status == "ok" else snapshot.status
     body = {
         "status": status,
         "timestamp": rfc3339(snapshot.taken_at),

@@ -50,7 +50,7 @@ def as_text(findings: Sequence[Finding]) -> str:
         if finding.do:
             lines.append(f"{'':7}  {'':{width}}  → {finding.do}")
     counts = {level: sum(finding.level is level for finding in findings) for level in Level}
-    lines.append(f"{counts[Level.PROBLEM]} to repair, {counts[Level.WARNING]} to look at, {counts[Level.OK]} well.")
+    lines.append(f"{counts[Level.PROBLEM]} to repair, {counts[Level.WARNING]} to look at, {counts[Level.OK]} in order.")
     return "\n".join(lines)
 
 

@@ -1,7 +1,7 @@
 """Sends in their lanes: add, claim, record. Every function works inside the caller's transaction.
 
 Locks are taken in one order everywhere, so that nobody waits in a circle: conversation, lane, message, job. A lane is
-the queue of one conversation's sends; whoever adds, claims or settles a send holds its row.
+the queue of one conversation's sends; a transaction that adds, claims or settles a send holds its row.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def _claim(session: Session, lane: Lane, job: Job, now: datetime) -> SendClaim:
 
 
 def _lease_expired(session: Session, lane: Lane, job: Job, now: datetime) -> None:
-    """Whoever held the lease died, perhaps after the request had left: unknown, not a retry (I8)."""
+    """The holder of the lease died, perhaps after the request had left: unknown, not a retry (I8)."""
     log.warning("send lease expired, outcome unknown", extra={"message_id": str(job.message_id)})
     _to_unknown(session, job, now)
     lane.lease, lane.due_at = None, next_due(session, job.conversation_id, now)

@@ -254,7 +254,7 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
 
     @property
     def room(self) -> int | None:
-        """How many calls it would let through just now; None for any number. For those who claim work ahead."""
+        """How many calls it would let through at the moment; None for any number. For those who claim work ahead."""
         state = self.state
         if state == STATE_CLOSED:
             return None

@@ -1,4 +1,4 @@
-"""So many calls at once, and a short line of those who wait for a place: one ill upstream holds no more threads."""
+"""So many calls at once, and a short line of those who wait for a place: one slow upstream holds no more threads."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class _Record:
 
 
 class Suspects:
-    """Objects by a hash of their name, so that nothing of a customer is kept. Whoever uses it holds a lock."""
+    """Objects by a hash of their name, so that nothing of a customer is kept. The caller holds a lock."""
 
     MOST = 1000  #: objects; beyond that the oldest is forgotten, and would count again
     GUILTY = 5  #: repeats. At one failure in ten by chance, one object in 100,000 is blamed without fault

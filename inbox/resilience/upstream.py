@@ -10,7 +10,7 @@
 
 The breaker is inside the retry, because retries outside would hide failures from it. State is per process, on
 purpose: four breakers cost four times the attempts and converge within one; a shared store would be one more thing to
-be ill.
+fail.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ R = TypeVar("R")
 class RetryBudget:
     """Retries stop when too much fails anyway: 10 tokens, one per failure, a tenth back per success, none below 5.
 
-    The gRPC retry throttle (proposal A6), which bounds the extra load on an ill upstream to a tenth.
+    gRPC's retry throttle, which bounds the extra load on a failing upstream to a tenth.
     """
 
     TOKENS, BACK, FLOOR = 10.0, 0.1, 5.0

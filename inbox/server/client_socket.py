@@ -1,7 +1,7 @@
 """A client's socket as a thread uses it: every wait has an end, however slowly the client sends or reads.
 
 gunicorn's threads block in recv() and sendall() without a limit: a client that sends one byte a minute, or reads
-nothing, would hold one for ever (measured on gunicorn 27). A timeout of the socket begins anew with each byte; this
+nothing, would hold one for ever (measured on gunicorn 27). A timeout of the socket starts again with each byte; this
 does not.
 """
 

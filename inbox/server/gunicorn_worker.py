@@ -4,8 +4,8 @@ Written for gunicorn 27. Its thread pool's queue knows no age: when all threads 
 them, are run long after their clients have left, and `/health` waits with the rest. Here
 
 - the main thread peeks at each request (it reads nothing) to see its kind, and gives it a ticket with the time;
-- whoever has waited longer than its kind's patience is answered 503: by the main thread the moment it happens, or by
-  the thread that was about to begin. So a handler never starts late, and a refusal never waits for a thread;
+- a request that has waited longer than its kind's patience is answered 503: by the main thread the moment it happens,
+  or by the thread that was about to begin. So a handler never starts late, and a refusal never waits for a thread;
 - a request whose client has left is not run;
 - a request is begun when all of it is there: until then it waits in the poller, and a slow sender holds no thread.
   What is too large for the kernel's buffer is gathered here meanwhile. What is larger than any request of ours, or

@@ -74,7 +74,7 @@ def kind_of(head: bytes) -> Kind:
 
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,12})[ \t]*\r\n", re.IGNORECASE)
-#: A chunked body does not say how long it is; whoever sends Expect waits for an answer before the body.
+#: A chunked body does not say how long it is; a client that sends Expect waits for an answer before the body.
 _UNTOLD = re.compile(rb"\r\n(?:transfer-encoding|expect):", re.IGNORECASE)
 
 

@@ -75,7 +75,7 @@ def rename_user(user_id: UUID, json: NameBody) -> Response:
 @requires(Permission.USERS_MANAGE, everywhere=True)
 @contract("users", {200: UserRow}, raises=[LastAdmin])
 def set_user_status(user_id: UUID, json: StatusBody) -> Response:
-    """Switch a user off, at once and everywhere, or on again. The last administrator stays."""
+    """Disable a user, at once and everywhere, or enable one again. The last administrator cannot be disabled."""
     row = service.set_active(runtime().db, access().principal, user_id, active=json.is_active)
     return answer(row)
 
@@ -93,7 +93,7 @@ def set_user_roles(user_id: UUID, json: RolesBody) -> Response:
 @requires(Permission.ROLES_MANAGE, everywhere=True)
 @contract("users", {200: UserRow}, raises=[LastAdmin])
 def set_user_overrides(user_id: UUID, json: OverridesBody) -> Response:
-    """Replace the single permissions that a user has beside their roles, or lacks in spite of them."""
+    """Replace the permissions that are granted or denied to a user regardless of their roles."""
     said = [Override(each.permission_code, each.is_allowed, each.account_id) for each in json.overrides]
     row = grants.set_overrides(runtime().db, access().principal, user_id, said)
     return answer(row)

@@ -63,7 +63,7 @@ class AssignmentRow(Row):
 
 
 class OverrideRow(Row):
-    """One permission that somebody has beside their roles, or lacks in spite of them."""
+    """One permission, granted or denied to a user regardless of their roles."""
 
     permission_code: Permission
     is_allowed: bool

@@ -31,7 +31,10 @@ from inbox.users.schemas import UserQuery, UserRow
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Somebody to be added. Without a password they are invited: whoever has the address confirmed may sign in."""
+    """Somebody to be added.
+
+    Without a password they are invited: the provider's user with this address, confirmed, may sign in.
+    """
 
     email: str
     name: str | None = None
@@ -188,7 +191,7 @@ def set_active(db: Database, actor: Principal, user_id: UUID, *, active: bool) -
 def _disable(session: Session, actor: Principal, user: User, now: datetime) -> None:
     with somebody_remains(session):
         user.disabled_at = user.updated_at = now
-    # After the row was locked by its change: whoever signs in just now has stored their session, or will be refused.
+    # After the row was locked by its change: a sign-in under way has stored its session, or will be refused.
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     audit.record(session, actor, "user.disabled", now, target=user.id)
     rights_changed(session)

@@ -76,7 +76,7 @@ def test_the_command_says_what_it_did_and_ends_with_1_where_something_is_lost(
     made = create_app(dataclasses.replace(config, encryption_keys=(key, *config.encryption_keys)))
     invoke = made.test_cli_runner().invoke
     done = invoke(args=["accounts", "rotate-keys"])
-    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "1 encrypted anew, 0 were already, 0 cannot be read.")
+    assert (done.exit_code, done.output.splitlines()[-1]) == (0, "1 re-encrypted, 0 already current, 0 cannot be read.")
     with runtime_of(made).db.writing() as session:
         session.execute(select(Account)).scalar_one().access_token_encrypted = "gibberish"
     done = invoke(args=["accounts", "rotate-keys"])

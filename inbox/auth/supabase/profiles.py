@@ -19,14 +19,14 @@ class Profile:
     subject: str
     email: str | None
     name: str | None
-    invited: bool  #: by whoever operates the project, never by the user
+    invited: bool  #: by an operator of the project, never by the user
 
 
 def of_user(user: dict[str, Any], claims: Claims, now: float) -> Profile:
     """The profile in a user object, asked for with the token of `claims`. `now` is in Unix seconds.
 
     `invited_at` is written by the provider's invitation alone. Raises InvalidCredentials for somebody else than the
-    token's subject, and for whoever is banned or anonymous.
+    token's subject, and for users who are banned or anonymous.
     """
     subject = jwts.subject_of(user.get("id"))
     if subject != claims.subject or user.get("is_anonymous") not in (None, False) or _banned(user, now):

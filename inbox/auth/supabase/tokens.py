@@ -8,7 +8,7 @@ How a token is checked is decided by what is configured and published, and its `
 - Anything else that looks like a token of Supabase, and every token of a project that publishes no keys: by asking.
 
 What a check here cannot see until the token ends (an hour, by default): that its holder has signed out, was banned or
-deleted at Supabase. Whoever must be out at once is to be disabled here, which is looked up for every request.
+deleted at Supabase. Somebody who must be out at once is to be disabled here, which is looked up for every request.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class SupabaseTokens:
 
     A token that has ended is asked about, and refused as long as Supabase answers. Only while it cannot be asked is one
     that ended at most SUPABASE_GRACE_SECONDS ago still taken, so that nobody is signed out because Supabase is away and
-    cannot renew their token. What that costs: whoever steals a token can use it for the grace longer than its hour,
+    cannot renew their token. What that costs: a thief of a token can use it for the grace longer than its hour,
     if Supabase is away just then, or if they can keep us from reaching it; and a person who signed out, was banned or
     deleted at Supabase in its last hour stays in for as long. Disabling them here works all the same. 0 buys the
-    strict rule: while Supabase is away, whoever's token ends has to wait for it.
+    strict rule: while Supabase is away, a user whose token ends has to wait for it.
     """
 
     def __init__(

@@ -66,7 +66,7 @@ def send(
     *,
     public_only: bool = False,
 ) -> requests.Response:
-    """The head of the answer. Its body is still to be read, by whoever closes it."""
+    """The head of the answer. Its body is still to be read; the caller closes it."""
     policy = upstream.policy
     call.phase, call.read_timeout, call.public_only = "connect", policy.read, public_only
     call.connect_by = time.monotonic() + policy.connect

@@ -16,7 +16,7 @@ from inbox.resilience.deadline import restore, shorten
 
 
 def stream(upstream: Upstream, url: str, *, headers: Mapping[str, str], public_only: bool = False) -> Stream:
-    """GET `url`: the head of the answer, with its body still to be read. Whoever has it closes it.
+    """GET `url`: the head of the answer, with its body still to be read. The caller closes it.
 
     Raises as `exchange` does. `public_only`: never from an address within a private network.
     """

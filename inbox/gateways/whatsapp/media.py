@@ -88,7 +88,7 @@ class WhatsAppMedia:
     def fetch(self, medium: Medium, byte_range: str | None = None, *, caller: str = "") -> Download:
         """The file, or the part of it that `byte_range` (a Range header) names, if its host knows how.
 
-        Whoever gets it closes it. Callers take turns where they have to wait for a place. Raises MediaGone,
+        The caller closes it. Callers take turns where they have to wait for a place. Raises MediaGone,
         MediaTooLarge, or another UpstreamError when WhatsApp or the host of the file is away, busy, slow or answers
         what cannot be the file.
         """

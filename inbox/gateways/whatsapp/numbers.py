@@ -113,7 +113,7 @@ class Inquiry:
         return True
 
     def _get(self, *path: str, needs: str = "id", **query: str) -> dict[str, Any]:
-        """The JSON object at `path`; it has to have the key `needs`, or whoever answered is not WhatsApp."""
+        """The JSON object at `path`; it has to have the key `needs`, or something else than WhatsApp has answered."""
         where = "/".join(quote(part, safe="") for part in path)
         url = f"{self.base_url}/{where}?{urlencode(query)}"
         headers = {"Authorization": f"Bearer {self.token}"}

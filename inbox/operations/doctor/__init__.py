@@ -159,5 +159,5 @@ def _run_at_once(checks: Mapping[str, Check], limit: float) -> list[Finding]:
     return [
         finding
         for name in checks
-        for finding in found.get(name, [problem(name, hung, "It hangs: look at its log, or start it anew.")])
+        for finding in found.get(name, [problem(name, hung, "It hangs: look at its log, or restart it.")])
     ]

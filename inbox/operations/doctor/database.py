@@ -249,13 +249,15 @@ def _circuits(everybody: list[Seen]) -> Iterator[Finding]:
     calm = True
     for name in names:
         circuits = [each.report.circuits[name] for each in live if name in each.report.circuits]
-        ill = [circuit for circuit in circuits if circuit.ill]
-        if not ill:
+        interrupted = [circuit for circuit in circuits if circuit.interrupted]
+        if not interrupted:
             continue
         calm = False
-        state = processes.worst(ill).state
-        last = next((circuit.last_error for circuit in ill if circuit.last_error), None)
-        found = f"{state.replace('_', ' ')} in {len(ill)} of {len(circuits)} processes" + (f" ({last})" if last else "")
+        state = processes.worst(interrupted).state
+        last = next((circuit.last_error for circuit in interrupted if circuit.last_error), None)
+        found = f"{state.replace('_', ' ')} in {len(interrupted)} of {len(circuits)} processes" + (
+            f" ({last})" if last else ""
+        )
         do = f"It closes by itself when {name} is well; POST /admin/circuit-breakers/{name}/reset closes it at once."
         yield problem(f"circuit {name}", found, do) if state == "open" else warning(f"circuit {name}", found, do)
     if names and calm:

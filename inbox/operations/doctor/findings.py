@@ -81,7 +81,7 @@ class Clocks:
         self._ahead: dict[str, float] = {}
 
     def saw(self, whose: str, theirs: datetime) -> None:
-        """Somebody's time, just now."""
+        """Somebody's time, as of now."""
         with self._lock:
             self._ahead[whose] = (theirs - self.now()).total_seconds()
 

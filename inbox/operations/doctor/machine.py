@@ -39,7 +39,7 @@ def _switches(config: Config) -> list[Finding]:
     off = [f"RESILIENCE_{name.upper()}" for name, on in config.switches.items() if not on]
     if not off:
         return []
-    found = f"{', '.join(off)} off: slower, and helpless while an upstream is ill"
+    found = f"{', '.join(off)} off: slower, and nothing protects the inbox while an upstream is away"
     return [warning("settings", found, "Unset it when you have seen what you wanted to see.")]
 
 
@@ -70,7 +70,7 @@ def _free(place: Path) -> Finding:
     try:
         free = shutil.disk_usage(_existing(place)).free
     except OSError as error:
-        return problem(what, f"cannot be looked at ({type(error).__name__})", "Look at its permissions.")
+        return problem(what, f"cannot be read ({type(error).__name__})", "Look at its permissions.")
     shown = f"{free / GIGABYTE:.1f} GB free"
     if free < FULL_DISK:
         return problem(what, f"nearly full: {shown}", "Make room now: nothing can be stored on a full disk.")
@@ -80,7 +80,7 @@ def _free(place: Path) -> Finding:
 
 
 def journal(files: Journal, config: Config) -> list[Finding]:
-    """Can webhooks be kept while the database is away, and what is kept just now?"""
+    """Can webhooks be kept while the database is away, and how many are kept now?"""
     if not config.journal_max_bytes:
         none = "switched off (JOURNAL_MAX_BYTES=0): while the database is away only Meta's repeats are left"
         return [warning("journal", none, "Unset JOURNAL_MAX_BYTES.")]

@@ -70,7 +70,7 @@ def _model(what: str, answer: http.Answer, setting: str) -> Finding:
     if answer.status == 404:
         return problem(what, "the model does not exist, or not any more", f"Set {setting} to a model of {_MODELS_PAGE}")
     if answer.status == 429:
-        return warning(what, "the quota is used up just now", "Wait, or raise the limits of the project.")
+        return warning(what, "the quota is used up at the moment", "Wait, or raise the limits of the project.")
     reasons = {detail.get("reason") for detail in _error_of(answer).get("details") or [] if isinstance(detail, dict)}
     if "API_KEY_INVALID" in reasons or answer.status in (401, 403):
         return problem(
@@ -80,7 +80,11 @@ def _model(what: str, answer: http.Answer, setting: str) -> Finding:
             "host's address, and set GEMINI_API_KEY.",
         )
     if answer.status >= 500:
-        return warning(what, f"Google answers HTTP {answer.status}", "Gemini is ill; questions wait. Ask again later.")
+        return warning(
+            what,
+            f"Google answers HTTP {answer.status}",
+            "It is not working; questions wait.",
+        )
     status = _error_of(answer).get("status")
     return problem(
         what,
@@ -95,7 +99,7 @@ def _model(what: str, answer: http.Answer, setting: str) -> Finding:
 def supabase(config: Config, clocks: Clocks) -> list[Finding]:
     """Are the public keys there, by which tokens are checked, and may we ask who somebody is?"""
     if config.supabase_url is None and config.supabase_jwt_secret:
-        found = "tokens are checked with SUPABASE_JWT_SECRET alone; whoever is new has to be invited in app_metadata"
+        found = "tokens are checked with SUPABASE_JWT_SECRET alone; new users have to be invited in app_metadata"
         return [ok("Supabase", found)]
     if config.supabase_url is None:
         return [ok("Supabase", "not configured")]
@@ -117,7 +121,9 @@ def _auth(config: Config, base: str, clocks: Clocks) -> list[Finding]:
 
 def _published(answer: http.Answer, *, has_secret: bool) -> Finding:
     if answer.status >= 500:
-        return warning("Supabase", f"answers HTTP {answer.status}", "It is ill. See https://status.supabase.com")
+        return warning(
+            "Supabase", f"answers HTTP {answer.status}", "Supabase is not working. See https://status.supabase.com"
+        )
     keys = answer.data.get("keys") if isinstance(answer.data, dict) else None
     if answer.status != 200 or not isinstance(keys, list):
         return problem(
@@ -143,7 +149,7 @@ def _apikey(answer: http.Answer, key: str | None) -> Finding:
         found = "SUPABASE_KEY is not accepted" if key else "SUPABASE_KEY is not set"
         return (problem if key else warning)(
             what,
-            f"{found}: whoever is not a member yet cannot be let in, since Supabase does not tell us who they are",
+            f"{found}: users who are not members yet cannot sign in, because Supabase does not tell us who they are",
             "Set SUPABASE_KEY to the project's publishable key (Project settings, API keys).",
         )
     if key and key.startswith("sb_secret_"):
@@ -153,7 +159,9 @@ def _apikey(answer: http.Answer, key: str | None) -> Finding:
             "Set it to the publishable key: nothing more is needed.",
         )
     if answer.status >= 500:
-        return warning(what, f"answers HTTP {answer.status}", "It is ill. See https://status.supabase.com")
+        return warning(
+            what, f"answers HTTP {answer.status}", "Supabase is not working. See https://status.supabase.com"
+        )
     return ok(what, "accepted")
 
 

@@ -113,7 +113,7 @@ class _Look:
             found = (
                 f"the phone number id {ours.phone_number_id} belongs to +{facts.display}, not to +{ours.phone_number}"
             )
-            return warning(self.what, found, f"One of both is wrong. {_CORRECT}")
+            return warning(self.what, found, f"One of the two is wrong. {_CORRECT}")
         if facts.quality == "RED":
             return warning(
                 self.what,
@@ -143,7 +143,9 @@ class _Look:
         if meaning_of(code, status) is Meaning.NUMBER_LIMIT:
             return warning(self.what, shown, "Wait some minutes and ask again.")
         if status >= 500:
-            return warning(self.what, shown, "WhatsApp is ill; messages stay queued. See https://metastatus.com")
+            return warning(
+                self.what, shown, "WhatsApp is not working; messages stay queued. See https://metastatus.com"
+            )
         return problem(self.what, shown, "Look at the account in WhatsApp Manager.")
 
     # --- its token ---------------------------------------------------------------------------------------------------

@@ -26,7 +26,7 @@ def list_keys(query: KeyQuery) -> Response:
 @requires(Permission.ROLES_MANAGE, everywhere=True)
 @contract("keys", {201: NewKeyRow})
 def create_key(json: KeyBody) -> Response:
-    """Make a key. It is shown this once, and can do no more than whoever makes it."""
+    """Make a key. It is shown this once, and it can do no more than the caller can."""
     response = answer(service.create_key(runtime().db, access().principal, json), 201)
     response.headers["Cache-Control"] = "no-store"
     return response

@@ -65,7 +65,7 @@ def sign_in(
 
 
 def exchange(db: Database, caller: Principal, lifetime: timedelta) -> NewSession:
-    """Begin a session for somebody whom the identity provider has vouched for just now. Raises UserDisabled."""
+    """Begin a session for a user whom the identity provider has just vouched for. Raises UserDisabled."""
     with db.reading() as session:
         user = session.get_one(User, UUID(caller.id))
     return _begin(db, user, lifetime)

@@ -24,7 +24,7 @@ Clock = Callable[[], float]
 PREFIX = "inbox:limit:"  # of keys in Redis
 LIMIT = 50_000  #: windows of one length in this process (270 bytes each); beyond that the oldest is forgotten
 
-#: One round trip. What is no window of ours (another type, no number, no end or one too far away) begins anew: it must
+#: One round trip. What is no window of ours (another type, no number, no end or one too far away) begins again: it must
 #: neither lock anybody out nor look like a Redis that is away.
 _ADD = """
 local count = redis.pcall('INCRBY', KEYS[1], ARGV[1])

@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 class Rate(NamedTuple):
-    """So often within a window of so many seconds."""
+    """How many requests are allowed within how many seconds."""
 
     amount: int
     seconds: int
@@ -225,7 +225,7 @@ def _counts(response: Response) -> bool:
 
 
 def _stranger() -> str:
-    """The key of whoever asks."""
+    """The key of the caller."""
     return f"{'sign-in form' if request.endpoint == _SIGN_IN else 'strangers'}/{address()}"
 
 
@@ -250,7 +250,7 @@ def _attempts(here: str) -> list[tuple[Rate, tuple[str, str]]]:
 
 
 def address() -> str:
-    """The client's address; of IPv6 the first 64 bits, since whoever has one address there has all of those."""
+    """The client's address; of IPv6 the first 64 bits, since one owner has all of those."""
     return _place(64)
 
 

@@ -26,7 +26,7 @@ answers HEAD as well. `X-Request-Id` (20 to 200 characters of `A-Za-z0-9._:@=+-`
 
 **Errors** are `application/problem+json` (RFC 9457) with a stable `code`. 401: no or bad credentials. 403: known, but
 not allowed. 404: not there, or not for you. 429 and 503 say in `Retry-After` when to come back; 503 means that we
-cannot tell or cannot store just now, and that the same request will work later.
+cannot find out or cannot store something at the moment, and that the same request will work later.
 """
 INFO = {"title": "Inbox", "description": _DESCRIPTION, "license": {"name": "MIT", "identifier": "MIT"}}
 

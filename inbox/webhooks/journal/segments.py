@@ -5,7 +5,7 @@
     drain.lock           held by the process that drains
 
 A line is a checksum, the event's id, when it came (ms since 1970) and its body in base64. A process that dies while it
-writes leaves a torn line: the next one begins a new line after it, and whoever reads skips what has no valid checksum.
+writes leaves a torn line: the next one begins a new line after it, and a reader skips what has no valid checksum.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Segments:
         counted: dict[tuple[int, int, int], int] = {}
         total = 0
         for path in self._files():
-            with contextlib.suppress(OSError):  # drained meanwhile, or the disk is ill: appending will say so
+            with contextlib.suppress(OSError):  # drained meanwhile, or the disk is failing: appending will say so
                 found = path.stat()
                 key = (found.st_ino, found.st_size, found.st_mtime_ns)
                 known = self._counted.get(key)

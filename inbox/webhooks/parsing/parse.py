@@ -300,7 +300,7 @@ class _Parser:
             source=source,
             phone_number_id=_phone_number_id(source),
             wa_message_id=short_id(_given_id(status.get("id"))),
-            status="read" if kind == "played" else kind,  # whoever played a voice message has seen it
+            status="read" if kind == "played" else kind,  # a customer who played a voice message has seen it
             timestamp=self._time(status.get("timestamp")),
             callback=as_text(status.get("biz_opaque_callback_data")),
             error=_status_error(status.get("errors")),
