@@ -17,7 +17,7 @@ from inbox.db import Database
 from inbox.models import Base
 
 #: Tables of an installation that stay small, whatever it does. Of all others nothing may be read as a whole.
-SMALL = {"whatsapp_accounts", "bot_profiles", "api_keys", "processes", "leases", "resets", "cool_downs"}
+SMALL = {"whatsapp_accounts", "bot_profiles", "api_keys", "processes", "leases", "resets", "cool_downs", "roles"}
 GROWING = set(Base.metadata.tables) - SMALL
 PAGE = 501  # rows of the longest page, and one
 WALKED = 2000  # rows of a list that may be read and left out, to fill a page of those that match

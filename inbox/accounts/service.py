@@ -6,7 +6,7 @@ import hmac
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from inbox.accounts.schemas import AccountQuery, AccountRow
@@ -14,23 +14,17 @@ from inbox.auth.access import Access
 from inbox.auth.hashing import token_hash
 from inbox.config import Config
 from inbox.db import Database
-from inbox.db.paging import Cursor, Page
+from inbox.db.paging import Cursor, Page, oldest_first
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.models import Account
 
 
 def list_accounts(db: Database, access: Access, query: AccountQuery) -> Page[AccountRow]:
     """The numbers the caller may see, oldest first. There are few: the sort needs no index."""
-    rows = _in_use().where(_seen_by(access)).limit(query.limit + 1)
-    cursor = Cursor.decode(query.cursor)
-    if cursor is not None:
-        later = and_(Account.created_at == cursor.time, Account.id > cursor.id)
-        rows = rows.where(or_(Account.created_at > cursor.time, later))
+    rows, cursor = _in_use().where(_seen_by(access)), Cursor.decode(query.cursor)
     with db.reading() as session:
-        found = session.execute(rows).scalars().all()
-    page = found[: query.limit]
-    more = len(found) > query.limit
-    return Page([account_row(each) for each in page], Cursor(page[-1].created_at, page[-1].id) if more else None)
+        page = oldest_first(session, rows, Account.created_at, Account.id, limit=query.limit, cursor=cursor)
+        return Page([account_row(account) for account, _time, _id in page.rows], page.next)
 
 
 def get_account(db: Database, access: Access, account_id: UUID) -> AccountRow:
@@ -52,11 +46,11 @@ def require_account(session: Session, access: Access, account_id: UUID, *, lock:
 def all_accounts(db: Database) -> Sequence[Account]:
     """Every number in use, oldest first: for commands, which see all."""
     with db.reading() as session:
-        return session.execute(_in_use()).scalars().all()
+        return session.execute(_in_use().order_by(Account.created_at, Account.id)).scalars().all()
 
 
 def _in_use() -> Select[Account]:
-    return select(Account).where(Account.deleted_at.is_(None)).order_by(Account.created_at, Account.id)
+    return select(Account).where(Account.deleted_at.is_(None))
 
 
 def _seen_by(access: Access) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from inbox.contacts.identity import name_shown
 from inbox.contacts.schemas import ContactQuery, ContactRow
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, behind, following, place
-from inbox.db.queries import Values, values_of
+from inbox.db.queries import Values
 from inbox.models import ACCOUNTS, CONTACTS, Contact
 
 CONTACT: tuple[Any, ...] = (
@@ -39,8 +39,7 @@ def list_contacts(db: Database, access: Access, query: ContactQuery) -> Page[Con
     values = {"account_id": query.account_id, **place(cursor, query.limit)}
     statement = _contacts(cursor is not None)
     with search.turn(access.principal.id, query.q), db.querying() as connection:
-        narrowed = search.narrowed(connection, statement, CONTACTS.c.id, query.account_id, query.q)
-        found = values_of(connection.execute(narrowed, values))
+        found = search.listed(connection, statement, values, CONTACTS.c.id, query.account_id, query.q)
     if not found:
         with db.reading() as session:
             require_account(session, access, query.account_id)

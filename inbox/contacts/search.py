@@ -11,9 +11,9 @@ passes few are made at a time, callers taking turns (`turn`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import (
@@ -23,7 +23,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    false,
     func,
     literal,
     or_,
@@ -32,6 +31,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 
+from inbox.db.queries import Values, values_of
 from inbox.errors import TooManyRequests, UpstreamBusy
 from inbox.models import CONTACTS
 from inbox.resilience import Bulkhead
@@ -60,22 +60,31 @@ def turn(caller: str, words: str | None) -> Iterator[None]:
         leave()
 
 
-def narrowed(
-    connection: Connection, statement: Select[Any], contact_id: Any, account_id: UUID, words: str | None
-) -> Select[Any]:
-    """`statement`, which joins contacts, for those of the account who match; `contact_id` is its column for them."""
+def listed(
+    connection: Connection,
+    statement: Select[Any],
+    values: Mapping[str, Any],
+    contact_id: Any,
+    account_id: UUID,
+    words: str | None,
+) -> list[Values]:
+    """Rows of `statement`, which joins contacts, for those of the account who match; `contact_id` is its column."""
     words = (words or "").strip()
-    if not words:
-        return statement
-    postgres = connection.dialect.name == "postgresql"
-    few = _few(connection, account_id, words, postgres=postgres)
+    if words:
+        postgres = connection.dialect.name == "postgresql"
+        few = _few(connection, account_id, words, postgres=postgres)
+        if few is not None and not few:
+            return []
+        statement = statement.where(_theirs(contact_id, few, words, postgres=postgres))
+    return values_of(connection.execute(statement, values))
+
+
+def _theirs(contact_id: Any, few: Sequence[UUID] | None, words: str, *, postgres: bool) -> ColumnElement[bool]:
     if few is None:
-        return statement.where(or_(*_beginning(words, postgres=postgres)) if _is_short(words) else _holding(words))
-    if not few:
-        return statement.where(false())
+        return or_(*_beginning(words, postgres=postgres)) if _is_short(words) else _holding(words)
     if postgres:
-        return statement.where(contact_id == any_(literal(few, postgresql.ARRAY(contact_id.type))))
-    return statement.where(contact_id.in_(few))
+        return cast("ColumnElement[bool]", contact_id == any_(literal(few, postgresql.ARRAY(contact_id.type))))
+    return cast("ColumnElement[bool]", contact_id.in_(few))
 
 
 def _is_short(words: str) -> bool:

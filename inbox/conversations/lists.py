@@ -78,8 +78,7 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
         if query.updated_since is not None:
             values["since"] = to_milliseconds(query.updated_since)
             values["until"] = settled(connection)
-        narrowed = search.narrowed(connection, statement, contact_id, query.account_id, query.q)
-        found = values_of(connection.execute(narrowed, values))
+        found = search.listed(connection, statement, values, contact_id, query.account_id, query.q)
     if not found:
         _require_account(db, access, query.account_id)
     return Page(conversation_rows(found[: query.limit]), following(found, query.limit, shape.order.key))

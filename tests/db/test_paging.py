@@ -14,7 +14,7 @@ from sqlalchemy import select
 
 from inbox.clock import new_id, parse_rfc3339
 from inbox.db import Database
-from inbox.db.paging import Cursor, after
+from inbox.db.paging import Cursor, behind, place
 from inbox.models import Account, AuditEntry, Contact, Conversation, Message
 from inbox.runtime import Runtime
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
@@ -169,5 +169,7 @@ def test_what_stands_behind_a_cursor_is_what_python_sorts_there(db: Database, ti
     mine = select(AuditEntry.at, AuditEntry.id).where(AuditEntry.action == mark)
     order = AuditEntry.at.desc(), AuditEntry.id.desc()
     with db.reading() as session:
-        found = session.execute(mine.where(after(cursor, AuditEntry.at, AuditEntry.id)).order_by(*order)).all()
-    assert [tuple(row) for row in found] == [place for place in ordered if place < (cursor.time, cursor.id)]
+        found = session.execute(
+            mine.where(behind(AuditEntry.at, AuditEntry.id)).order_by(*order), place(cursor, 1)
+        ).all()
+    assert [tuple(row) for row in found] == [each for each in ordered if each < (cursor.time, cursor.id)]
