@@ -70,9 +70,13 @@ class Problem(BaseModel):
 
 
 class FieldError(BaseModel):
+    """One bad field of a request."""
+
     pointer: str = Field(description="RFC 6901 pointer into the body, or ?name for a query parameter.")
     problem: str
 
 
 class ValidationProblem(Problem):
+    """What is wrong with a request, field by field: 100 of them at most."""
+
     errors: list[FieldError]

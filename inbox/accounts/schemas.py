@@ -69,6 +69,8 @@ _LEFT_OUT: Any = Field(default=None)
 
 
 class AccountRow(Row):
+    """A business number. Its tokens are not shown, only whether it has them."""
+
     id: UUID
     name: str
     phone_number_id: str
@@ -84,16 +86,22 @@ class AccountRow(Row):
 
 
 class AccountMade(AccountRow):
+    """The number; `restored` when it had been removed and is back."""
+
     restored: bool = Field(description="The number had been removed; it is back, with its conversations.")
 
 
 class AccountGone(Row):
+    """The number is removed, and can be brought back until then."""
+
     status: Literal["ok"] = "ok"
     id: UUID
     restorable_until: Time = Field(description="Adding the same phone_number_id before brings everything back.")
 
 
 class AccountQuery(Query):
+    """Which page of the numbers to list."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 200  # few have more numbers, and older clients do not page
     cursor: str | None = None
 

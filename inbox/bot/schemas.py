@@ -23,12 +23,16 @@ def _unique_ids(fields: list[CustomField]) -> list[CustomField]:
 
 
 class CustomField(Body):
+    """Something of the business that has no field of its own."""
+
     id: Annotated[str, Field(min_length=1, max_length=100)]
     label: Annotated[str, Field(min_length=1, max_length=200)]
     value: Annotated[str, Field(max_length=5000)]
 
 
 class SystemRules(Body):
+    """How the bot behaves."""
+
     language: Short = None
     tone: Short = None
     role: Long = None
@@ -40,6 +44,8 @@ class SystemRules(Body):
 
 
 class Company(Body):
+    """What the business is."""
+
     name: Short = None
     address: Short = None
     hours_block: Long = None
@@ -49,11 +55,15 @@ class Company(Body):
 
 
 class Offer(Body):
+    """What is sold, by category."""
+
     category: Short = None
     content: Long = None
 
 
 class Conditions(Body):
+    """On which terms."""
+
     zone: Long = None
     payment: Long = None
     engagement: Long = None
@@ -62,21 +72,29 @@ class Conditions(Body):
 
 
 class Procedure(Body):
+    """How something is done, step by step."""
+
     name: Short = None
     steps: Annotated[str, Field(max_length=10_000)] | Annotated[list[str], Field(max_length=100)] | None = None
 
 
 class Question(Body):
+    """A question that is often asked, with its answer."""
+
     question: Long = None
     answer: Long = None
 
 
 class SpecialCase(Body):
+    """What to say in one particular case."""
+
     case: Long = None
     response: Long = None
 
 
 class Links(Body):
+    """Addresses the bot may give to customers."""
+
     site: Short = None
     products: Short = None
     form: Short = None
@@ -84,12 +102,16 @@ class Links(Body):
 
 
 class Escalation(Body):
+    """How and when a person takes over."""
+
     procedure: Long = None
     contact: Short = None
     hours: Short = None
 
 
 class TemplateConfig(Body):
+    """The profile by its parts; each may be left out."""
+
     system_rules: SystemRules = SystemRules()
     company: Company = Company()
     offers: Annotated[list[Offer], Field(max_length=200)] = Field(default_factory=list)
@@ -141,9 +163,13 @@ class ProfileRow(ProfileContent, Row):
 
 
 class PreviewBody(Body):
+    """What a customer could write."""
+
     message: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 
 
 class Preview(Row):
+    """What the bot would answer, and by which model. Nothing is sent."""
+
     answer: str
     model: str | None

@@ -11,6 +11,8 @@ from inbox.schemas import Query, Row, Time
 
 
 class ContactRow(Row):
+    """A customer or a group. People who hide their number have a username, and no number."""
+
     id: UUID
     account_id: UUID
     display_name: str | None
@@ -22,6 +24,9 @@ class ContactRow(Row):
 
 
 class ContactQuery(Query):
+    """Which contacts of a number to list. `q`: three characters or more are found anywhere, fewer where a name, a
+    username or a number begins."""
+
     account_id: UUID
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None

@@ -15,6 +15,8 @@ COUNTED = 1000  # conversations of a kind; who has more needs no number
 
 
 class ContactCard(Row):
+    """The customer, as the list of conversations names them."""
+
     display_name: str | None
     whatsapp_number: str | None
 
@@ -56,6 +58,8 @@ class ConversationCounts(Row):
 
 
 class ErrorInfo(Row):
+    """Why a message failed: WhatsApp's code and words, and whether sending it again can help."""
+
     code: str | None
     title: str | None
     detail: str | None
@@ -63,12 +67,16 @@ class ErrorInfo(Row):
 
 
 class AuthorInfo(Row):
+    """Who wrote a message. The customer, the bot and the system have no name or id of their own here."""
+
     kind: Author
     id: str | None
     name: str | None
 
 
 class Reaction(Row):
+    """An emoji that one side has put on a message; the newest of each side counts."""
+
     emoji: str
     actor: str = Field(description="A contact's id, or business.")
     timestamp: Time
@@ -84,6 +92,8 @@ class QuotedMessage(Row):
 
 
 class MessageRow(Row):
+    """A message as a thread shows it. `timestamp` is WhatsApp's time; the others are when we heard of each step."""
+
     id: UUID
     conversation_id: UUID
     direction: Direction
@@ -111,6 +121,8 @@ class MessageRow(Row):
 
 
 class ConversationQuery(Query):
+    """Which conversations of a number to list. Filters add up."""
+
     account_id: UUID
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
@@ -123,28 +135,40 @@ class ConversationQuery(Query):
 
 
 class MessageQuery(Query):
+    """Which page of a thread to show; the newest without a cursor."""
+
     limit: Annotated[int, Field(ge=1, le=500)] = 100
     before: QueryTime | None = None
     cursor: str | None = None
 
 
 class CountsQuery(Query):
+    """Of which number to count."""
+
     account_id: UUID
 
 
 class FavoriteBody(Body):
+    """Whether the conversation is marked."""
+
     favorite: StrictBool
 
 
 class BotBody(Body):
+    """Whether the bot answers here from now on."""
+
     enabled: StrictBool
 
 
 class AssignBody(Body):
+    """Who looks after the conversation from now on; null: nobody."""
+
     user_id: UUID | None = Field(description="null: nobody.")
 
 
 class SendBody(Body):
+    """A reply. The same `client_key` gives the same message, however often it is sent."""
+
     conversation_id: UUID
     content: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
     client_key: Annotated[str | None, Field(min_length=1, max_length=255)] = None
@@ -152,22 +176,32 @@ class SendBody(Body):
 
 
 class Done(Row):
+    """It is done."""
+
     status: Literal["ok"] = "ok"
 
 
 class ReadDone(Done):
+    """The conversation counts as read."""
+
     unread_count: int
 
 
 class FavoriteDone(Done):
+    """The conversation is marked, or no longer."""
+
     is_favorite: bool
 
 
 class ConversationDone(Done):
+    """The conversation as it is now."""
+
     conversation: ConversationRow
 
 
 class Queued(Row):
+    """The message is stored and will be sent; its status says how far it is."""
+
     status: Literal["queued"] = "queued"
     message_id: UUID
     message: MessageRow

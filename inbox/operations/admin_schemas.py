@@ -26,21 +26,29 @@ class ProcessRow(Row):
 
 
 class ProcessCircuit(Circuit):
+    """A circuit in one process."""
+
     process: ProcessRow
 
 
 class CircuitRow(Row):
+    """A circuit: the worst state that any process has, and each of them."""
+
     name: str
     state: State = Field(description="The worst of all processes: open, half_open, closed.")
     processes: list[ProcessCircuit]
 
 
 class CircuitDone(Row):
+    """Every process is told to close this circuit."""
+
     status: Literal["ok"] = "ok"
     name: str
 
 
 class ProcessCache(CacheCounts):
+    """The cache of one process."""
+
     ratio: float | None = Field(description="Of lookups that were hits; null before the first.")
     process: ProcessRow
 
@@ -57,11 +65,15 @@ class CacheRow(Row):
 
 
 class CacheDone(Row):
+    """The cache is cleared; `complete` is false while Redis is away and keeps its copies."""
+
     status: Literal["ok"] = "ok"
     complete: bool = Field(description="False when Redis was not reached: what it holds goes with its lifetime.")
 
 
 class IncidentQuery(Query):
+    """Which incidents to list."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
     upstream: UpstreamName | None = None

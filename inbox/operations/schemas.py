@@ -13,19 +13,27 @@ CircuitState = Literal["closed", "open", "half_open"]
 
 
 class Alive(Row):
+    """The process answers."""
+
     status: Literal["alive"] = "alive"
 
 
 class Ready(Row):
+    """The process can work."""
+
     status: Literal["ready"] = "ready"
 
 
 class NotReady(Row):
+    """The process cannot work, and why."""
+
     status: Literal["not_ready"] = "not_ready"
     reason: Literal["database", "migrations"]
 
 
 class DependencyHealth(Row):
+    """One thing we depend on, as the last probe found it."""
+
     status: Literal["ok", "timeout", "error", "not_configured"]
     latency_ms: float | None
     since: Time | None = Field(description="When it entered this state, as far as this process knows.")
@@ -43,6 +51,8 @@ class CircuitHealth(Row):
 
 
 class OutboxHealth(Row):
+    """What waits to be sent or answered. Counts end at a bound."""
+
     waiting: int = Field(description="Jobs that are due or will be.")
     oldest_s: float = Field(description="How long the oldest due job has waited.")
     unconfirmed: int = Field(description="Messages of which nobody knows yet whether they were sent.")
@@ -67,6 +77,8 @@ class JournalHealth(Row):
 
 
 class CacheHealth(Row):
+    """How often a bot profile was found in the cache."""
+
     hit_ratio: float | None
 
 

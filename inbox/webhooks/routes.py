@@ -35,6 +35,8 @@ _RECEIVED = b'{"status":"received"}\n'
 
 
 class Received(Row):
+    """The event is stored."""
+
     status: Literal["received"] = "received"
 
 

@@ -11,12 +11,16 @@ from inbox.schemas import Query, Row, Time
 
 
 class ActorInfo(Row):
+    """Who did it: a user, a key, or somebody at the command line."""
+
     kind: str = Field(description="user, key or command.")
     id: str | None
     name: str
 
 
 class AuditRow(Row):
+    """One thing that somebody did to people, rights, keys or numbers."""
+
     id: UUID
     at: Time
     actor: ActorInfo
@@ -28,6 +32,8 @@ class AuditRow(Row):
 
 
 class AuditQuery(Query):
+    """Which entries to list."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
     action: Annotated[str | None, Field(max_length=64)] = None

@@ -30,6 +30,8 @@ class DeadLetterContent(DeadLetterRow):
 
 
 class Replayed(Row):
+    """The letter was tried again: as a new event, or dead once more as another letter."""
+
     status: Literal["ok"] = "ok"
     id: UUID
     replayed_at: Time
@@ -38,6 +40,8 @@ class Replayed(Row):
 
 
 class DeadLetterQuery(Query):
+    """Which dead letters to list."""
+
     limit: Annotated[int, Field(ge=1, le=200)] = 50
     cursor: str | None = None
     reason: Annotated[str | None, Field(max_length=64)] = None

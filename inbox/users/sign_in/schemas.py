@@ -35,6 +35,8 @@ class Me(Row):
 
 
 class SignInBody(Body):
+    """What a local user signs in with."""
+
     email: Annotated[str, Field(min_length=3, max_length=320, examples=["anna@example.com"])]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
 
@@ -49,6 +51,8 @@ class SignedIn(Row):
 
 
 class SignedOut(Row):
+    """The session is over."""
+
     status: Literal["ok"] = "ok"
 
 

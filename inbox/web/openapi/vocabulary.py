@@ -63,7 +63,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "limit": {"description": "Rows on a page."},
     "needs_human": {"description": "Only conversations that wait for a person, or only those that do not."},
     "open": {"description": "Only what goes on, or only what is over."},
-    "q": {"description": "Part of a name or a number."},
+    "q": {"description": "Part of a name or a number; of fewer than three characters, their beginning."},
     "unread": {"description": "Only conversations with unread messages, or only those without."},
     "updated_since": {"description": "Only what changed since, by our clock; the newest change first."},
     "upstream": {"description": "Only what this one did."},
