@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
 
 Address = Callable[[str], str | None]  #: a link's target as it may be shown; None: not at all
@@ -17,6 +18,9 @@ Address = Callable[[str], str | None]  #: a link's target as it may be shown; No
 URL = re.compile(r"https?://[^\s<>()\"'`*]+|www\.[^\s<>()\"'`*]+", re.IGNORECASE)
 #: A bare address with the blanks before it and the brackets that hold nothing else.
 _BARE = re.compile(rf"[ \t]*(?:\(\s*({URL.pattern})\s*\)|({URL.pattern}))", re.IGNORECASE)
+#: An address from its colon on, up to what may be the end of the sentence or of a mark around it.
+_ADDRESS = re.compile(r"://[^\s<>()\[\]\"'`*\\]*[^\s<>()\[\]\"'`*\\_~.,;:!?]")
+_ENDS_WITH_URL = re.compile(rf"(?:{URL.pattern})\Z", re.IGNORECASE)
 _ROUNDS = 5  # a model that escapes its Markdown ("\\*\\*") needs two; more only plays with us
 _MARKS = {"strong": "*", "s": "~"}
 #: What needs a blank line behind it, lest the next line is read as a part of it.
@@ -24,6 +28,17 @@ _GREEDY = frozenset({"bullet_list", "ordered_list", "blockquote", "table"})
 #: Two stars that CommonMark takes for text, as in "**Price: **5" and beside Chinese punctuation.
 _LOOSE_BOLD = re.compile(r"\*\*([ \t]*)([^*\n]*?)([ \t]*)\*\*")
 _HOLE = re.compile(r"!?\[([^\[\]\n]*)\]\([ \t]*\)")  # "[our menu]()" inside of code
+
+
+def _read_address(state: StateInline, silent: bool) -> bool:
+    """An inline rule: the underscores and tildes of an address are no marks."""
+    found = _ADDRESS.match(state.src, state.pos)
+    if found is None or not state.pending.lower().endswith(("http", "https")):
+        return False
+    if not silent:
+        state.pending += found[0]
+    state.pos = found.end()
+    return True
 
 
 def _reader() -> MarkdownIt:
@@ -34,6 +49,7 @@ def _reader() -> MarkdownIt:
     """
     reader = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     reader.disable(["lheading", "code", "reference"])
+    reader.inline.ruler.before("emphasis", "address", _read_address)
     reader.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 (its name is the library's)
     reader.normalizeLink = lambda url: url  # type: ignore[method-assign]
     return reader
@@ -168,8 +184,12 @@ def _without(text: str, mark: str) -> str:
 
 
 def _marked(mark: str, text: str) -> str:
-    """`mark` around each line: WhatsApp's do not reach over a line's end, and need something to hold."""
-    return "\n".join(f"{mark}{line.strip()}{mark}" if line.strip() else "" for line in text.split("\n"))
+    """`mark` around each line: WhatsApp's do not reach over a line's end, and need something to hold.
+
+    None behind an address, which would take the mark for its last character.
+    """
+    lines = [line.strip() for line in text.split("\n")]
+    return "\n".join(f"{mark}{line}{mark}" if line and not _ENDS_WITH_URL.search(line) else line for line in lines)
 
 
 def _link(words: str, target: str, address: Address) -> str:

@@ -34,6 +34,10 @@ def test_a_place_is_its_name_its_address_and_its_point(body: Any, line: str | No
     [
         ([{"phones": [{"phone": "+33 6"}]}], "[contact] +33 6"),
         ([{"name": {"formatted_name": "Ada"}, "phones": [{"wa_id": "336"}]}], "[contact] Ada, 336"),
+        (
+            [{"name": {"formatted_name": "Ada"}, "emails": [{"email": "ada@example.test"}]}],
+            "[contact] Ada, ada@example.test",
+        ),
         ([{"name": "Ada"}, None, {}], None),
         ({}, None),
     ],

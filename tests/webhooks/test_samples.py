@@ -157,7 +157,7 @@ def test_what_is_no_new_question_asks_for_no_answer(runtime: Runtime, db: Databa
         ("text_referral_ad", "Je veux en savoir plus\n[advertisement] Écrivez-nous: Promo rentrée"),
         ("interactive_list_reply", "Livraison express"),
         ("button_quick_reply", "Confirmer"),
-        ("contacts", "[contact] Dr. Alix Modèle, +33 6 00 00 00 09, +33 1 00 00 00 09; Sans Numéro"),
+        ("contacts", "[contact] Dr. Alix Modèle, +33 6 00 00 00 09, +33 1 00 00 00 09, alix@example.test; Sans Numéro"),
         ("document", "Facture"),
     ],
 )

@@ -28,7 +28,7 @@ def location(body: JSON) -> str | None:
 
 
 def contacts(body: JSON) -> str | None:
-    """`[contact] Name, number, number; Name …`."""
+    """`[contact] Name, number, number, mail address; Name …`."""
     cards = filter(None, (_card(as_dict(card)) for card in as_list(body)))
     listed = "; ".join(cards)
     return f"[contact] {listed}" if listed else None
@@ -38,7 +38,8 @@ def _card(card: dict[str, Any]) -> str:
     name = as_text(as_dict(card.get("name")).get("formatted_name"))
     phones = (as_dict(phone) for phone in as_list(card.get("phones")))
     numbers = (as_text(phone.get("phone")) or as_text(phone.get("wa_id")) for phone in phones)
-    return ", ".join(filter(None, (name, *numbers)))
+    emails = (as_text(as_dict(email).get("email")) for email in as_list(card.get("emails")))
+    return ", ".join(filter(None, (name, *numbers, *emails)))
 
 
 def order(body: JSON) -> str | None:
