@@ -27,6 +27,7 @@ _MARKS = {"strong": "*", "s": "~"}
 _GREEDY = frozenset({"bullet_list", "ordered_list", "blockquote", "table"})
 #: Two stars that CommonMark takes for text, as in "**Price: **5" and beside Chinese punctuation.
 _LOOSE_BOLD = re.compile(r"\*\*([ \t]*)([^*\n]*?)([ \t]*)\*\*")
+_LONE_BOLD = re.compile(r"(?<!\S)\*\*(?=\w)|(?<=[\w.!?:])\*\*(?!\S)")  # never closed, as in an answer cut short
 _HOLE = re.compile(r"!?\[([^\[\]\n]*)\]\([ \t]*\)")  # "[our menu]()" inside of code
 
 
@@ -138,7 +139,7 @@ def _piece(node: SyntaxTreeNode, address: Address) -> str:
     match node.type:
         case "text":
             plain = re.sub(r"<br ?/?>", "\n", _text(node.content, address))
-            return _LOOSE_BOLD.sub(r"\1*\2*\3", plain)
+            return _LONE_BOLD.sub("", _LOOSE_BOLD.sub(r"\1*\2*\3", plain))
         case "softbreak" | "hardbreak":
             return "\n"
         case "code_inline":

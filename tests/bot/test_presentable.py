@@ -95,6 +95,8 @@ def test_an_answer_of_which_nobody_sees_anything_is_empty(answer: str) -> None:
         ("\\*\\*escaped\\*\\*", "*escaped*"),
         ("# *Deep* heading", "*Deep heading*"),
         ("👍", "👍"),
+        ("2 ** 3 is 8", "2 ** 3 is 8"),
+        ("Cut **short", "Cut short"),
         (f"**{SITE}** and __see {SITE}__, _{SITE}_", f"{SITE} and see {SITE}, {SITE}"),
         (f"{SITE}/Sarah_Jessica_Parker/__a__/~~b~~", f"{SITE}/Sarah_Jessica_Parker/__a__/~~b~~"),
         ("**_a_** __*b*__ ___c___ _**d**_ *__e__*", "*_a_* *_b_* _*c*_ _*d*_ _*e*_"),
