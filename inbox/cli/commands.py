@@ -23,6 +23,7 @@ from inbox.accounts import service as accounts
 from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
 from inbox.accounts.rotation import rotate_keys
+from inbox.auth.access import OPERATOR
 from inbox.cli.groups import DatabaseGroup
 from inbox.cli.people import day, key_commands, role_commands, user_commands
 from inbox.clock import utc_now
@@ -31,6 +32,7 @@ from inbox.db import storage
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.operations import text as operator
+from inbox.operations.dead_letters import service as dead_letters
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
 from inbox.operations.incidents import list_incidents
 from inbox.operations.watch import DATABASE
@@ -40,14 +42,16 @@ from inbox.runtime import runtime_of
 log = logging.getLogger(__name__)
 
 INCIDENTS_SHOWN = 200
+REPLAYS = 200  # transactions of one command: what fails again at once must not keep it busy for ever
 
 db_commands = DatabaseGroup("db", help="The database schema.")
 account_commands = DatabaseGroup("accounts", help="Business numbers.")
+letter_commands = DatabaseGroup("dead-letters", help="What came in and could not be stored.")
 
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    groups = db_commands, user_commands, role_commands, key_commands, account_commands
+    groups = db_commands, user_commands, role_commands, key_commands, account_commands, letter_commands
     for command in (*groups, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
@@ -130,6 +134,19 @@ def rotate_account_keys() -> None:
         click.echo(f"None of ENCRYPTION_KEYS can read the token of {phone_number_id}; it was left as it is.")
     if done.unreadable:
         raise click.ClickException("Add the missing key to ENCRYPTION_KEYS, or: accounts resume NUMBER --new-token")
+
+
+@letter_commands.command("replay")
+@click.option("--reason", help="Only those with this reason; without it webhooks that were set aside whole as well.")
+def replay_letters(reason: str | None) -> None:
+    """Try all again, oldest first, after what was wrong is mended. A message is stored once, however often."""
+    letters = failed = 0
+    for _ in range(REPLAYS):
+        done = dead_letters.replay_dead_letters(runtime_of(current_app).db, OPERATOR, reason)
+        letters, failed = letters + done.dead_letters, failed + done.failed_webhooks
+        if not done.more:
+            break
+    click.echo(f"{letters} dead letters and {failed} webhooks are put back; a dispatcher reads them.")
 
 
 def _token() -> str:

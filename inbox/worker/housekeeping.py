@@ -19,12 +19,14 @@ from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.models import Account, EventState, JobKind, ParkedStatus, WebhookEvent
 from inbox.outbox import clocks, jobs, settle
 from inbox.outbox.jobs import MAX_READ_ATTEMPTS, JobClaim
+from inbox.webhooks.replay import adopt
 
 log = logging.getLogger(__name__)
 
 PARKED_FOR = timedelta(hours=24)
 _PRUNE_EVERY = 60.0  # seconds
 _PRUNE_ROWS = 5000  # per pass: short transactions
+_ADOPT_EVERY = 5.0  # seconds
 _REMOVE_EVERY = 1.0  # seconds, while a removed number is being purged; receipts and evidence come between
 
 
@@ -36,12 +38,13 @@ class Housekeeping:
         self._config = config
         self._whatsapp = whatsapp
         self._cipher = cipher
-        self._pruned = self._removed = self._looked = 0.0
+        self._pruned = self._removed = self._looked = self._adopted = 0.0
+        self._numbers: frozenset[str] = frozenset()  # whose dead letters have been looked for by this process
         self._removing = False
 
     def receipts(self, threads: int) -> Sequence[JobClaim]:
         """Do what is due by itself, then claim read receipts. One that raises must not hold up the others."""
-        for chore in (self._settle_unknown, self._prune, self._bring_back, self._remove):
+        for chore in (self._settle_unknown, self._prune, self._bring_back, self._remove, self._adopt):
             try:
                 chore()
             except DatabaseUnavailable:
@@ -102,6 +105,19 @@ class Housekeeping:
         longest = max(config.bot_resume_after, config.bot_debounce, config.confirm_window)
         with self._db.writing() as session:
             clocks.bring_back(session, self._db.now(session), timedelta(seconds=longest))
+
+    def _adopt(self) -> None:
+        """Take in what came for a number before it was added, or while it was removed."""
+        if time.monotonic() - self._adopted <= _ADOPT_EVERY:
+            return
+        self._adopted = time.monotonic()
+        with self._db.reading() as session:
+            query = select(Account.phone_number_id).where(Account.deleted_at.is_(None))
+            numbers = frozenset(session.execute(query).scalars())
+        new = numbers - self._numbers
+        if new and (adopted := adopt(self._db, new)):
+            log.info("taken in what came for numbers before they were added", extra={"items": adopted})
+        self._numbers = numbers
 
     def _prune(self) -> None:
         """Forget handled webhooks after the retention and statuses that nobody claimed within a day: once a minute."""

@@ -64,6 +64,7 @@ WRITES = {
         "POST /admin/keys", "key.created", {"name": "k", "role_id": role_id("viewer")}, {"name": "k"}
     ),
     "admin.keys.revoke_key": Write("DELETE /admin/keys/{key}", "key.revoked"),
+    "admin.dead_letters.replay_dead_letters": Write("POST /admin/dead-letters/replay", "dead_letters.replayed", {}),
     "admin.dead_letters.replay_dead_letter": Write("POST /admin/dead-letters/{letter}/replay", "dead_letter.replayed"),
     "admin.reset_circuit_breaker": Write("POST /admin/circuit-breakers/gemini/reset", "circuit_breaker.reset"),
     "admin.clear_cache": Write("POST /admin/cache/clear", "cache.cleared"),

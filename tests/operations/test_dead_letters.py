@@ -19,7 +19,7 @@ from inbox.auth.access import Override, Permission
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, DeadLetter, EventState, WebhookEvent
-from inbox.runtime import Runtime
+from inbox.runtime import Runtime, crews_of
 from inbox.webhooks.replay import event_id
 from tests.builders import (
     all_messages,
@@ -263,3 +263,59 @@ def test_an_unknown_dead_letter_is_404(client: FlaskClient, runtime: Runtime) ->
     for unknown in (NOBODY, the_account(runtime.db).id):
         assert refusal(client.get(f"/admin/dead-letters/{unknown}")) == (404, "dead_letter_not_found")
         assert refusal(client.post(f"/admin/dead-letters/{unknown}/replay")) == (404, "dead_letter_not_found")
+
+
+# --- many at once ------------------------------------------------------------------------------------------------
+
+
+def test_many_are_replayed_by_one_call_and_those_with_another_reason_are_left(
+    client: FlaskClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("inbox.webhooks.replay.AT_ONCE", 2)
+    monkeypatch.setattr("inbox.operations.dead_letters.service.AT_ONCE", 2)
+    for number in range(3):
+        a_letter(runtime, wa_id=f"wamid.{number}")
+    ingest(runtime, b"[]")
+    add_number(runtime.db)
+    answers = [
+        client.post("/admin/dead-letters/replay", json={"reason": "unknown_phone_number_id"}).json for _ in range(2)
+    ]
+    assert answers == [
+        {"dead_letters": 2, "failed_webhooks": 0, "more": True},
+        {"dead_letters": 1, "failed_webhooks": 0, "more": False},
+    ]
+    ingest(runtime)
+    assert len(all_messages(runtime.db)) == 3
+    assert [entry.action for entry in entries(runtime.db)].count("dead_letters.replayed") == 2
+
+
+def test_webhooks_that_were_set_aside_whole_are_read_again(client: FlaskClient, runtime: Runtime) -> None:
+    ingest(runtime, webhook(messages=[text_message()]))
+    with runtime.db.writing() as session:
+        session.execute(update(WebhookEvent).values(state=EventState.FAILED))
+    done = client.post("/admin/dead-letters/replay", json={}).json
+    assert done == {"dead_letters": 0, "failed_webhooks": 1, "more": False}
+    assert ingest(runtime).counts["duplicates"] == 1
+
+
+def test_adding_a_number_takes_in_what_came_for_it_before(runtime: Runtime) -> None:
+    for number in range(3):
+        a_letter(runtime, wa_id=f"wamid.{number}")
+    ingest(runtime, webhook(number_id="300000000000008", messages=[text_message(wa_id="wamid.other")]))
+    crews_of(runtime).housekeeping.receipts(1)
+    add_number(runtime.db)
+    crews = crews_of(runtime)  # as if five seconds had passed
+    crews.housekeeping.receipts(1)
+    ingest(runtime)
+    assert len(all_messages(runtime.db)) == 3
+    assert len([letter for letter in dead_letters(runtime.db) if letter.replayed_at is None]) == 1
+
+
+def test_the_command_replays_all(runtime: Runtime, app: Flask) -> None:
+    a_letter(runtime)
+    add_number(runtime.db)
+    done = app.test_cli_runner().invoke(args=["dead-letters", "replay"])
+    assert (done.exit_code, done.output) == (
+        0,
+        "1 dead letters and 0 webhooks are put back; a dispatcher reads them.\n",
+    )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from inbox.schemas import Query, Row, Time
+from inbox.schemas import Body, Query, Row, Time
 
 
 class DeadLetterRow(Row):
@@ -37,6 +37,18 @@ class Replayed(Row):
     replayed_at: Time
     event_id: UUID = Field(description="The webhook that was made of it.")
     dead_letter_id: UUID | None = Field(description="The new dead letter it became; replay that one.")
+
+
+class ReplayBody(Body):
+    reason: Annotated[str | None, Field(max_length=64, description="Only those with this reason.")] = None
+
+
+class ReplayedMany(Row):
+    """How many were put back by this call."""
+
+    dead_letters: int
+    failed_webhooks: int = Field(description="Webhooks that had been set aside whole; none when a reason was given.")
+    more: bool = Field(description="There may be more: call again.")
 
 
 class DeadLetterQuery(Query):

@@ -16,8 +16,14 @@ from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DeadLetterNotFound, PermissionDenied
 from inbox.models import DeadLetter
-from inbox.operations.dead_letters.schemas import DeadLetterContent, DeadLetterQuery, DeadLetterRow, Replayed
-from inbox.webhooks.replay import dead_again, event_id, replay
+from inbox.operations.dead_letters.schemas import (
+    DeadLetterContent,
+    DeadLetterQuery,
+    DeadLetterRow,
+    Replayed,
+    ReplayedMany,
+)
+from inbox.webhooks.replay import AT_ONCE, dead_again, event_id, replay, replay_failed, replay_oldest
 
 # A letter may have megabytes: lists do not read what it holds.
 _SHOWN = (
@@ -85,3 +91,15 @@ def replay_dead_letter(db: Database, actor: Principal, letter_id: UUID) -> Repla
             event_id=event_id(letter.id, letter.replayed_at),
             dead_letter_id=dead_again(session, letter),
         )
+
+
+@whole_transaction(idempotent=True)
+def replay_dead_letters(db: Database, actor: Principal, reason: str | None) -> ReplayedMany:
+    """Put the oldest back, all or those with this reason, and webhooks that were set aside whole; a bounded number."""
+    with db.writing() as session:
+        now = db.now(session)
+        letters = replay_oldest(session, reason, now)
+        failed = replay_failed(session) if reason is None else 0
+        if letters or failed:
+            audit.record(session, actor, "dead_letters.replayed", now, target=reason, letters=letters, failed=failed)
+    return ReplayedMany(dead_letters=letters, failed_webhooks=failed, more=max(letters, failed) == AT_ONCE)

@@ -34,6 +34,7 @@ from inbox.webhooks.parsing.records import (
     StatusItem,
     Unusable,
 )
+from inbox.webhooks.replay import UNKNOWN_NUMBER
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +114,7 @@ class Batch:
             else:
                 counts["items"] += not counted
                 detail = f"no account has the phone_number_id {item.phone_number_id}; add it, then replay"
-                self._set_aside(entry, "unknown_phone_number_id", detail)
+                self._set_aside(entry, UNKNOWN_NUMBER, detail)
         return usable
 
     def _set_aside(self, entry: Entry, reason: str, detail: str) -> None:
