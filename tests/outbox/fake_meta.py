@@ -141,7 +141,7 @@ class FakeMeta:
 class FakeGemini:
     """Stops at "thinking"; the order there is the answer, or the error to raise."""
 
-    def generate(self, *, model: str, system: str, turns: Sequence[object]) -> Generated:
+    def generate(self, *, model: str, system: str, turns: Sequence[object], about: object = None) -> Generated:
         answer = pause("thinking")
         if isinstance(answer, UpstreamError):
             raise answer
