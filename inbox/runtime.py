@@ -228,7 +228,7 @@ def runtime_of(app: Flask) -> Runtime:
 def _database(config: Config) -> Database:
     return Database(
         config.database_url,
-        pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_hands,
+        pool_size=config.web_threads + _NOT_REQUESTS + config.dispatcher_threads,
         limits=config.database,
         breaker=database_breaker(config.database, enabled=config.resilience_breaker),
         repeats=config.resilience_retry,

@@ -159,11 +159,11 @@ def _purge(db: Database, account_id: UUID, retention: timedelta) -> bool:
 def _delete_some(session: Session, account_id: UUID) -> Counter[str]:
     """Delete up to _ROWS rows, conversations first. How many of each kind; nothing when none are left."""
     newest = select(Conversation.id).where(Conversation.account_id == account_id)
-    talks = (
+    conversations = (
         session.execute(newest.order_by(Conversation.updated_at, Conversation.id).limit(_CONVERSATIONS)).scalars().all()
     )
-    if talks:
-        return _delete_talks(session, account_id, talks)
+    if conversations:
+        return _delete_conversations(session, account_id, conversations)
     for kind, table in (("contacts", Contact), ("annotations", Annotation), ("parked", ParkedStatus)):
         ids = session.execute(select(table.id).where(table.account_id == account_id).limit(_ROWS)).scalars().all()
         if ids:
@@ -171,19 +171,19 @@ def _delete_some(session: Session, account_id: UUID) -> Counter[str]:
     return Counter()
 
 
-def _delete_talks(session: Session, account_id: UUID, talks: Sequence[UUID]) -> Counter[str]:
+def _delete_conversations(session: Session, account_id: UUID, conversations: Sequence[UUID]) -> Counter[str]:
     """Messages before their conversations, which would take any number of them along."""
     found: list[Row[UUID, str | None]] = []
     empty: list[UUID] = []
-    for talk in talks:
+    for conversation in conversations:
         # One by one, in the order of the index: for many PostgreSQL reads the table from its start, past all that
         # was deleted, or sorts a thread of any length (measured: 200 ms for what takes 10).
-        thread = select(Message.id, Message.wa_message_id).where(Message.conversation_id == talk)
+        thread = select(Message.id, Message.wa_message_id).where(Message.conversation_id == conversation)
         in_order = thread.order_by(Message.timestamp, Message.id).limit(_ROWS - len(found))
         found += session.execute(in_order).all()
         if len(found) == _ROWS:
             break
-        empty.append(talk)
+        empty.append(conversation)
     targets = [row.wa_message_id for row in found if row.wa_message_id is not None]
     return Counter(
         annotations=_delete(session, Annotation.target_wa_id, targets, Annotation.account_id == account_id),

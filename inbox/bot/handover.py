@@ -72,7 +72,7 @@ def _who(contact: Contact | None) -> str:
 def _backup_conversation(session: Session, account_id: UUID, phone: str, now: datetime) -> Conversation:
     """The backup person's own conversation, made if needed, locked; the bot never answers there."""
     contact_id = _backup_contact(session, account_id, phone, now)
-    talk = insert(session, Conversation).values(
+    made = insert(session, Conversation).values(
         id=new_id(),
         account_id=account_id,
         contact_id=contact_id,
@@ -81,7 +81,7 @@ def _backup_conversation(session: Session, account_id: UUID, phone: str, now: da
         changed_at=now,
         created_at=now,
     )
-    session.execute(talk.on_conflict_do_nothing(index_elements=[Conversation.contact_id]))
+    session.execute(made.on_conflict_do_nothing(index_elements=[Conversation.contact_id]))
     query = select(Conversation).where(Conversation.contact_id == contact_id).with_for_update()
     conversation = session.execute(query).scalar_one()
     conversation.bot_enabled = False

@@ -266,7 +266,7 @@ class Config:
         return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords, *plain]))
 
     @property
-    def dispatcher_hands(self) -> int:
+    def dispatcher_threads(self) -> int:
         """Threads of a dispatcher that may use the database at once."""
         return self.deliver_threads + self.answer_threads
 

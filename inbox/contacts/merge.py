@@ -33,7 +33,7 @@ def merge_contacts(session: Session, survivor: Contact, other: Contact, now: dat
         if into is not None and not _move_lane(session, into, gone, now):
             return False
         _rename_author(session, gone, other, survivor)
-        _join_threads(session, survivor, into, gone, now)
+        _join_conversations(session, survivor, into, gone, now)
     session.add(_audit(survivor, other, now))
     session.execute(update(ContactChange).where(ContactChange.contact_id == other.id).values(contact_id=survivor.id))
     session.flush()
@@ -64,7 +64,7 @@ def _rename_author(session: Session, thread: Conversation, old: Contact, new: Co
     session.execute(wrote.values(author_id=str(new.id)))
 
 
-def _join_threads(
+def _join_conversations(
     session: Session, survivor: Contact, into: Conversation | None, gone: Conversation, now: datetime
 ) -> None:
     if into is None:

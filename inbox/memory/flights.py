@@ -48,7 +48,7 @@ class Flights(Generic[T]):
         left = remaining()
         wait([flight], PATIENCE if left is None else max(0.0, min(PATIENCE, left)))
         if flight.done():
-            return flight.result()
+            return flight.result()  # or its error: everybody who waited fails with it, without a try each
         if may_insist and (left is None or left > PATIENCE):
             flight, mine = self._board(key, instead_of=flight)
             if mine:
@@ -72,7 +72,7 @@ class Flights(Generic[T]):
             raise
         finally:
             with self._lock:
-                if self._flying.get(key) is flight:
+                if self._flying.get(key) is flight:  # not one that took the place of ours, or came after forget()
                     del self._flying[key]
         flight.set_result(loaded)
         return loaded

@@ -63,7 +63,7 @@ class Conversation(Base):
     is_favorite: Mapped[bool] = mapped_column(default=False)
     unread_count: Mapped[int] = mapped_column(default=0)
     bot_enabled: Mapped[bool] = mapped_column(default=False)
-    bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of their talk
+    bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of the conversation
     bot_last_reply_at: Mapped[datetime | None]
     last_position: Mapped[int] = mapped_column(default=0)  #: given to a message; the next one gets the next (I3)
     asked_through: Mapped[int] = mapped_column(default=0)  #: position of the newest message that awaits an answer

@@ -218,12 +218,16 @@ def record(
     lane = lock_lane(session, conversation_id)
     message = session.get_one(Message, claim.message_id, with_for_update=True)
     job = session.get(Job, claim.job_id, with_for_update=True)
+    # The attempt is the fence: a late result must not be told of the attempt that came after it. UNKNOWN counts as
+    # ours too, because the end of our lease may have been told before we come with what really happened.
     if job is not None and message.attempts == claim.attempt and job.state in (JobState.SENDING, JobState.UNKNOWN):
         _record_on_job(session, message, job, outcome, now, rng)
+    # Too late for the job, but that WhatsApp has the message stays true, and a second copy has to be said.
     elif isinstance(outcome, Accepted) and not overtaken(session, message, outcome.wa_message_id, claim.attempt):
         accept(session, message, outcome.wa_message_id, claim.attempt, now)
     elif job is None and message.attempts == claim.attempt and message.status == MessageStatus.UNCONFIRMED:
         _record_withdrawn(message, outcome, now)
+    # What a result says of the number holds whatever became of the message.
     if isinstance(outcome, PauseNumber):
         used = Account.access_token_encrypted.is_not_distinct_from(claim.access_token_encrypted)
         pause_number(session, claim.account_id, outcome.reason, now, used)  # unless it has got another token since
@@ -231,6 +235,7 @@ def record(
         _cool_down(session, claim.account_id, outcome.after, now)
     elif rest is not None:
         _cool_down(session, claim.account_id, rest, now)
+    # The lane may have been leased again after our lease ended: then it is not ours to give back.
     if lane is not None and lane.lease in (None, claim.lease):
         lane.lease, lane.due_at = None, next_due(session, conversation_id, now)
     session.flush()

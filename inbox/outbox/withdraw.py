@@ -24,10 +24,10 @@ def withdraw(session: Session, account_id: UUID, now: datetime, limit: int) -> i
     """
     wanted = select(Job.id, Job.conversation_id, Job.message_id).where(Job.account_id == account_id)
     found = session.execute(wanted.order_by(Job.conversation_id, Job.id).limit(limit)).all()
-    talks = {row.conversation_id for row in found}
-    for conversation in _locked(session, Conversation.id, talks):
+    conversations = {row.conversation_id for row in found}
+    for conversation in _locked(session, Conversation.id, conversations):
         conversation.changed_at = now
-    for lane in _locked(session, Lane.conversation_id, talks):
+    for lane in _locked(session, Lane.conversation_id, conversations):
         lane.due_at = lane.lease = None
     sends = _locked(session, Message.id, {row.message_id for row in found if row.message_id is not None})
     messages = {message.id: message for message in sends}

@@ -1,6 +1,6 @@
 """The loops that do what is stored: a crew of threads per kind of work, so that a slow upstream holds up only itself.
 
-A crew claims as much as it has free hands, works with no transaction open, and records. It is woken by `Wakeups` and
+A crew claims as much as it has free threads, works with no transaction open, and records. It is woken by `Wakeups` and
 looks by itself every second. On stop it takes nothing new and finishes what it holds.
 """
 
@@ -71,27 +71,31 @@ class Crew(Generic[Claim]):
         return not any(thread.is_alive() for thread in (*self._threads, self._foreman))
 
     def _lead(self) -> None:
-        """Claim for as many hands as are free; wait when there is nothing."""
+        """Claim for as many threads as are free; wait when there is nothing.
+
+        A thread's permit is taken before claiming: what is claimed has a lease that runs, so it must never lie in the
+        queue and wait for a thread. Permits of threads that got nothing are given back at once.
+        """
         while not self._stopping.is_set():
             if not self._free.acquire(timeout=self._poll):
                 continue
-            if self._stopping.is_set():  # while we waited for a hand
+            if self._stopping.is_set():  # while we waited for a thread
                 return
-            hands = 1
-            while hands < self._size and self._free.acquire(blocking=False):
-                hands += 1
-            claims = self._claimed(hands)
-            for _ in range(hands - len(claims)):
+            free = 1
+            while free < self._size and self._free.acquire(blocking=False):
+                free += 1
+            claims = self._claimed(free)
+            for _ in range(free - len(claims)):
                 self._free.release()
             for claim in claims:
                 self._tasks.put(claim)
             if not claims and not self._stopping.is_set():
                 self._wakeups.wait(self.work, self._poll)
 
-    def _claimed(self, hands: int) -> Sequence[Claim]:
+    def _claimed(self, free: int) -> Sequence[Claim]:
         set_request_id("")
         try:
-            return self._claim(hands)
+            return self._claim(free)
         except DatabaseUnavailable:
             pass  # logged where it happened
         except Exception:
@@ -110,7 +114,7 @@ class Crew(Generic[Claim]):
                 log.exception("a job failed, its lease brings it back", extra={"work": self.work})
             finally:
                 self._free.release()
-                self._wakeups.ring_here(self.work)
+                self._wakeups.ring_here(self.work)  # the foreman may be asleep although a thread is free again
 
     def _do(self, task: Claim) -> None:
         try:

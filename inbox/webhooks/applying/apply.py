@@ -61,7 +61,10 @@ class Batch:
         self.unusable += other.unusable
 
     def apply(self) -> None:
-        """Store everything that was added."""
+        """Store everything that was added.
+
+        The order is that of the locks, as everywhere: contacts, conversations, lanes, messages, jobs.
+        """
         entries, self._entries = self._entries, []
         accounts = _accounts(self.session, entries)
         usable = self._usable(entries, accounts)
@@ -74,6 +77,7 @@ class Batch:
         messages += stand_ins.for_unseen(notes, messages)
         preferences = [entry for entry in usable if isinstance(entry.item, PreferenceItem)]
 
+        # People first: a message may join two contacts that prove to be one, and with them their conversations.
         people = People(self.session, self.now)
         people.load(_identities([*messages, *notes, *preferences], accounts), _groups(messages, accounts))
         placed = [self._place(entry, accounts, people) for entry in messages]
@@ -84,15 +88,19 @@ class Batch:
             _note_preference(entry, accounts, people)
         self.session.flush()
 
+        # All conversations that anything here concerns are locked at once, in the order of their ids: two batches, or
+        # a batch and a person's reply, that lock the same two in another order would wait for each other.
         statuses = Statuses(self.session, self.now)
         statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
         others = statuses.conversation_ids | annotations.conversation_ids() | stand_ins.conversation_ids()
         conversations = self._conversations(placed, others, people)
+        # Messages before what refers to them: an edit, a reaction or a status may be of a message of this batch.
         waiting = Waiting(self.session, self.now, self.settings)
         self._store_messages(placed, waiting)
         stored = {(place.account.id, place.item.wa_message_id) for place in placed} | stand_ins.fill(conversations)
         waiting.changed(annotations.apply(stored, conversations, people) | stand_ins.changed)
         statuses.apply(conversations)
+        # Last, when it is known what still awaits an answer: a revoked question must not get one.
         waiting.changed(people.joined_conversations())
         waiting.apply(conversations)
         self._note_accounts(usable, accounts)
@@ -141,7 +149,7 @@ class Batch:
     # --- messages ------------------------------------------------------------------------------------------------
 
     def _place(self, entry: Entry, accounts: dict[str, Account], people: People) -> Placed:
-        """Whose thread the message belongs to, and who wrote it."""
+        """Whose conversation the message belongs to, and who wrote it."""
         item = entry.item
         assert isinstance(item, MessageItem)
         account = accounts[item.phone_number_id]
@@ -149,16 +157,16 @@ class Batch:
         person = people.resolve(account.id, item.customer, at)
         if item.becomes is not None:
             person = people.become(person, item.becomes, at)
-        thread = people.group(account.id, item.group_id) if item.group_id else person
-        return Placed(item, account, thread, person, at)
+        contact = people.group(account.id, item.group_id) if item.group_id else person
+        return Placed(item, account, contact, person, at)
 
     def _conversations(self, placed: Sequence[Placed], others: set[UUID], people: People) -> dict[UUID, Conversation]:
         """Every conversation the batch touches, locked in id order; missing ones made. Keyed by its own id."""
         for place in placed:
-            place.thread, place.person = people.current(place.thread), people.current(place.person)
+            place.contact, place.person = people.current(place.contact), people.current(place.person)
         known: dict[UUID, Conversation] = {}
         wanted: set[UUID] = set(others)
-        for condition in one_of(self.session, Conversation.contact_id, {place.thread.id for place in placed}):
+        for condition in one_of(self.session, Conversation.contact_id, {place.contact.id for place in placed}):
             wanted.update(self.session.execute(select(Conversation.id).where(condition)).scalars())
         for condition in one_of(self.session, Conversation.id, wanted):
             query = select(Conversation).where(condition).order_by(Conversation.id)
@@ -166,18 +174,18 @@ class Batch:
                 known[conversation.id] = conversation
         by_contact = {conversation.contact_id: conversation for conversation in known.values()}
         for place in placed:
-            if place.thread.id not in by_contact:
+            if place.contact.id not in by_contact:
                 made = _new_conversation(place, self.now)
                 self.session.add(made)
-                by_contact[place.thread.id] = known[made.id] = made
-            place.conversation = by_contact[place.thread.id]
+                by_contact[place.contact.id] = known[made.id] = made
+            place.found = by_contact[place.contact.id]
         self.session.flush()
         return known
 
     def _store_messages(self, placed: Sequence[Placed], waiting: Waiting) -> None:
         quoted = self._quoted(placed)
         for place in placed:
-            self._effects(place, place.in_thread, waiting)
+            self._effects(place, place.conversation, waiting)
         if placed:
             self.session.execute(insert(Message), [_message(place, self.now, quoted) for place in placed])
         self.session.flush()
@@ -261,11 +269,11 @@ def _groups(entries: Iterable[Entry], accounts: dict[str, Account]) -> Iterable[
 
 
 def _new_conversation(place: Placed, now: datetime) -> Conversation:
-    is_group = place.thread.group_id is not None
+    is_group = place.contact.group_id is not None
     return Conversation(
         id=new_id(),
         account_id=place.account.id,
-        contact_id=place.thread.id,
+        contact_id=place.contact.id,
         is_group=is_group,
         is_favorite=False,
         status="open",
@@ -289,7 +297,7 @@ def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID])
     return {
         "id": new_id(),
         "account_id": place.account.id,
-        "conversation_id": place.in_thread.id,
+        "conversation_id": place.conversation.id,
         "direction": item.direction,
         "message_type": item.content.type,
         "content_text": item.content.text,

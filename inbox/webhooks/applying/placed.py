@@ -29,18 +29,19 @@ class Entry:
 
 @dataclass(slots=True)
 class Placed:
-    """A message item with its account, its thread, its author and its time."""
+    """A message item with its account, the contact whose conversation it belongs to, its author and its time."""
 
     item: MessageItem
     account: Account
-    thread: Contact
-    person: Contact
+    contact: Contact  #: of the conversation: a group, or the person
+    person: Contact  #: who wrote it
     at: datetime
-    conversation: Conversation | None = None  #: known once all of the batch's threads are locked
+    found: Conversation | None = None  #: once all conversations of the batch are locked
     position: int = 0  #: in the conversation
     awaits_answer: bool = False
 
     @property
-    def in_thread(self) -> Conversation:
-        assert self.conversation is not None
-        return self.conversation
+    def conversation(self) -> Conversation:
+        """Where it belongs."""
+        assert self.found is not None
+        return self.found

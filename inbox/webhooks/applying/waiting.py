@@ -33,7 +33,7 @@ class Waiting:
 
     def arrives(self, place: Placed) -> None:
         """What one message does to its conversation's wait. The place has its position."""
-        conversation = place.in_thread
+        conversation = place.conversation
         if place.item.wants_answer:
             conversation.unread_count += 1
             conversation.status = "open"
