@@ -16,8 +16,8 @@ _INSTANCE = 500  # characters
 
 def answer(head: bytes, status: int, code: str, title: str, *headers: str) -> bytes:
     """A whole HTTP/1.1 answer to the request that begins with `head`."""
-    method, _, rest = head.partition(b"\r\n")[0].partition(b" ")
-    target = rest.partition(b" ")[0].partition(b"?")[0]
+    method, _, after = head.partition(b"\r\n")[0].partition(b" ")
+    target = after.partition(b" ")[0].partition(b"?")[0]
     given = _REQUEST_ID.search(head)
     request_id = given[1].decode() if given else new_id().hex
     problem = {

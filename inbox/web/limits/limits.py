@@ -141,7 +141,7 @@ class Limits:
             return
         if window.used == self._stranger.amount:  # the first to be refused is counted, so that it is logged alone
             window = self._counters.add(key, self._stranger.seconds)
-            self._log(self._stranger, "strangers")
+            self._log(self._stranger, key.partition("/")[0])
         raise self._too_many(self._stranger, window)
 
     def _is_proven(self, token: str | None) -> bool:

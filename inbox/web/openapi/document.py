@@ -223,8 +223,8 @@ def _without_null(schema: JSON) -> JSON:
     if {"type": "null"} not in schema.get("anyOf", []):
         return schema
     (option,) = (option for option in schema["anyOf"] if option != {"type": "null"})
-    rest = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
-    return {**option, **rest}
+    kept = {key: value for key, value in schema.items() if key not in ("anyOf", "default")}
+    return {**option, **kept}
 
 
 def _described(parameter: JSON) -> JSON:
