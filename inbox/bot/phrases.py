@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from inbox.bot.schemas import ProfileContent
+from inbox.gateways.whatsapp.text import is_visible
 
 _FALLBACKS = {
     "en": "Thank you for your message. We cannot answer right away; a colleague will reply as soon as possible.",
@@ -24,7 +25,7 @@ _LANGUAGE_NAMES = {
 
 def fallback(profile: ProfileContent) -> str:
     """The profile's fallback message, else ours in the profile's language, else in English."""
-    if profile.fallback_message:
+    if profile.fallback_message and is_visible(profile.fallback_message):
         return profile.fallback_message
     wanted = (profile.language or profile.template_config.system_rules.language or "").strip().lower()
     for code, names in _LANGUAGE_NAMES.items():
