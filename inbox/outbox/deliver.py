@@ -138,6 +138,6 @@ def outcome_of(error: UpstreamError) -> Outcome:
         case UpstreamRejected():
             return Refused(str(error.code) if error.code is not None else None, error.reason, error.detail)
         case UpstreamOutcomeUnknown():
-            return Unknown(error.reason, answered=error.http_status is not None)
+            return Unknown(error.reason, answered=error.answered)
     # WhatsApp has not acted on it
-    return RetryLater(error.reason, Scope.MESSAGE, error.retry_after, answered=error.http_status is not None)
+    return RetryLater(error.reason, Scope.MESSAGE, error.retry_after, answered=error.answered)
