@@ -17,6 +17,7 @@ from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE, BOT_FAILED, WINDOW_CLOSED
 from inbox.db import Database, insert
 from inbox.models import Author, Contact, Conversation, Message
+from inbox.outbox.evidence import HAND_OVER_OF
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class HandOver:
                 return
             text = f"Inbox: {_who(customer)} needs a person: {_WORDS.get(reason, reason)}."
             message = outbound_message(backup, text, now, author=Author.SYSTEM, author_id=None, name="Inbox")
+            message.payload = {HAND_OVER_OF: str(conversation_id)}
             queue(session, backup, message, now)
 
 

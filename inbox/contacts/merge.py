@@ -128,7 +128,7 @@ def _join_rows(into: Conversation, gone: Conversation, now: datetime) -> None:
         setattr(into, name, max(filter(None, [getattr(into, name), getattr(gone, name)]), default=None))
     if gone.needs_human and not into.needs_human:
         into.needs_human, into.needs_human_reason = True, gone.needs_human_reason
-        into.handed_over_at = gone.handed_over_at
+        into.handed_over_at, into.notice_error = gone.handed_over_at, gone.notice_error
     into.epoch = max(into.epoch, gone.epoch) + 1
     into.changed_at = now
 

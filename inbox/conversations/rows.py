@@ -38,6 +38,7 @@ CONVERSATION: tuple[Any, ...] = (
     CONVERSATIONS.c.bot_last_reply_at,
     CONVERSATIONS.c.needs_human,
     CONVERSATIONS.c.needs_human_reason,
+    CONVERSATIONS.c.notice_error,
     CONVERSATIONS.c.assigned_to,
     CONVERSATIONS.c.last_message,
     CONVERSATIONS.c.last_inbound_at,

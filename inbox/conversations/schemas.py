@@ -37,6 +37,7 @@ class ConversationRow(Row):
     bot_last_reply_at: Time | None
     needs_human: bool
     needs_human_reason: str | None
+    notice_error: str | None = Field(description="Why the backup number could not be told that a person is needed.")
     assigned_to: UUID | None = Field(description="The user who looks after it.")
     sends_paused_reason: str | None = Field(
         description="Why this number sends nothing at the moment; its replies are kept."

@@ -42,6 +42,7 @@ def hand_over(conversation: Conversation, reason: str, about: datetime | None) -
     conversation.needs_human = True
     conversation.needs_human_reason = reason
     conversation.handed_over_at = about
+    conversation.notice_error = None
 
 
 def owes_answer(conversation: Conversation) -> bool:

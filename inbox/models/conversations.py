@@ -36,6 +36,13 @@ class Conversation(Base):
             postgresql_where=text("needs_human"),
             sqlite_where=text("needs_human"),
         ),
+        # those whose hand-over the backup number was not told of: /health
+        Index(
+            "ix_conversations_untold",
+            "id",
+            postgresql_where=text("notice_error IS NOT NULL"),
+            sqlite_where=text("notice_error IS NOT NULL"),
+        ),
         Index(
             "ix_conversations_closed",
             "account_id",
@@ -70,6 +77,7 @@ class Conversation(Base):
     answered_through: Mapped[int] = mapped_column(default=0)  #: position up to which somebody has answered
     person_replied_at: Mapped[datetime | None]  #: own time of a person's newest reply: see conversations.order
     handed_over_at: Mapped[datetime | None]  #: own time of the newest message that the bot handed over
+    notice_error: Mapped[str | None]  #: why the backup number could not be told of the hand-over
     needs_human: Mapped[bool] = mapped_column(default=False)
     needs_human_reason: Mapped[str | None] = mapped_column(String(64))
     assigned_to: Mapped[UUID | None]  #: a user; no foreign key, since users are disabled and never deleted

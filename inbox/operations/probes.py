@@ -59,6 +59,7 @@ class Outbox:
     unconfirmed: int
     dead_letters: int
     paused_numbers: int
+    untold: int
     bot_failed: int
 
 
@@ -179,6 +180,7 @@ class Health:
                 self._processes = processes.seen(session, now)
                 dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
                 paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))
+                untold = select(func.count()).where(Conversation.notice_error.is_not(None), Conversation.needs_human)
                 failed = select(func.count()).where(
                     Conversation.needs_human, Conversation.needs_human_reason == BOT_FAILED
                 )
@@ -188,6 +190,7 @@ class Health:
                     depth.unconfirmed,
                     session.execute(dead).scalar_one(),
                     session.execute(paused).scalar_one(),
+                    session.execute(untold).scalar_one(),
                     session.execute(failed).scalar_one(),
                 )
         except DatabaseUnavailable:

@@ -58,6 +58,7 @@ class OutboxHealth(Row):
     unconfirmed: int = Field(description="Messages of which nobody knows yet whether they were sent.")
     dead_letters: int
     paused_numbers: int
+    untold: int = Field(description="Conversations that need a person and whose notice to the backup number failed.")
     bot_failed: int = Field(description="Conversations that ask for a person because the bot's own code failed there.")
 
 

@@ -24,6 +24,7 @@ from inbox.outbox.status import StatusError, apply_status
 log = logging.getLogger(__name__)
 
 ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what the bot answered did not reach the customer
+HAND_OVER_OF = "hand_over_of"  #: in the payload of a notice to the backup number: the conversation it is about
 UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
 
 
@@ -86,8 +87,12 @@ def note_failure(
 def ask_about_failure(session: Session, message: Message, now: datetime) -> None:
     """Ask for a person when `message` is an answer of the bot that has failed for good and nobody has replied since.
 
-    The caller holds the conversation.
+    If it is a notice to the backup number, the conversation it is about says so. The caller holds both.
     """
+    if message.status == MessageStatus.FAILED and (about := hand_over_of(message)) is not None:
+        reason = message.error_title or message.error_code or "WhatsApp gave no reason."
+        untold = update(Conversation).where(Conversation.id == about)
+        session.execute(untold.values(notice_error=reason, changed_at=now))
     if message.author_kind != Author.BOT or message.status != MessageStatus.FAILED:
         return
     replied = exists().where(
@@ -101,6 +106,12 @@ def ask_about_failure(session: Session, message: Message, now: datetime) -> None
     conversation.needs_human, conversation.needs_human_reason = True, ANSWER_FAILED
     conversation.handed_over_at = message.timestamp
     conversation.changed_at = now
+
+
+def hand_over_of(message: Message) -> UUID | None:
+    """The conversation that a notice to the backup number is about."""
+    about = message.payload.get(HAND_OVER_OF) if message.author_kind == Author.SYSTEM else None
+    return UUID(about) if about else None
 
 
 def overtaken(session: Session, message: Message, wa_message_id: str, attempt: int) -> bool:

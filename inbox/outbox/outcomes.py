@@ -25,6 +25,7 @@ class SendClaim:
     recipient: Recipient
     text: str
     reply_to_wa_id: str | None
+    hand_over_of: UUID | None = None  #: of a notice to the backup number: the conversation it is about
 
     @property
     def callback_data(self) -> str:

@@ -31,7 +31,7 @@ from inbox.models import (
     MessageStatus,
     Pause,
 )
-from inbox.outbox.evidence import accept, ask_about_failure, overtaken
+from inbox.outbox.evidence import accept, ask_about_failure, hand_over_of, overtaken
 from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
@@ -177,6 +177,7 @@ def _claim(session: Session, lane: Lane, job: Job, now: datetime) -> SendClaim:
         recipient=Recipient(contact.phone, contact.user_id, contact.group_id),
         text=message.content_text,
         reply_to_wa_id=message.reply_to_wa_id,
+        hand_over_of=hand_over_of(message),
     )
 
 
@@ -212,6 +213,8 @@ def record(
     The job may be gone (an echo settled it first, or its number was removed) or may belong to a later attempt (our
     lease had expired); then only facts about WhatsApp's acceptance are kept.
     """
+    if claim.hand_over_of is not None:
+        _lock_both(session, claim.hand_over_of, claim.conversation_id)
     conversation_id = _touch_conversation(session, claim.message_id, now)
     if conversation_id is None:  # deleted meanwhile
         return False
@@ -297,6 +300,12 @@ def _fail(session: Session, message: Message, job: Job, error: StatusError, now:
     session.delete(job)
     ask_about_failure(session, message, now)
     log.warning("message refused", extra={"message_id": str(message.id), "code": error.code, "title": error.title})
+
+
+def _lock_both(session: Session, *conversation_ids: UUID) -> None:
+    """In the order of everybody, so that nobody waits in a circle."""
+    query = select(Conversation.id).where(Conversation.id.in_(conversation_ids)).order_by(Conversation.id)
+    session.execute(query.with_for_update()).all()
 
 
 def _touch_conversation(session: Session, message_id: UUID, now: datetime) -> UUID | None:

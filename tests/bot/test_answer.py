@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import random
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -340,6 +341,28 @@ def test_the_backup_number_is_told_about_a_hand_over(with_backup: Runtime, sandb
     )
     backup = next(c for c in all_conversations(with_backup.db) if c.last_inbound_at is None)
     assert not backup.bot_enabled
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_notice_that_fails_is_said_on_the_conversation_it_is_about_and_in_health(
+    with_backup: Runtime, sandbox: Sandbox, at_once: bool
+) -> None:
+    customer_writes(with_backup, "", type="audio", audio={"id": "1"})
+    think(with_backup)
+    with with_backup.db.writing() as session:
+        now = with_backup.db.now(session)
+        (claim,) = store.claim_sends(session, now, 10)
+        title = "More than 24 hours have passed since the recipient last replied"
+        outcome = Refused("131047", title) if at_once else Accepted("wamid.notice")
+        store.record(session, claim, outcome, now, random.Random(0))
+    if not at_once:
+        ingest(with_backup, webhook(statuses=[status("failed", wa_id="wamid.notice", callback=claim.callback_data)]))
+        title = "Message undeliverable"
+    conversation = next(c for c in all_conversations(with_backup.db) if c.last_inbound_at is not None)
+    assert (conversation.needs_human, conversation.notice_error) == (True, title)
+    outbox = with_backup.health.snapshot().outbox
+    assert outbox is not None
+    assert outbox.untold == 1
 
 
 def test_the_backup_persons_own_questions_are_not_reported_to_them(with_backup: Runtime) -> None:

@@ -46,6 +46,7 @@ _VALUES: dict[str, Any] = {
     "payload": {},
     "reply_to": None,
     "needs_human_reason": None,
+    "notice_error": None,
     "sends_paused_reason": None,
     "paused_reason": None,
     "paused_at": None,

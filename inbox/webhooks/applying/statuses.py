@@ -13,7 +13,7 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.db import one_of, one_of_pairs
-from inbox.models import Account, Conversation, Direction, Message, MessageStatus
+from inbox.models import Account, Author, Conversation, Direction, Message, MessageStatus
 from inbox.outbox import evidence, settle
 from inbox.outbox.outcomes import parse_callback
 from inbox.outbox.status import apply_status
@@ -62,6 +62,10 @@ class Statuses:
         for condition in conditions:
             found = self._session.execute(select(Message.conversation_id).where(condition))
             self.conversation_ids.update(found.scalars())
+            if any(status.item.status == "failed" for status in self._statuses):
+                notices = select(Message).where(condition, Message.author_kind == Author.SYSTEM)
+                about = map(evidence.hand_over_of, self._session.execute(notices).scalars())
+                self.conversation_ids.update(filter(None, about))
 
     def apply(self, conversations: dict[UUID, Conversation]) -> None:
         """Merge the statuses into their messages. The caller holds `conversations`."""
