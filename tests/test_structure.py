@@ -18,8 +18,8 @@ EDGE = {
 }
 #: Every room, from the ground up: a module imports its own room and those before it.
 ROOMS = """
-    version errors clock logs config cipher schemas models resilience memory db gateways auth web outbox accounts
-    contacts media conversations webhooks bot users server operations live worker runtime demo cli __init__
+    version errors clock background logs config cipher schemas models resilience memory db gateways auth web outbox
+    accounts contacts media conversations webhooks bot users server operations live worker runtime demo cli __init__
 """.split()
 
 

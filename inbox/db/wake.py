@@ -10,12 +10,13 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
 
 import psycopg
 from sqlalchemy.orm import Session
 
+from inbox.background import Background
 from inbox.db import Database
 from inbox.db.after_commit import after_commit
 from inbox.db.faults import describe
@@ -50,8 +51,8 @@ class Wakeups:
         self._outgoing: set[Work] = set()
         self._pending = threading.Event()
         self._stopping = threading.Event()
-        self._threads: list[threading.Thread] = []
-        self._lock = threading.Lock()
+        self._notifier = Background("wake-notify", self._notify)
+        self._listener = Background("wake-listen", self._listen)
         for work in Work:
             db.signals.connect(work, partial(self.ring, work))
 
@@ -61,7 +62,7 @@ class Wakeups:
         if self._remote:
             self._outgoing.add(work)
             self._pending.set()
-            self._start_once("wake-notify", self._notify)
+            self._notifier.start()
 
     def ring_here(self, work: Work) -> None:
         """As ring, for this process alone."""
@@ -75,7 +76,7 @@ class Wakeups:
     def listen(self) -> None:
         """Hear what other processes ring."""
         if can_notify(self._db):
-            self._start_once("wake-listen", self._listen)
+            self._listener.start()
 
     def stop(self, seconds: float = 2.0) -> None:
         """End the threads, and wake everybody who waits."""
@@ -83,17 +84,8 @@ class Wakeups:
         self._pending.set()
         for bell in self._events.values():
             bell.set()
-        for thread in self._threads:
+        for thread in (self._notifier, self._listener):
             thread.join(seconds)
-
-    def _start_once(self, name: str, target: Callable[[], None]) -> None:
-        if any(thread.name == name for thread in self._threads):
-            return
-        with self._lock:
-            if not any(thread.name == name for thread in self._threads):
-                thread = threading.Thread(target=target, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
 
     def _notify(self) -> None:
         while not self._stopping.is_set():

@@ -13,6 +13,7 @@ from typing import Literal
 from circuitbreaker import STATE_CLOSED
 from sqlalchemy import func, select
 
+from inbox.background import Background
 from inbox.clock import utc_now
 from inbox.config import Config, Policy
 from inbox.conversations.state import BOT_FAILED
@@ -99,8 +100,7 @@ class Health:
             "supabase": self._supabase,
             "redis": self._redis,
         }
-        self._lock = threading.Lock()
-        self._refreshing: threading.Thread | None = None
+        self._refreshing = Background("health", self._take)
         self._found: dict[str, Dependency] = {}  # by the refresh under way
         self._outbox: Outbox | None = None
         self._webhooks: Backlog | None = None
@@ -120,11 +120,7 @@ class Health:
 
     def refresh(self) -> threading.Thread:
         """The thread that takes a new look; it ends within PROBE_TIMEOUT."""
-        with self._lock:
-            if self._refreshing is None or not self._refreshing.is_alive():
-                self._refreshing = threading.Thread(target=self._take, name="health", daemon=True)
-                self._refreshing.start()
-            return self._refreshing
+        return self._refreshing.start()
 
     def _take(self) -> None:
         self._found, self._outbox, self._webhooks, self._processes = {}, None, None, ()

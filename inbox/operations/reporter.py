@@ -7,7 +7,6 @@ at once when a circuit changed. Nothing here may disturb the process: while the 
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Principal
+from inbox.background import Background
 from inbox.clock import utc_now
 from inbox.db import Database, insert
 from inbox.db.transactions import whole_transaction
@@ -71,30 +71,25 @@ class Reporter:
         self._interval = interval
         self._lock = threading.Lock()
         self._stopping = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._thread = Background("reporter", self._run)
         self._known: dict[str, datetime] | None = None  # resets that were heard of; None: of none yet
         self.me = Identity.of_this_process("other")
 
     def start(self, kind: Kind) -> None:
         """Report from now on, once per process: threads do not survive a fork."""
-        if self._mine() or self._stopping.is_set():
+        if self._thread.is_running() or self._stopping.is_set():
             return
         with self._lock:
-            if self._mine():
+            if self._thread.is_running():
                 return
             self.me = Identity.of_this_process(kind)
-            self._thread = threading.Thread(target=self._run, name="reporter", daemon=True)
             self._thread.start()
 
     def stop(self, seconds: float = _LEAVE) -> None:
         """Say goodbye, so that nobody waits for us, and end."""
         self._stopping.set()
         self.watch.changed.set()
-        if self._mine() and self._thread is not None:
-            self._thread.join(seconds)
-
-    def _mine(self) -> bool:
-        return self._thread is not None and self.me.pid == os.getpid()
+        self._thread.join(seconds)
 
     def _run(self) -> None:
         while True:

@@ -67,7 +67,7 @@ def test_the_next_report_renews_the_row(fleet: Fleet) -> None:
     process.tick()
     (row,) = fleet.rows()
     assert row.seen_at == fleet.now
-    assert Report.model_validate(row.report).circuits["gemini"].ill
+    assert Report.model_validate(row.report).circuits["gemini"].interrupted
 
 
 def test_a_process_that_is_silent_for_30_s_counts_as_gone_and_after_a_minute_is_not_shown(fleet: Fleet) -> None:
@@ -120,7 +120,7 @@ def test_while_webhooks_wait_in_the_journal_they_are_missed(fleet: Fleet) -> Non
 
 def test_a_report_of_another_release_can_be_read() -> None:
     report = Report.model_validate({"circuits": {"gemini": {"state": "open"}}, "news": 1})
-    assert report.circuits["gemini"].ill
+    assert report.circuits["gemini"].interrupted
     assert report.cache.hits == 0
 
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from inbox.background import Background
 from inbox.db import Database, insert
 from inbox.db.wake import Work, wake
 from inbox.errors import DatabaseUnavailable
@@ -48,7 +49,7 @@ class Journal:
         self._closing = threading.Event()
         self._looked = 0  # the process that has looked for what an earlier one left
         self._lock = threading.Lock()
-        self._thread: threading.Thread | None = None
+        self._thread = Background("journal", self._run)
 
     def append(self, row: Row) -> bool:
         """Keep `row` on the disk. False, and logged, when that cannot be done: then only Meta's repeat is left."""
@@ -101,10 +102,7 @@ class Journal:
     def close(self, seconds: float = 1.0) -> None:
         """End the thread. What is left, or left half done, waits for the next start."""
         self._closing.set()
-        with self._lock:
-            thread = self._thread
-        if thread is not None:
-            thread.join(seconds)
+        self._thread.join(seconds)
 
     def _drain(self, segment: Path) -> int:
         rows, torn = self._files.read(segment)
@@ -122,8 +120,7 @@ class Journal:
 
     def _start(self) -> None:
         """Start the thread unless it runs. The caller holds the lock."""
-        if not self._closing.is_set() and (self._thread is None or not self._thread.is_alive()):  # none after a fork
-            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+        if not self._closing.is_set():
             self._thread.start()
 
     def _run(self) -> None:
@@ -145,7 +142,7 @@ class Journal:
         with self._lock:
             if not self._files.is_empty():
                 return False
-            self._thread = None
+            self._thread.retire()
             return True
 
     def _alarm(self, message: str) -> None:
