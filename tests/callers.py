@@ -102,6 +102,7 @@ CASES: dict[str, Case] = {
     "admin.audit_log.list_audit_log": Case("GET /admin/audit-log", ADMIN),
     "admin.dead_letters.list_dead_letters": Case("GET /admin/dead-letters", ADMIN),
     "admin.dead_letters.get_dead_letter": Case("GET /admin/dead-letters/{letter}", ADMIN),
+    "admin.dead_letters.replay_dead_letters": Case("POST /admin/dead-letters/replay", ADMIN, {"reason": "failed"}),
     "admin.dead_letters.replay_dead_letter": Case("POST /admin/dead-letters/{letter}/replay", ADMIN),
     "admin.keys.list_keys": Case("GET /admin/keys", ADMIN),
     "admin.keys.create_key": Case("POST /admin/keys", MADE, {"name": "Till", "role_id": role_id("viewer")}),
