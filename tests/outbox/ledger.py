@@ -30,6 +30,7 @@ class Told:
     kind: str
     at: int  #: unix seconds
     callback: bool
+    heard_at: datetime  #: when it was ingested
 
 
 class News(NamedTuple):
@@ -105,7 +106,7 @@ class Ledger:
 
     def tell(self, send: Send, kind: str, *, callback: bool) -> None:
         """A status of `send` has been ingested."""
-        self.told[send.wa_id].append(Told(kind, send.facts[kind], callback))
+        self.told[send.wa_id].append(Told(kind, send.facts[kind], callback, self._stage.now))
         if callback:
             self.letters[send.message_id].known.add(send.wa_id)
 
@@ -373,9 +374,13 @@ class Ledger:
             assert letter.repeats or not self._sure_of_later_sends(letter), "I7: not repeated in spite of evidence"
 
     def _sure_of_later_sends(self, letter: Letter) -> bool:
-        """As _heard_of_later_sends, counting only statuses that name the attempt they are about."""
+        """As _heard_of_later_sends, within the confirm window: after one without a word it starts again, and is longer.
+
+        Counts only statuses that name the attempt they are about.
+        """
+        until = letter.tries[-1].claimed_at + WINDOW
         return any(
-            any(entry.callback for entry in self.told[send.wa_id])
+            any(entry.callback and entry.heard_at <= until for entry in self.told[send.wa_id])
             and self._claimed_at(send) > letter.tries[-1].claimed_at
             and send.attempt == len(self.letters[send.message_id].tries)
             for send in self._stage.meta.sends
