@@ -100,7 +100,7 @@ class Health:
             "supabase": self._supabase,
             "redis": self._redis,
         }
-        self._refreshing = Background("health", self._take)
+        self._refreshing = Background("health", self._take_if_old)
         self._found: dict[str, Dependency] = {}  # by the refresh under way
         self._outbox: Outbox | None = None
         self._webhooks: Backlog | None = None
@@ -111,7 +111,7 @@ class Health:
     def snapshot(self) -> Snapshot:
         """The newest look at everything: at most SHARED_FOR old if the refresh is quick, never more than OLDEST."""
         if self._age() > SHARED_FOR:
-            self.refresh().join(_PATIENCE if self._age() <= OLDEST else PROBE_TIMEOUT + _PATIENCE)
+            self._refreshing.start().join(_PATIENCE if self._age() <= OLDEST else PROBE_TIMEOUT + _PATIENCE)
         return self._snapshot if self._snapshot is not None and self._age() <= OLDEST else self._as_known()
 
     def _age(self) -> float:
@@ -119,8 +119,13 @@ class Health:
         return time.monotonic() - self._taken
 
     def refresh(self) -> threading.Thread:
-        """The thread that takes a new look; it ends within PROBE_TIMEOUT."""
+        """The thread that takes a new look, however old the newest one is; it ends within PROBE_TIMEOUT."""
+        self._taken = float("-inf")
         return self._refreshing.start()
+
+    def _take_if_old(self) -> None:
+        if self._age() > SHARED_FOR:  # or the look that our caller missed has just ended
+            self._take()
 
     def _take(self) -> None:
         self._found, self._outbox, self._webhooks, self._processes = {}, None, None, ()

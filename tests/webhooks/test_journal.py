@@ -100,6 +100,7 @@ def test_a_line_gives_back_its_row(body: bytes) -> None:
     row = new_event(body)
     line = encode(row)
     assert line.index(b"\n") == len(line) - 1
+    del row["statuses_only"]  # read out of the body again when it is drained
     assert decode(line) == decode(line[:-1]) == row
 
 
