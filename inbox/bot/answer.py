@@ -201,7 +201,8 @@ class Answering:
         latest = claim.created_at + jobs.patience(self.settings.debounce)
         if job is None or job.revision == claim.revision or now >= latest or claim.attempts > MAX_REWRITES:
             return False
-        jobs.postpone_job(session, claim, min(now + timedelta(seconds=self.settings.debounce), latest))
+        quiet = timedelta(seconds=self.settings.debounce * 2**claim.attempts)  # this customer pauses for longer
+        jobs.postpone_job(session, claim, min(now + quiet, latest))
         log.info("the customer wrote on, the answer is put off", extra={"conversation_id": str(claim.conversation_id)})
         return True
 

@@ -78,6 +78,7 @@ def request_answers(session: Session, owed: Sequence[Owed], now: datetime, debou
     ]
     statement = insert(session, Job)
     patient = (Job.lease.is_(None)) & (Job.created_at > now + quiet - patience(debounce))
+    patient &= Job.due_at < statement.excluded.due_at  # later only: after an answer that was put off the wait is longer
     statement = statement.on_conflict_do_update(
         index_elements=[Job.conversation_id, Job.kind],
         index_where=_NOT_A_SEND,
