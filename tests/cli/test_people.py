@@ -76,7 +76,7 @@ def test_blanks_are_part_of_a_password_and_the_line_s_end_is_not(flask: Command,
         (["--email", EMAIL], b"\xff" * 20, "The password is not UTF-8."),
         (["--email", EMAIL, "--account", "1"], PASSWORD, "There is no number 1; see: flask --app wsgi accounts list"),
         (["--email", EMAIL, "--name", "x" * 201], PASSWORD, "The name is longer than 200 characters."),
-        (["--email", EMAIL, "--role", "owner"], PASSWORD, "'owner' is not one of 'admin', 'manager', 'viewer'."),
+        (["--email", EMAIL, "--role", "owner"], PASSWORD, "There is no role owner. There are: admin, manager, viewer."),
     ],
 )
 def test_what_is_wrong_is_said_and_nobody_is_made(
@@ -108,7 +108,7 @@ def test_everybody_is_listed_with_their_rights(flask: Command, db: Database) -> 
     day = utc_now().date().isoformat()
     rights = f"admin of {NUMBER_ID}, manager, not messages.send, users.manage"
     assert first == f"{day}  supabase  active    zoe@example.com (Zoe?[2J): {rights}"
-    assert second == f"{day}  invited   invited   new@example.com: no role"
+    assert second == f"{day}  invited   active    new@example.com: no role"
 
 
 def test_a_new_password_ends_the_old_one_and_all_sessions(flask: Command, stranger: FlaskClient, db: Database) -> None:
