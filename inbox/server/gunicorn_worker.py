@@ -58,6 +58,8 @@ ORDINARY_SHARE, WEBHOOK_SHARE, LINGERING_SHARE, OPEN_SHARE = 0.25, 0.4, 0.1, 0.9
 #: Of the threads, the share that ordinary requests may hold at once, and that webhooks may. Each kind finds some of the
 #: others free, also while each statement of the other takes seconds: webhook_events locked stops no agent's send.
 THREADS_OF_ONE_KIND = 0.75
+#: And that sign-ins may: a password is checked on purpose slowly, and strangers try many.
+THREADS_OF_SIGN_INS = 0.5
 
 #: Bytes of unfinished requests that a worker holds; beyond it the one that has been coming for longest is refused.
 GATHERED = 16 * 1024 * 1024
@@ -108,6 +110,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._lines = {
             Kind.ORDINARY: Line(Kind.ORDINARY, pool, ordinary, at_once),
             Kind.WEBHOOK: Line(Kind.WEBHOOK, pool, webhooks, at_once),
+            Kind.SIGN_IN: Line(Kind.SIGN_IN, pool, ordinary, max(1, int(self.cfg.threads * THREADS_OF_SIGN_INS))),
         }
         for kind in (Kind.LIVE, Kind.READY, Kind.HEALTH):
             one = ThreadPoolExecutor(1, thread_name_prefix=kind.value)

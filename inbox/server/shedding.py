@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds a request may wait for a thread: a person has not given up yet, and 503 tells them to repeat
 FILE_PATIENCE = 5.0  # a screen of pictures is asked for at once, and WhatsApp takes its time for each
+SIGN_IN_PATIENCE = 5.0  # many who come at once are worked off within that, and who has typed a password has time
 WEBHOOK_PATIENCE = 4.0  # Meta waits about 5 s for its 200 and, told 503, sends the event again
 NOTICEABLE = 0.1  # seconds of waiting after which it is worth asking whether the client is still there
 REPORT_EVERY = 1.0  # seconds between two log lines
@@ -40,6 +41,7 @@ class Kind(enum.Enum):
     ORDINARY = "requests"
     WEBHOOK = "webhooks"
     FILE = "files"
+    SIGN_IN = "sign-ins"
     LIVE = "live"
     READY = "ready"
     HEALTH = "health"
@@ -48,7 +50,8 @@ class Kind(enum.Enum):
     @property
     def patience(self) -> float:
         """Seconds such a request may wait for a thread."""
-        return {Kind.WEBHOOK: WEBHOOK_PATIENCE, Kind.FILE: FILE_PATIENCE}.get(self, PATIENCE)
+        own = {Kind.WEBHOOK: WEBHOOK_PATIENCE, Kind.FILE: FILE_PATIENCE, Kind.SIGN_IN: SIGN_IN_PATIENCE}
+        return own.get(self, PATIENCE)
 
 
 _FILE = re.compile(rb"(?:GET|HEAD) /messages/media/")
@@ -67,6 +70,8 @@ def kind_of(head: bytes) -> Kind:
         return Kind.STREAMED
     if head.startswith(b"POST /webhook/"):
         return Kind.WEBHOOK
+    if head.startswith(b"POST /auth/login "):
+        return Kind.SIGN_IN
     if _FILE.match(head):
         return Kind.FILE
     probe = _PROBE.match(head)

@@ -44,6 +44,9 @@ class Visitor:
         ("POST /web", Kind.ORDINARY),
         ("GET /messages/media/0192?x HTTP/1.1\r\n\r\n", Kind.FILE),
         ("HEAD /messages/media/0192 HTTP/1.1\r\n\r\n", Kind.FILE),
+        ("POST /auth/login HTTP/1.1\r\n\r\n", Kind.SIGN_IN),
+        ("POST /auth/logout HTTP/1.1\r\n\r\n", Kind.ORDINARY),
+        ("GET /auth/login HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("POST /messages/media/0192 HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /health HTTP/1.1\r\n\r\n", Kind.HEALTH),
         ("HEAD /health HTTP/1.1\r\n\r\n", Kind.HEALTH),
@@ -92,7 +95,11 @@ def test_what_cannot_be_waited_for_is_a_kind_of_its_own(more: str) -> None:
 
 
 def test_only_webhooks_may_wait_for_seconds() -> None:
-    assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {Kind.WEBHOOK: 4.0, Kind.FILE: 5.0}
+    assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {
+        Kind.WEBHOOK: 4.0,
+        Kind.FILE: 5.0,
+        Kind.SIGN_IN: 5.0,
+    }
 
 
 # --- the refusal ---------------------------------------------------------------------------------------------------

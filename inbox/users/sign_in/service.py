@@ -31,9 +31,10 @@ log = logging.getLogger(__name__)
 _GATE = Principal(id="", name="sign-in", everywhere=frozenset(), kind="command")
 
 #: A password takes 32 MB and a core for a moment: many at once must not take all there is. Strangers cannot take the
-#: place of those who come from where they have signed in before.
-_CHECKS = Bulkhead("passwords", 2, patience=5.0)
-_FAMILIAR_CHECKS = Bulkhead("passwords of familiar addresses", 1, patience=5.0)
+#: place of those who come from where they have signed in before. The lines are short, because who waits in one holds a
+#: thread; where gunicorn serves, half of the threads at most are theirs (`server.gunicorn_worker`).
+_CHECKS = Bulkhead("passwords", 2, line=4, patience=5.0)
+_FAMILIAR_CHECKS = Bulkhead("passwords of familiar addresses", 1, line=4, patience=5.0)
 MOST_SESSIONS = 20  # of one person: the oldest ends when there would be more
 
 
