@@ -14,14 +14,13 @@ from inbox.auth import audit
 from inbox.auth.access import Grant, Override, Permission, Principal, resolve
 from inbox.auth.generation import rights_changed
 from inbox.auth.identities import grants_of, overrides_of
-from inbox.auth.members import lock_users
 from inbox.auth.roles import roles_by_id
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import FieldProblem, InvalidRequest, UserNotFound
 from inbox.models import PermissionOverride, RoleGrant, User
-from inbox.users.rights import Held, authority, check_accounts, check_gift, check_once, somebody_remains
+from inbox.users.rights import Held, administering, check_accounts, check_gift, check_once, somebody_remains
 from inbox.users.rows import user_row
 from inbox.users.schemas import UserRow
 
@@ -42,9 +41,7 @@ def set_roles(db: Database, actor: Principal, user_id: UUID, assignments: Sequen
     LastAdmin.
     """
     check_once(assignments, "/assignments")
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.ROLES_MANAGE)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         _replace_roles(session, actor, user, chosen(session, assignments), db.now(session))
         return user_row(session, user)
@@ -55,9 +52,7 @@ def change_roles(
     db: Database, actor: Principal, user_id: UUID, assignments: Sequence[Assignment], *, remove: bool
 ) -> bool:
     """Add these roles to a user's, or take them away; False when there was nothing to change. Raises as set_roles."""
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.ROLES_MANAGE)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         before, named = set(grants_of(session, user.id)), set(chosen(session, assignments))
         after = before - named if remove else before | named
@@ -69,9 +64,7 @@ def change_roles(
 def set_overrides(db: Database, actor: Principal, user_id: UUID, overrides: Sequence[Override]) -> UserRow:
     """Give and take these single permissions and no others. Raises as set_roles."""
     check_once([(each.permission, each.account_id) for each in overrides], "/overrides")
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.ROLES_MANAGE)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         check_accounts(session, [each.account_id for each in overrides], "/overrides/{}/account_id")
         _replace_overrides(session, actor, user, overrides, db.now(session))

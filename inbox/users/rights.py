@@ -11,14 +11,26 @@ from sqlalchemy.orm import Session
 
 from inbox.auth import identities, keys
 from inbox.auth.access import Permission, Principal, Role, resolve
+from inbox.auth.members import lock_users
 from inbox.auth.roles import all_roles
-from inbox.db import one_of
+from inbox.db import Database, one_of
 from inbox.errors import FieldProblem, InvalidCredentials, InvalidRequest, LastAdmin, PermissionDenied
 from inbox.models import Account, PermissionOverride, RoleGrant, User
 
 #: What `access.resolve` says: permissions everywhere, and those of accounts that are named.
 Held = tuple[frozenset[Permission], Mapping[UUID, frozenset[Permission]]]
 NOTHING: Held = (frozenset(), {})
+
+
+@contextmanager
+def administering(db: Database, actor: Principal, permission: Permission) -> Iterator[tuple[Session, Principal]]:
+    """A transaction that changes users, their rights, roles or keys, and the actor as they stand in it.
+
+    One at a time: whoever is checked for, and whatever is given, stays as it is until the end. Raises as `authority`.
+    """
+    with db.writing() as session:
+        lock_users(db, session)
+        yield session, authority(session, actor, permission)
 
 
 def authority(session: Session, actor: Principal, permission: Permission) -> Principal:

@@ -14,14 +14,13 @@ from sqlalchemy.orm import Session
 from inbox.auth import audit
 from inbox.auth.access import BUILT_IN, Permission, Principal, Role
 from inbox.auth.generation import rights_changed
-from inbox.auth.members import lock_users
 from inbox.auth.roles import all_roles, role_of
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import RoleBuiltIn, RoleExists, RoleInUse, RoleNotFound
 from inbox.models import ApiKey, RoleDefinition, RoleGrant, User
-from inbox.users.rights import NOTHING, authority, check_gift, check_once, somebody_remains
+from inbox.users.rights import NOTHING, administering, check_gift, check_once, somebody_remains
 
 _NAMED = 10  # of the users and keys that stand in the way of a deletion
 
@@ -58,8 +57,7 @@ def create_role(db: Database, actor: Principal, wanted: Wanted) -> Role:
     Raises InvalidRequest (a permission twice), RoleExists, PermissionDenied.
     """
     check_once(wanted.permissions, "/permissions")
-    with db.writing() as session:
-        actor = _locked(db, session, actor)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         check_gift(actor, NOTHING, (frozenset(wanted.permissions), {}))
         _check_slug(session, wanted.slug, None)
         now = db.now(session)
@@ -77,8 +75,7 @@ def change_role(db: Database, actor: Principal, role_id: UUID, wanted: Wanted) -
     Raises as create_role, and RoleNotFound, RoleBuiltIn, LastAdmin.
     """
     check_once(wanted.permissions, "/permissions")
-    with db.writing() as session:
-        actor = _locked(db, session, actor)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         row = _own(session, role_id)
         before = role_of(row)
         check_gift(actor, (before.permissions, {}), (frozenset(wanted.permissions), {}))
@@ -97,19 +94,12 @@ def change_role(db: Database, actor: Principal, role_id: UUID, wanted: Wanted) -
 @whole_transaction
 def delete_role(db: Database, actor: Principal, role_id: UUID) -> None:
     """Delete a role that nobody has. Raises RoleNotFound, RoleBuiltIn, RoleInUse, PermissionDenied."""
-    with db.writing() as session:
-        actor = _locked(db, session, actor)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         row = _own(session, role_id)
         now = db.now(session)
         _check_unused(session, role_id, now)
         audit.record(session, actor, "role.deleted", now, target=row.id, **_details(role_of(row)))
         session.delete(row)
-
-
-def _locked(db: Database, session: Session, actor: Principal) -> Principal:
-    """Roles change one after another, and never while they are given: those who give hold the same lock."""
-    lock_users(db, session)
-    return authority(session, actor, Permission.ROLES_MANAGE)
 
 
 def _own(session: Session, role_id: UUID) -> RoleDefinition:

@@ -15,16 +15,15 @@ from inbox.auth.access import Grant, Permission, Principal, resolve
 from inbox.auth.addresses import known_email
 from inbox.auth.generation import rights_changed
 from inbox.auth.identities import grants_of
-from inbox.auth.members import lock_users
 from inbox.auth.passwords import set_password
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
-from inbox.errors import HasNoPassword, UserExists, UserNotFound
+from inbox.errors import HasNoPassword, PermissionDenied, UserExists, UserNotFound
 from inbox.models import User, UserSession
 from inbox.users.grants import Assignment, add_roles, as_details, chosen, held_by, require_user
-from inbox.users.rights import NOTHING, authority, check_gift, check_once, somebody_remains
+from inbox.users.rights import NOTHING, administering, check_gift, check_once, somebody_remains
 from inbox.users.rows import of_kind, user_row, user_rows
 from inbox.users.schemas import UserQuery, UserRow
 
@@ -97,10 +96,9 @@ def invite(db: Database, actor: Principal, newcomer: Newcomer) -> tuple[UserRow,
     InvalidRequest, PermissionDenied.
     """
     check_once(newcomer.assignments, "/assignments")
-    with db.writing() as session:
-        lock_users(db, session)
+    with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         known = _by_email(session, newcomer.email)
-        actor, grants = _may_add(session, actor, newcomer)
+        grants = _given(session, actor, newcomer)
         if known is None:
             return user_row(session, _add(session, actor, newcomer, grants, "user.invited", db.now(session))), True
         if set(grants_of(session, known.id)) != set(grants):
@@ -111,11 +109,10 @@ def invite(db: Database, actor: Principal, newcomer: Newcomer) -> tuple[UserRow,
 @whole_transaction
 def create_local(db: Database, actor: Principal, newcomer: Newcomer) -> UUID:
     """Add somebody who signs in with a password. Raises UserExists, InvalidRequest (the password), PermissionDenied."""
-    with db.writing() as session:
-        lock_users(db, session)
+    with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         if _by_email(session, newcomer.email) is not None:
             raise UserExists
-        actor, grants = _may_add(session, actor, newcomer)
+        grants = _given(session, actor, newcomer)
         return _add(session, actor, newcomer, grants, "user.created", db.now(session)).id
 
 
@@ -123,14 +120,13 @@ def _by_email(session: Session, email: str) -> User | None:
     return session.execute(select(User).where(User.email == email)).scalar_one_or_none()
 
 
-def _may_add(session: Session, actor: Principal, newcomer: Newcomer) -> tuple[Principal, list[Grant]]:
-    """The actor as they stand, and what they give."""
-    fresh = authority(session, actor, Permission.USERS_MANAGE)
-    if newcomer.assignments:
-        fresh = authority(session, actor, Permission.ROLES_MANAGE)
+def _given(session: Session, actor: Principal, newcomer: Newcomer) -> list[Grant]:
+    """What the newcomer gets: somebody who manages users alone gives nothing."""
+    if newcomer.assignments and not actor.may_everywhere(Permission.ROLES_MANAGE):
+        raise PermissionDenied
     grants = chosen(session, newcomer.assignments)
-    check_gift(fresh, NOTHING, resolve(grants, ()))
-    return fresh, grants
+    check_gift(actor, NOTHING, resolve(grants, ()))
+    return grants
 
 
 def _add(
@@ -155,9 +151,7 @@ def _add(
 @whole_transaction(idempotent=True)
 def rename(db: Database, actor: Principal, user_id: UUID, name: str | None) -> UserRow:
     """Raises UserNotFound, PermissionDenied."""
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.USERS_MANAGE)
+    with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         if user.name != name:
             now = db.now(session)
@@ -173,9 +167,7 @@ def set_active(db: Database, actor: Principal, user_id: UUID, *, active: bool) -
 
     Switching on gives back what they held, so it needs all of that. Raises UserNotFound, PermissionDenied, LastAdmin.
     """
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.USERS_MANAGE)
+    with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         now = db.now(session)
         if not active and user.disabled_at is None:
@@ -203,9 +195,7 @@ def change_password(db: Database, actor: Principal, user_id: UUID, password: str
 
     Raises UserNotFound, InvalidRequest (a bad password), HasNoPassword for users of the identity provider.
     """
-    with db.writing() as session:
-        lock_users(db, session)
-        actor = authority(session, actor, Permission.USERS_MANAGE)
+    with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         if user.subject is not None:
             raise HasNoPassword

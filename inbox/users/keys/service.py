@@ -17,7 +17,7 @@ from inbox.db.transactions import whole_transaction
 from inbox.errors import FieldProblem, InvalidRequest, KeyNotFound
 from inbox.models import ApiKey
 from inbox.users.keys.schemas import KeyBody, KeyQuery, KeyRow, NewKeyRow, key_row
-from inbox.users.rights import NOTHING, authority, check_accounts, check_gift, check_once
+from inbox.users.rights import NOTHING, administering, check_accounts, check_gift, check_once
 
 
 def list_keys(db: Database, query: KeyQuery) -> Page[KeyRow]:
@@ -37,8 +37,7 @@ def create_key(db: Database, actor: Principal, body: KeyBody) -> NewKeyRow:
     """
     accounts = body.accounts
     check_once(accounts or [], "/accounts")
-    with db.writing() as session:
-        actor = authority(session, actor, Permission.ROLES_MANAGE)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         check_accounts(session, accounts or [], "/accounts/{}")
         role = _role(session, body.role_id)
         now = db.now(session)
@@ -70,8 +69,7 @@ def _check_end(actor: Principal, expires_at: datetime | None, now: datetime) -> 
 @whole_transaction
 def revoke_key(db: Database, actor: Principal, key_id: UUID) -> None:
     """From now on the key opens nothing. Raises KeyNotFound, PermissionDenied."""
-    with db.writing() as session:
-        actor = authority(session, actor, Permission.ROLES_MANAGE)
+    with administering(db, actor, Permission.ROLES_MANAGE) as (session, actor):
         row = session.get(ApiKey, key_id, with_for_update=True, populate_existing=True)
         if row is None or row.revoked_at is not None:
             raise KeyNotFound
