@@ -40,7 +40,7 @@ class Kept(Generic[T]):
         stale: float = 0.0,
         limit: int = LIMIT,
         *,
-        rest: float = 0.0,
+        pause: float = 0.0,
         away: type[TemporarilyUnavailable] = DatabaseUnavailable,
         may_insist: bool = True,
         clock: Callable[[], float] = time.monotonic,
@@ -48,17 +48,18 @@ class Kept(Generic[T]):
         """`fresh`: seconds a value is used without another look; it may depend on the value.
 
         `stale`: seconds since its load began that a value stands in while loading raises `away`, the one error that
-        says nothing against it. `rest`: seconds without another try after that error. `may_insist`: of `Flights.share`.
+        says nothing against it. `pause`: seconds without another try after that error. `may_insist`: see
+        `Flights.share`.
         """
         self._fresh = fresh
         self._stale = stale
-        self._rest = rest
+        self._pause = pause
         self._away = away
         self._may_insist = may_insist
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: LRUCache[str, _Entry[T]] = LRUCache(limit)
-        self._resting: TTLCache[str, float] = TTLCache(limit, rest, timer=clock)  # until when, by key
+        self._paused: TTLCache[str, float] = TTLCache(limit, pause, timer=clock)  # until when, by key
         self._flights: Flights[T] = Flights(away)
         self._generation = 0
 
@@ -120,7 +121,7 @@ class Kept(Generic[T]):
         with self._lock:
             self._generation += 1
             self._entries.clear()
-            self._resting.clear()
+            self._paused.clear()
         self._flights.forget()
 
     # --- inside --------------------------------------------------------------------------------------------------
@@ -136,7 +137,7 @@ class Kept(Generic[T]):
     def _left(self, key: str) -> float:
         """Seconds without another try."""
         with self._lock:
-            return max(0.0, self._resting.get(key, 0.0) - self._clock())
+            return max(0.0, self._paused.get(key, 0.0) - self._clock())
 
     def _shared(self, key: str, load: Callable[[], T], *, seen: _Entry[T] | None, may_insist: bool) -> T:
         left = self._left(key)
@@ -153,7 +154,7 @@ class Kept(Generic[T]):
             value = load()
         except self._away:
             with self._lock:
-                self._resting[key] = self._clock() + self._rest
+                self._paused[key] = self._clock() + self._pause
             raise
         except Exception:
             self.drop(key)
@@ -161,5 +162,5 @@ class Kept(Generic[T]):
         with self._lock:
             if generation == self._generation:
                 self._entries[key] = _Entry(value, began)
-                self._resting.pop(key, None)
+                self._paused.pop(key, None)
         return value

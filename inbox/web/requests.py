@@ -96,7 +96,8 @@ def _details(error: ValidationError) -> list[ErrorDetails]:
 
 
 def _sentence(details: Any) -> str:
-    return "is not a field of this request" if details["type"] == "extra_forbidden" else str(details["msg"])
+    said = str(details["msg"]).removeprefix("Value error, ")  # pydantic's, before what a validator of ours says
+    return "is not a field of this request" if details["type"] == "extra_forbidden" else said
 
 
 def _pointer(place: Iterable[Any]) -> str:

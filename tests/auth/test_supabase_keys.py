@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inbox.auth.supabase.signing_keys import FORCED, FRESH, KEPT, REST
+from inbox.auth.supabase.signing_keys import FORCED, FRESH, KEPT, PAUSE
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from tests.auth.supabase_stage import Stage, staged
 
@@ -99,11 +99,11 @@ def test_without_any_keys_we_cannot_tell_and_do_not_ask_for_every_request(stage:
             stage.tokens.verify(token)
         assert int(raised.value.headers["Retry-After"]) >= 1
     assert stage.asked("jwks") == 1
-    stage.times.pass_(REST)
+    stage.times.pass_(PAUSE)
     with pytest.raises(IdentityUnavailable):
         stage.tokens.verify(token)
     stage.sandbox.faults.remove(fault)
-    stage.times.pass_(REST)
+    stage.times.pass_(PAUSE)
     assert stage.tokens.verify(token).subject == stage.user.id
 
 

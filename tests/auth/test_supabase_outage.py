@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from inbox.auth.supabase.remote import GOOD, REFUSED, REST
+from inbox.auth.supabase.remote import GOOD, PAUSE, REFUSED
 from inbox.errors import IdentityUnavailable, InvalidCredentials
 from inbox.resilience import SUPABASE
 from tests.auth.supabase_stage import QUICK, SECRET, Stage, staged
@@ -98,7 +98,7 @@ def test_about_an_unknown_token_we_cannot_tell_while_supabase_is_away(
         assert 1 <= int(raised.value.headers["Retry-After"]) <= 5
     assert legacy.asked() == 1
     legacy.sandbox.clear_faults()
-    legacy.times.pass_(REST)
+    legacy.times.pass_(PAUSE)
     assert legacy.tokens.verify(token).subject == legacy.user.id
 
 
@@ -114,7 +114,7 @@ def test_a_token_that_supabase_has_vouched_for_stays_good_while_it_is_away(
         assert legacy.tokens.verify(token).subject == legacy.user.id
     legacy.sandbox.clear_faults()
     legacy.sandbox.supabase.save_user(id=legacy.user.id, banned=True)
-    legacy.times.pass_(REST)
+    legacy.times.pass_(PAUSE)
     with pytest.raises(InvalidCredentials):
         legacy.tokens.verify(token)
     legacy.sandbox.fault("supabase", fault, **settings)
@@ -184,7 +184,7 @@ def test_the_grace_ends_with_the_outage_and_for_whoever_is_banned(stage: Stage) 
     stage.times.pass_(2 * HOUR)
     stage.tokens.verify(token)
     stage.sandbox.clear_faults()
-    stage.times.pass_(REST)
+    stage.times.pass_(PAUSE)
     with pytest.raises(InvalidCredentials):
         stage.tokens.verify(token)
     assert stage.tokens.verify(stage.mint()).subject == stage.user.id
@@ -245,7 +245,7 @@ def test_an_outage_costs_supabase_few_calls_and_ends_by_itself() -> None:
         assert stage.asked("user") + stage.asked("jwks") <= 2 + SUPABASE.policy.breaker_failures
         stage.sandbox.clear_faults()
         SUPABASE.breaker.reset()
-        stage.times.pass_(REST)
+        stage.times.pass_(PAUSE)
         for token in tokens:
             with pytest.raises(InvalidCredentials):
                 stage.tokens.verify(token)

@@ -9,7 +9,7 @@ import pytest
 from inbox.errors import DatabaseUnavailable, IdentityUnavailable, InvalidCredentials
 from inbox.memory.kept import Kept
 
-FRESH, STALE, LIMIT, REST = 1.0, 3600.0, 100, 5.0
+FRESH, STALE, LIMIT, PAUSE = 1.0, 3600.0, 100, 5.0
 
 
 class Clock:
@@ -30,9 +30,9 @@ def kept(clock: Clock) -> Kept[str]:
 
 
 @pytest.fixture
-def resting(clock: Clock) -> Kept[str]:
+def pausing(clock: Clock) -> Kept[str]:
     """Of a source that is left alone for a while after it was away; nothing stands in."""
-    return Kept(FRESH, limit=LIMIT, rest=REST, away=IdentityUnavailable, clock=clock)
+    return Kept(FRESH, limit=LIMIT, pause=PAUSE, away=IdentityUnavailable, clock=clock)
 
 
 def raising(error: Exception) -> Callable[[], str]:
@@ -106,7 +106,7 @@ def test_a_value_says_itself_how_long_it_is_fresh(clock: Clock) -> None:
     assert kept.get("anna", lambda: 20.0) == 20.0
 
 
-def test_a_source_that_is_away_is_not_asked_again_at_once(resting: Kept[str], clock: Clock) -> None:
+def test_a_source_that_is_away_is_not_asked_again_at_once(pausing: Kept[str], clock: Clock) -> None:
     asked: list[float] = []
 
     def load() -> str:
@@ -115,52 +115,52 @@ def test_a_source_that_is_away_is_not_asked_again_at_once(resting: Kept[str], cl
 
     for _ in range(20):
         with pytest.raises(IdentityUnavailable) as raised:
-            resting.get("anna", load)
-        assert 1 <= int(raised.value.headers["Retry-After"]) <= REST
+            pausing.get("anna", load)
+        assert 1 <= int(raised.value.headers["Retry-After"]) <= PAUSE
         clock.now += 0.5
     assert asked == [1000.0, 1005.0]
     with pytest.raises(IdentityUnavailable):
-        resting.get("bert", load)
+        pausing.get("bert", load)
     assert len(asked) == 3  # each key for itself
 
 
-def test_a_source_that_answers_again_is_asked_again(resting: Kept[str], clock: Clock) -> None:
+def test_a_source_that_answers_again_is_asked_again(pausing: Kept[str], clock: Clock) -> None:
     with pytest.raises(IdentityUnavailable):
-        resting.get("anna", raising(IdentityUnavailable()))
-    clock.now += REST
-    assert resting.get("anna", lambda: "viewer") == "viewer"
+        pausing.get("anna", raising(IdentityUnavailable()))
+    clock.now += PAUSE
+    assert pausing.get("anna", lambda: "viewer") == "viewer"
     clock.now += FRESH
-    assert resting.get("anna", lambda: "admin") == "admin"
+    assert pausing.get("anna", lambda: "admin") == "admin"
 
 
-def test_nothing_stands_in_where_nothing_may_but_the_last_value_can_be_seen(resting: Kept[str], clock: Clock) -> None:
-    resting.get("anna", lambda: "viewer")
+def test_nothing_stands_in_where_nothing_may_but_the_last_value_can_be_seen(pausing: Kept[str], clock: Clock) -> None:
+    pausing.get("anna", lambda: "viewer")
     clock.now += FRESH
     with pytest.raises(IdentityUnavailable):
-        resting.get("anna", raising(IdentityUnavailable()))
-    assert resting.fresh("anna") is None
-    assert resting.last("anna") == "viewer"
+        pausing.get("anna", raising(IdentityUnavailable()))
+    assert pausing.fresh("anna") is None
+    assert pausing.last("anna") == "viewer"
 
 
-def test_a_stand_in_rests_the_source_too(clock: Clock) -> None:
-    kept: Kept[str] = Kept(FRESH, STALE, LIMIT, rest=REST, clock=clock)
+def test_a_source_with_a_stand_in_is_left_alone_too(clock: Clock) -> None:
+    kept: Kept[str] = Kept(FRESH, STALE, LIMIT, pause=PAUSE, clock=clock)
     kept.get("anna", lambda: "viewer")
     clock.now += FRESH
     assert kept.get("anna", raising(DatabaseUnavailable())) == "viewer"
     assert kept.get("anna", lambda: "admin") == "viewer"
-    clock.now += REST
+    clock.now += PAUSE
     assert kept.get("anna", lambda: "admin") == "admin"
 
 
-def test_a_value_that_was_not_enough_is_loaded_anew_once(resting: Kept[str]) -> None:
-    old = resting.get("keys", lambda: "old")
-    assert resting.newer("keys", old, lambda: "new") == "new"
-    assert resting.newer("keys", old, lambda: "loaded twice") == "new"
-    assert resting.get("keys", lambda: "loaded twice") == "new"
+def test_a_value_that_was_not_enough_is_loaded_anew_once(pausing: Kept[str]) -> None:
+    old = pausing.get("keys", lambda: "old")
+    assert pausing.newer("keys", old, lambda: "new") == "new"
+    assert pausing.newer("keys", old, lambda: "loaded twice") == "new"
+    assert pausing.get("keys", lambda: "loaded twice") == "new"
 
 
 def test_nothing_stands_in_for_a_newer_value(clock: Clock) -> None:
-    kept: Kept[str] = Kept(FRESH, STALE, LIMIT, rest=REST, clock=clock)
+    kept: Kept[str] = Kept(FRESH, STALE, LIMIT, pause=PAUSE, clock=clock)
     old = kept.get("keys", lambda: "old")
     for _ in range(2):
         with pytest.raises(DatabaseUnavailable):
@@ -179,8 +179,8 @@ def test_what_is_put_counts_from_now_and_what_is_dropped_is_gone(kept: Kept[str]
     assert len(kept) == 0
 
 
-def test_clearing_lets_a_source_be_asked_at_once(resting: Kept[str]) -> None:
+def test_clearing_lets_a_source_be_asked_at_once(pausing: Kept[str]) -> None:
     with pytest.raises(IdentityUnavailable):
-        resting.get("anna", raising(IdentityUnavailable()))
-    resting.clear()
-    assert resting.get("anna", lambda: "viewer") == "viewer"
+        pausing.get("anna", raising(IdentityUnavailable()))
+    pausing.clear()
+    assert pausing.get("anna", lambda: "viewer") == "viewer"

@@ -116,4 +116,5 @@ def refusal(response: Any) -> tuple[int, str]:
 def pointers(response: Any) -> list[str]:
     """Where the bad fields are."""
     assert refusal(response) == (400, "validation_error"), response.json
+    assert not [error for error in response.json["errors"] if error["problem"].startswith("Value error")]
     return [error["pointer"] for error in response.json["errors"]]

@@ -16,7 +16,7 @@ from inbox.memory.kept import Kept
 
 GOOD = 60.0  # seconds that a good answer is used for, or until the token ends: a ban is felt here by then
 REFUSED = 10.0  # seconds that a refusal is used for, and a good answer of a token that has ended by our clock
-REST = 5.0  # seconds without asking about a token after asking has failed
+PAUSE = 5.0  # seconds without asking about a token after asking has failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class RemoteProfiles:
         self._now = now
         # Nothing stands in: whether a token may pass while Supabase is away, its end and the grace decide.
         self._kept: Kept[_Verdict] = Kept(
-            lambda verdict: verdict.lasts, rest=REST, away=IdentityUnavailable, may_insist=False, clock=clock
+            lambda verdict: verdict.lasts, pause=PAUSE, away=IdentityUnavailable, may_insist=False, clock=clock
         )
 
     def profile(self, token: str, claims: Claims) -> Profile:

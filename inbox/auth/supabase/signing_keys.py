@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 
 FRESH = 600.0  # seconds a set is used without another look
 FORCED = 30.0  # seconds between fetches for unknown kids: inventing kids costs Supabase no more than that
-REST = 5.0  # seconds without a try after one that failed
+PAUSE = 5.0  # seconds without a try after one that failed
 KEPT = 86_400.0  # seconds that a set is good for while Supabase cannot be asked
 _MOST = 50  # keys
 _ALL = "all"  # the one entry
@@ -49,7 +49,7 @@ class SigningKeys:
         self._fetch = fetch
         self._clock = clock
         self._kept: Kept[_Published] = Kept(
-            FRESH, KEPT, 1, rest=REST, away=IdentityUnavailable, may_insist=False, clock=clock
+            FRESH, KEPT, 1, pause=PAUSE, away=IdentityUnavailable, may_insist=False, clock=clock
         )
 
     def find(self, kid: str | None) -> jwt.PyJWK | None:
@@ -82,7 +82,7 @@ class SigningKeys:
 
 
 def _seconds(error: UpstreamError) -> int:
-    return max(1, min(60, math.ceil(error.retry_after or REST)))
+    return max(1, min(60, math.ceil(error.retry_after or PAUSE)))
 
 
 def _usable_keys(published: list[dict[str, Any]], seen: _Published) -> tuple[dict[str, jwt.PyJWK], dict[str, Any]]:

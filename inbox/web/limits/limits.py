@@ -109,7 +109,7 @@ class Limits:
         #: Hashes of tokens that have lately been good: whether they still are, `Identities` says each time.
         self._proven: Kept[bool] = Kept(PROVEN)
         #: Hashes of all that are good, known without a query for each: for an address that has guessed too often.
-        self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, rest=1.0)
+        self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, pause=1.0)
         app.before_request(self._begin)
         app.after_request(self._end)
         app.extensions["inbox.limits"] = self
