@@ -68,15 +68,18 @@ class _People:
 
     def look(self, answers: Counter[str | None]) -> None:
         """Send again the unconfirmed messages of customers who got none."""
-        with suppress(requests.RequestException, KeyError, TypeError):
-            for row in self._get("/conversations?needs_human=true&limit=100"):
+        with suppress(requests.RequestException):  # a process that was killed is not there yet
+            (account,) = self._get("/accounts")
+            for row in self._get(f"/conversations?account_id={account['id']}&needs_human=true&limit=100"):
                 if row["needs_human_reason"] == "unconfirmed" and answers[row["client_number"]] == 0:
                     for message in self._get(f"/messages/{row['id']}"):
                         if message["status"] == "unconfirmed":
                             self._session.post(f"{self._url}/messages/{message['id']}/resend", timeout=10)
 
     def _get(self, path: str) -> Any:
-        return self._session.get(f"{self._url}{path}", timeout=10).json()
+        response = self._session.get(f"{self._url}{path}", timeout=10)
+        response.raise_for_status()
+        return response.json()
 
 
 def _kill_a_web_worker(web: Process, rng: random.Random) -> None:
