@@ -19,7 +19,8 @@ def normal_email(text: str) -> str:
     Raises ValueError, with what is wrong, when it is none, or has a letter that only looks like a Latin one.
     """
     address = _checker()(_plain(text.strip()).removesuffix("."))
-    if len(address) > LONGEST or not address.isprintable():
+    # U+FFFD stands for what could not be read: two addresses that differ there only would be one.
+    if len(address) > LONGEST or not address.isprintable() or "\ufffd" in address:
         raise ValueError("is not an e-mail address")
     if not address.isascii() and _looks_latin(address):
         raise ValueError("has a letter that only looks like a Latin one; type the address again")

@@ -44,6 +44,7 @@ def test_each_spelling_is_stored_as_one(typed: str, stored: str) -> None:
         "anna@-x.de",
         "a@b.de\u200b",
         "a\0@b.de",
+        "a\ufffd@b.de",
         "a@" + "b" * 400,
     ],
 )

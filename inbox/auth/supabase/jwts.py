@@ -152,5 +152,6 @@ def _seconds(value: Any) -> float | None:
 
 
 def _printable(text: str) -> str:
-    """On one line, without control characters, U+0000 and lone surrogates: no database and no page takes these."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * _NAME]).split())
+    """On one line, without control characters, and without U+FFFD, which stands for what could not be read."""
+    shown = (char if char.isprintable() and char != "\ufffd" else " " for char in text[: 4 * _NAME])
+    return " ".join("".join(shown).split())
