@@ -16,7 +16,6 @@ def create_app(config: Config | None = None) -> Flask:
     Without `config` the environment is read. Raises ConfigError for a setting that is missing or wrong.
     """
     # Imported here, so that the simulator and the tools can use parts of the package without loading all of it.
-    from flask_cors import CORS
     from werkzeug.middleware.proxy_fix import ProxyFix
 
     from inbox import logs
@@ -25,10 +24,10 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox.memory.redis import shared_redis
     from inbox.runtime import build
     from inbox.schemas import Body
-    from inbox.web import headers
+    from inbox.web import headers, origins
     from inbox.web.application import Application
     from inbox.web.limits.limits import Limits
-    from inbox.web.problems import EXPOSED_HEADERS, register
+    from inbox.web.problems import register
 
     if config is None:
         config = cli.config_of_command()
@@ -38,12 +37,12 @@ def create_app(config: Config | None = None) -> Flask:
     if config.trusted_proxy_count:
         hops = config.trusted_proxy_count
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
-    if config.cors_origins:
-        CORS(app, origins=list(config.cors_origins), expose_headers=EXPOSED_HEADERS, max_age=600)
     redis = shared_redis(config)
     runtime = build(config, ProfileCache(app, config, redis), redis)
     app.extensions["inbox"] = runtime
     register(app)
+    if config.cors_origins:
+        origins.register(app, config.cors_origins)
     headers.register(app, config)
     Limits(app, config, runtime.db, redis)
     _register_blueprints(app)

@@ -51,6 +51,12 @@ class Body(BaseModel):
     MAX_BYTES: ClassVar[int] = 64 * 1024  #: of a request. The longest message, all of it escaped, has 49 KB
 
 
+class OpenBody(Body):
+    """A body that the predecessor's page sends: fields that an older or newer build adds are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
 class Query(BaseModel):
     """A query string: values are text, so they are read as the type they should be."""
 

@@ -118,8 +118,8 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
         "phone_number_id": (5, None, "", "abc", "1" * 65, "../me"),
         "phone_number": (5, "abc", "12"),
         "waba_id": (5, "abc"),
-        "access_token": (5, "", LONG),
-        "verify_token": (5, "", LONG),
+        "access_token": (5, "", "x" * 5000),
+        "verify_token": (5, "", "x" * 5000),
         "bot_auto_on": ("true", 1),
     },
     "accounts.update_account": {
@@ -162,8 +162,16 @@ def test_a_bad_value_is_refused_by_its_pointer_and_changes_nothing(world: World,
     assert contents(world.runtime.db) == before
 
 
+#: Bodies of the predecessor's page, whose other builds send fields that we do not know.
+OPEN = {
+    *("conversations.set_favorite", "conversations.set_bot", "conversations.send_message", "bot.put_profile"),
+    *("accounts.create_account", "admin.users.create_role", "admin.users.change_role"),
+    *("admin.users.set_user_roles", "admin.users.set_user_overrides", "admin.users.set_user_status"),
+}
+
+
 @on_sqlite
-@pytest.mark.parametrize("endpoint", WITH_BODY)
+@pytest.mark.parametrize("endpoint", sorted({*WITH_BODY} - OPEN))
 def test_an_unknown_field_is_refused_by_its_name(world: World, endpoint: str) -> None:
     case = CASES[endpoint]
     before = contents(world.runtime.db)

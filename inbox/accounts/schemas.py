@@ -11,7 +11,7 @@ from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
 from inbox.config import phone_digits, values
-from inbox.schemas import Body, Query, Row, Time
+from inbox.schemas import Body, OpenBody, Query, Row, Time
 
 
 def _read(read: Callable[[str], str]) -> AfterValidator:
@@ -106,7 +106,7 @@ class AccountQuery(Query):
     cursor: str | None = None
 
 
-class AccountBody(Body):
+class AccountBody(OpenBody):
     """A business number to add."""
 
     name: Name

@@ -21,7 +21,7 @@ from inbox.models import Account
 
 def list_accounts(db: Database, access: Access, query: AccountQuery) -> Page[AccountRow]:
     """The numbers the caller may see, oldest first. There are few: the sort needs no index."""
-    rows, cursor = _in_use().where(_seen_by(access)), Cursor.decode(query.cursor)
+    rows, cursor = _in_use().where(seen_by(access)), Cursor.decode(query.cursor)
     with db.reading() as session:
         page = oldest_first(session, rows, Account.created_at, Account.id, limit=query.limit, cursor=cursor)
         return Page([account_row(account) for account, _time, _id in page.rows], page.next)
@@ -53,7 +53,7 @@ def _in_use() -> Select[Account]:
     return select(Account).where(Account.deleted_at.is_(None))
 
 
-def _seen_by(access: Access) -> ColumnElement[bool]:
+def seen_by(access: Access) -> ColumnElement[bool]:
     """In SQL what Access.allows says of one."""
     principal = access.principal
     everywhere = principal.may_everywhere(access.permission)

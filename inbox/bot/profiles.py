@@ -33,7 +33,7 @@ def get_profile(db: Database, access: Access, account_id: UUID) -> ProfileRow:
 
 @whole_transaction(idempotent=True)
 def put_profile(db: Database, access: Access, account_id: UUID, content: ProfileContent) -> ProfileRow:
-    """Replace the profile. The next answer in every process uses it, because its version is another."""
+    """Replace the fields that `content` sets. The next answer in every process uses them: the version is another."""
     with db.writing() as session:
         require_account(session, access, account_id)
         # The account's row is the lock: two first PUTs must not both insert.
@@ -44,10 +44,12 @@ def put_profile(db: Database, access: Access, account_id: UUID, content: Profile
         if row is None:
             row = BotProfile(id=new_id(), account_id=account_id, version=NO_PROFILE, updated_at=now)
             session.add(row)
-        before, row.content = row.content or {}, content.model_dump(mode="json")
+        before = row.content or {}
+        kept = {name: value for name, value in before.items() if name not in content.model_fields_set}
+        row.content = {**kept, **content.model_dump(mode="json")}
         row.version += 1
         row.updated_at = now
-        changed = sorted(field for field, value in row.content.items() if before.get(field) != value)
+        changed = sorted(name for name in {*before, *row.content} if before.get(name) != row.content.get(name))
         audit.record(
             session, access.principal, "profile.replaced", now, target=row.id, account_id=account_id, changed=changed
         )

@@ -56,18 +56,19 @@ def system_text(profile: ProfileContent) -> str:
 
 
 def _facts(profile: ProfileContent) -> Iterable[str]:
-    named = {
-        "Name": profile.business_name,
-        "Description": profile.description,
-        "Address": profile.address,
-        "Opening hours": profile.hours,
-        **{field.label: field.value for field in profile.custom_fields},
-    }
-    yield "\n".join(f"{name}: {value}" for name, value in named.items() if value)
-    config = profile.template_config.model_dump()
-    for key, title in _SECTIONS:
-        if lines := list(_lines(config[key])):
-            yield "\n".join([title, *lines])
+    named = [
+        ("Name", profile.business_name),
+        ("Description", profile.description),
+        ("Address", profile.address),
+        ("Opening hours", profile.hours),
+        *((field.label, field.value) for field in profile.custom_fields if field.value.strip()),
+    ]
+    yield "\n".join(_named(name, value) for name, value in named if value)
+    config = profile.template_config.model_dump(exclude={"special_rules"})
+    titles = dict(_SECTIONS)
+    for key in [*titles, *sorted(config.keys() - titles.keys())]:  # a known one first, then what an older page wrote
+        if lines := list(_lines(config.get(key))):
+            yield "\n".join([titles.get(key, _words(key).upper()), *lines])
     if profile.template_config.special_rules:
         yield f"SPECIAL RULES\n{profile.template_config.special_rules}"
     if profile.knowledge_base:
@@ -78,14 +79,33 @@ def _lines(section: Any) -> Iterable[str]:
     """Whatever is filled in, as readable lines."""
     if isinstance(section, list):
         for entry in section:
-            if filled := [_flat(value) for value in entry.values() if value]:
+            values = entry.values() if isinstance(entry, dict) else [entry]
+            if filled := list(filter(None, map(_flat, values))):
                 yield "- " + " — ".join(filled)
-    else:
-        yield from (f"{name.replace('_', ' ')}: {_flat(value)}" for name, value in section.items() if value)
+    elif isinstance(section, dict):
+        flat = {name: _flat(value) for name, value in section.items()}
+        yield from (_named(_words(name), text) for name, text in flat.items() if text)
+    elif text := _flat(section):
+        yield text
 
 
 def _flat(value: Any) -> str:
-    return "; ".join(value) if isinstance(value, list) else str(value)
+    """A value of any kind on one line; empty when nothing is filled in."""
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_flat, value)))
+    if isinstance(value, dict):
+        return "; ".join(_named(_words(name), text) for name, each in value.items() if (text := _flat(each)))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value).strip()
+
+
+def _named(name: str, value: str) -> str:
+    return f"{name}: {value}" if name.strip() else value
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ")
 
 
 def turns(messages: Sequence[Message], customer_name: str | None, quoted: Mapping[str, str]) -> list[Turn]:

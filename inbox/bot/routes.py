@@ -18,7 +18,7 @@ bp = Blueprint("bot", __name__)
 @requires(Permission.SETTINGS_MANAGE)
 @contract("bot", {200: ProfileRow})
 def get_profile(account_id: UUID) -> Response:
-    """The profile of an account; empty fields when none was stored yet."""
+    """The profile of an account. Texts that were never set are left out."""
     return answer(profiles.get_profile(runtime().db, access(), account_id))
 
 
@@ -26,7 +26,7 @@ def get_profile(account_id: UUID) -> Response:
 @requires(Permission.SETTINGS_MANAGE)
 @contract("bot", {200: ProfileRow})
 def put_profile(account_id: UUID, json: ProfileContent) -> Response:
-    """Replace the profile. The next answer uses it, in every process."""
+    """Replace the fields that are sent; null empties one. The next answer uses them, in every process."""
     return answer(profiles.put_profile(runtime().db, access(), account_id, json))
 
 

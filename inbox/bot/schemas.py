@@ -1,15 +1,19 @@
-"""A bot profile: what the business tells its bot. Every field may be left out; PUT replaces the whole."""
+"""A bot profile: what the business tells its bot. PUT keeps the fields it does not name; null empties one.
+
+The predecessor's page fills in a text of its own for every member that is not there, and shows null as nothing. So
+what was never set is left out, here and in the database. What older templates hold beside the known members is kept.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from inbox.config.values import LONGEST_MODEL, MODEL_PATTERN
 from inbox.gateways.whatsapp.text import MAX_TEXT
-from inbox.schemas import Body, Row, Time
+from inbox.schemas import Body, OpenBody, Row, Time
 
 Short = Annotated[str | None, Field(max_length=500)]
 Long = Annotated[str | None, Field(max_length=10_000)]
@@ -22,15 +26,36 @@ def _unique_ids(fields: list[CustomField]) -> list[CustomField]:
     return fields
 
 
-class CustomField(Body):
-    """Something of the business that has no field of its own."""
+class _Sparse(Body):
+    """What was never set, and what was set to null, is left out."""
+
+    ALWAYS: ClassVar[frozenset[str]] = frozenset()  #: shown nevertheless
+
+    @model_serializer(mode="wrap")
+    def _without_gaps(self, serialize: SerializerFunctionWrapHandler):  # type: ignore[no-untyped-def]
+        set_ = self.model_fields_set
+        return {
+            name: value
+            for name, value in serialize(self).items()
+            if name in self.ALWAYS or (name in set_ and value is not None)
+        }
+
+
+class Part(_Sparse):
+    """A part of the template. Members that we do not know are kept, and told to the model as text."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class CustomField(OpenBody):
+    """Something of the business that has no field of its own; empty while somebody is writing it."""
 
     id: Annotated[str, Field(min_length=1, max_length=100)]
-    label: Annotated[str, Field(min_length=1, max_length=200)]
+    label: Annotated[str, Field(max_length=200)]
     value: Annotated[str, Field(max_length=5000)]
 
 
-class SystemRules(Body):
+class SystemRules(Part):
     """How the bot behaves."""
 
     language: Short = None
@@ -43,7 +68,7 @@ class SystemRules(Body):
     security: Long = None
 
 
-class Company(Body):
+class Company(Part):
     """What the business is."""
 
     name: Short = None
@@ -54,14 +79,14 @@ class Company(Body):
     activity: Long = None
 
 
-class Offer(Body):
+class Offer(Part):
     """What is sold, by category."""
 
     category: Short = None
     content: Long = None
 
 
-class Conditions(Body):
+class Conditions(Part):
     """On which terms."""
 
     zone: Long = None
@@ -71,28 +96,28 @@ class Conditions(Body):
     documents: Long = None
 
 
-class Procedure(Body):
+class Procedure(Part):
     """How something is done, step by step."""
 
     name: Short = None
     steps: Annotated[str, Field(max_length=10_000)] | Annotated[list[str], Field(max_length=100)] | None = None
 
 
-class Question(Body):
+class Question(Part):
     """A question that is often asked, with its answer."""
 
     question: Long = None
     answer: Long = None
 
 
-class SpecialCase(Body):
+class SpecialCase(Part):
     """What to say in one particular case."""
 
     case: Long = None
     response: Long = None
 
 
-class Links(Body):
+class Links(Part):
     """Addresses the bot may give to customers."""
 
     site: Short = None
@@ -101,7 +126,7 @@ class Links(Body):
     other: Long = None
 
 
-class Escalation(Body):
+class Escalation(Part):
     """How and when a person takes over."""
 
     procedure: Long = None
@@ -109,7 +134,7 @@ class Escalation(Body):
     hours: Short = None
 
 
-class TemplateConfig(Body):
+class TemplateConfig(Part):
     """The profile by its parts; each may be left out."""
 
     system_rules: SystemRules = SystemRules()
@@ -124,7 +149,7 @@ class TemplateConfig(Body):
     special_rules: Long = None
 
 
-class ProfileContent(Body):
+class ProfileContent(_Sparse, OpenBody):
     """What PUT takes and the database keeps."""
 
     MAX_BYTES = 1024 * 1024
@@ -154,8 +179,12 @@ class ProfileContent(Body):
     ] = None
 
 
-class ProfileRow(ProfileContent, Row):
-    """A profile as GET shows it; id and updated_at are null until the first PUT."""
+class ProfileRow(ProfileContent):
+    """A profile as GET shows it: texts that were never set are left out; id and updated_at are null until then."""
+
+    ALWAYS = frozenset(
+        {"id", "account_id", "updated_at", "custom_fields", "template_config", "max_answers_per_hour"},
+    )
 
     id: UUID | None
     account_id: UUID

@@ -16,5 +16,5 @@ bp = Blueprint("contacts", __name__)
 @requires(Permission.CONTACTS_VIEW)
 @contract("contacts", {200: list[ContactRow]})
 def list_contacts(query: ContactQuery) -> Response:
-    """Contacts of an account, newest first."""
+    """Contacts of one account, or of all that the caller may see; newest first."""
     return answer_page(ContactRow, lists.list_contacts(runtime().db, access(), query))

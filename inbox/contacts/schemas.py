@@ -24,10 +24,10 @@ class ContactRow(Row):
 
 
 class ContactQuery(Query):
-    """Which contacts of a number to list. `q`: three characters or more are found anywhere, fewer where a name, a
-    username or a number begins."""
+    """Which contacts to list. `q`: three characters or more are found anywhere, fewer where a name, a username or a
+    number begins."""
 
-    account_id: UUID
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    account_id: UUID | None = Field(None, description="Of this business number; without it, of all you may see.")
+    limit: Annotated[int, Field(ge=1, le=200)] = 200  # the predecessor's page asks for no page but the first
     cursor: str | None = None
     q: Annotated[str | None, Field(max_length=200)] = None

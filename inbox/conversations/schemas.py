@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool
 
 from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.models import Author, Direction, MessageStatus
-from inbox.schemas import Body, Query, QueryTime, Row, Time
+from inbox.schemas import Body, OpenBody, Query, QueryTime, Row, Time
 
 COUNTED = 1000  # conversations of a kind; who has more needs no number
 
@@ -149,13 +149,13 @@ class CountsQuery(Query):
     account_id: UUID
 
 
-class FavoriteBody(Body):
+class FavoriteBody(OpenBody):
     """Whether the conversation is marked."""
 
     favorite: StrictBool
 
 
-class BotBody(Body):
+class BotBody(OpenBody):
     """Whether the bot answers here from now on."""
 
     enabled: StrictBool
@@ -167,7 +167,7 @@ class AssignBody(Body):
     user_id: UUID | None = Field(description="null: nobody.")
 
 
-class SendBody(Body):
+class SendBody(OpenBody):
     """A reply. The same `client_key` gives the same message, however often it is sent."""
 
     conversation_id: UUID

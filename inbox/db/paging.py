@@ -11,13 +11,16 @@ from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 import sqlalchemy
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import ColumnElement, Select, bindparam, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from inbox.clock import parse_rfc3339, rfc3339
+from inbox.clock import parse_rfc3339, rfc3339, to_milliseconds
 from inbox.errors import FieldProblem, InvalidRequest
+from inbox.schemas import QueryTime
 
 Row = TypeVar("Row")
+_times: TypeAdapter[datetime] = TypeAdapter(QueryTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,11 @@ class Cursor:
 
     @classmethod
     def decode(cls, text: str | None) -> Cursor | None:
-        """Raises InvalidRequest for anything encode() did not make."""
+        """What encode() made, or a time: behind it is what is older. Raises InvalidRequest for anything else."""
         if text is None:
             return None
+        if ":" in text:  # which encode() does not write
+            return cls(_time(text), UUID(int=0))
         try:
             raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode()
             time, _, hexadecimal = raw.partition("/")
@@ -43,6 +48,15 @@ class Cursor:
         except (ValueError, binascii.Error):
             problem = "is not a cursor of ours; take it from the Link header"
             raise InvalidRequest([FieldProblem("?cursor", problem)]) from None
+
+
+def _time(text: str) -> datetime:
+    """A time in a query string. Raises InvalidRequest."""
+    try:
+        return to_milliseconds(_times.validate_python(text))
+    except ValidationError:
+        problem = "is neither a cursor from the Link header nor a time such as 2026-11-20T09:00:00Z"
+        raise InvalidRequest([FieldProblem("?cursor", problem)]) from None
 
 
 @dataclass(frozen=True, slots=True)

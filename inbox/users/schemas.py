@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from inbox.auth.access import BUILT_IN, Grant, Permission, Role
 from inbox.auth.addresses import LONGEST, normal_email
-from inbox.schemas import Body, Query, Row, Time
+from inbox.schemas import Body, OpenBody, Query, Row, Time
 
 MAX_NAME = 200  # characters
 MAX_DESCRIPTION = 500  # characters
@@ -94,7 +94,7 @@ class UserQuery(Query):
     kind: Kind | None = None
 
 
-class RoleBody(Body):
+class RoleBody(OpenBody):
     """A role as it is to be."""
 
     slug: Annotated[
@@ -113,14 +113,14 @@ class RoleDone(Row):
     status: Literal["ok"] = "ok"
 
 
-class AssignmentBody(Body):
+class AssignmentBody(OpenBody):
     """A role to be given."""
 
     role_id: UUID
     account_id: UUID | None = None
 
 
-class OverrideBody(Body):
+class OverrideBody(OpenBody):
     """One permission to be added to the roles, or taken from them."""
 
     permission_code: Permission
@@ -145,19 +145,19 @@ class NameBody(Body):
     name: Name | None
 
 
-class StatusBody(Body):
+class StatusBody(OpenBody):
     """false switches somebody off, at once and everywhere."""
 
     is_active: StrictBool
 
 
-class RolesBody(Body):
+class RolesBody(OpenBody):
     """All roles that somebody is to have."""
 
     assignments: _Assignments
 
 
-class OverridesBody(Body):
+class OverridesBody(OpenBody):
     """All single permissions that somebody is to have or to lack."""
 
     overrides: Annotated[list[OverrideBody], Field(max_length=MAX_RIGHTS, json_schema_extra={"uniqueItems": True})]

@@ -15,19 +15,6 @@ from inbox.logs import request_id, set_request_id
 
 log = logging.getLogger(__name__)
 
-#: What scripts of other origins may read.
-EXPOSED_HEADERS = [
-    "Accept-Ranges",
-    "Content-Disposition",
-    "Content-Range",
-    "ETag",
-    "Link",
-    "RateLimit-Limit",
-    "RateLimit-Remaining",
-    "RateLimit-Reset",
-    "Retry-After",
-    "X-Request-Id",
-]
 _INSTANCE = 500  # characters: a path may have 8,190, which escaped are six times as many
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:@=+-]{20,200}\Z")
 

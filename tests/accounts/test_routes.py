@@ -287,8 +287,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"verify_token": ""}, ["/verify_token"]),
     ({"bot_auto_on": "yes"}, ["/bot_auto_on"]),
     ({"bot_auto_on": None}, ["/bot_auto_on"]),
-    ({"id": "x"}, ["/id"]),
-    ({"name": None, "waba_id": 5, "nonsense": 1}, ["/name", "/nonsense", "/waba_id"]),
+    ({"name": None, "waba_id": 5}, ["/name", "/waba_id"]),
 ]
 
 
@@ -300,6 +299,8 @@ def test_every_bad_field_is_named_and_nothing_changes(client: FlaskClient, other
         ({"phone_number_id": NEW["phone_number_id"]}, ["/phone_number_id"]),
         ({"paused": 1}, ["/paused"]),
         ({"paused": None}, ["/paused"]),
+        ({"id": "x"}, ["/id"]),
+        ({"name": None, "nonsense": 1}, ["/name", "/nonsense"]),
     ]
     cases = [("POST", "/accounts", {**NEW, "phone_number_id": "5"} | bad, where) for bad, where in BAD + only_add]
     cases += [("PATCH", f"/accounts/{other}", bad, where) for bad, where in BAD + only_change]

@@ -44,6 +44,32 @@ def said(text: str, who: Author = Author.CUSTOMER, n: int = 0) -> Message:
     return Message(author_kind=who, content_text=text, timestamp=T0 + timedelta(seconds=n), failed_at=None)
 
 
+def test_what_an_older_template_holds_beside_ours_is_told_as_text() -> None:
+    old = {
+        "company": {"slogan": "Bon pain", "since": 1921},
+        "opening_hours": {"monday": ["7h", "19h"], "sunday": None},
+        "promises": ["Frais", {"bio": True}],
+        "signature": "L'équipe",
+    }
+    text = system_text(ProfileContent.model_validate({"template_config": old}))
+    for told in ("COMPANY\nslogan: Bon pain\nsince: 1921", "OPENING HOURS\nmonday: 7h; 19h", "SIGNATURE\nL'équipe"):
+        assert told in text
+    assert "PROMISES\n- Frais\n- yes" in text
+    assert "sunday" not in text
+
+
+def test_empty_custom_fields_and_elements_are_not_told() -> None:
+    fields = [
+        {"id": "1", "label": "Parking", "value": " "},
+        {"id": "2", "label": "", "value": "Ouvert dimanche"},
+        {"id": "3", "label": "Name", "value": "Zoë"},
+    ]
+    empty = {"offers": [{"category": "", "content": ""}], "faq": [{}], "special_cases": [{"case": None}]}
+    profile = {"business_name": "Essai", "custom_fields": fields, "template_config": empty}
+    text = system_text(ProfileContent.model_validate(profile))
+    assert text.endswith("BUSINESS\n\nName: Essai\nOuvert dimanche\nName: Zoë")
+
+
 def test_everything_in_the_profile_is_in_the_system_text() -> None:
     text = system_text(PROFILE)
     for fact in (

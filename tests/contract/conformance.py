@@ -12,6 +12,20 @@ from werkzeug.test import TestResponse
 
 from inbox.web.openapi.document import document
 
+#: What the predecessor's page writes, with bodies that its older and newer builds word differently.
+OPEN = {
+    ("POST", "/accounts"),
+    ("POST", "/conversations/{conversation_id}/favorite"),
+    ("POST", "/conversations/{conversation_id}/bot"),
+    ("POST", "/messages/send"),
+    ("PUT", "/bot/profile/{account_id}"),
+    ("POST", "/admin/roles"),
+    ("PUT", "/admin/roles/{role_id}"),
+    ("POST", "/admin/users/{user_id}/status"),
+    ("PUT", "/admin/users/{user_id}/roles"),
+    ("PUT", "/admin/users/{user_id}/overrides"),
+}
+
 Part = dict[str, Any]
 _documents: dict[int, Part] = {}
 _validators: dict[tuple[int, tuple[Any, ...]], Any] = {}

@@ -24,10 +24,7 @@ MESSAGE = {
     *("id", "conversation_id", "direction", "content_text", "timestamp", "wa_message_id", "message_type", "status"),
     *("media_id", "media_mime_type", "media_filename"),
 }
-PROFILE = {
-    *("id", "account_id", "business_name", "description", "address", "hours", "knowledge_base", "custom_fields"),
-    *("updated_at", "template_config"),
-}
+PROFILE = {"id", "account_id", "custom_fields", "updated_at", "template_config"}  # texts are there once they are set
 TEMPLATE = {
     "system_rules": {"language", "tone", "role", "mission", "style", "priority", "response_policy", "security"},
     "company": {"name", "address", "hours_block", "zone", "rendezvous", "activity"},

@@ -18,7 +18,7 @@ from inbox.auth.access import Grant, Role
 from inbox.clock import parse_rfc3339, rfc3339, utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.models import Conversation, Job, JobKind, Message
+from inbox.models import Account, Conversation, Job, JobKind, Message
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_account, the_conversation, webhook
 from tests.users.people import another_account, as_user, member
@@ -308,7 +308,6 @@ def test_a_reply_by_a_person_voids_the_answer_and_keeps_the_bot_out(
         ({"content": "ok", "client_key": ""}, "/client_key"),
         ({"content": "ok", "client_key": "k" * 256}, "/client_key"),
         ({"content": "ok", "reply_to": "no-uuid"}, "/reply_to"),
-        ({"content": "ok", "colour": "red"}, "/colour"),
     ],
 )
 def test_a_bad_send_names_the_field_and_stores_nothing(
@@ -414,6 +413,24 @@ def test_contacts_are_paged_and_searched(client: FlaskClient, runtime: Runtime, 
     assert [row["whatsapp_number"] for row in found] == ["33710000003"]
 
 
+def test_contacts_without_a_number_are_those_of_every_number_the_caller_may_see(
+    client: FlaskClient, app: Flask, runtime: Runtime, db: Database
+) -> None:
+    many(runtime, 3, now_seconds())
+    mine, other = the_account(db).id, another_account(db)
+    with db.reading() as session:
+        number = session.get_one(Account, other).phone_number_id
+    ingest(runtime, webhook(number_id=number, messages=[text_message(wa_id="wamid.2", phone="33720000001")]))
+    everybody = walk(client, "/contacts?limit=2")
+    assert {row["account_id"] for row in everybody} == {str(mine), str(other)}
+    assert len({row["id"] for row in everybody}) == len(everybody) == 4
+    assert everybody == sorted(everybody, key=lambda row: (row["created_at"], row["id"]), reverse=True)
+    assert [row["whatsapp_number"] for row in client.get("/contacts?q=3372").json] == ["33720000001"]
+    colleague = as_user(app, member(db, "only@example.com", [Grant(Role.VIEWER, mine)]))
+    assert {row["account_id"] for row in colleague.get("/contacts").json} == {str(mine)}
+    assert colleague.get(f"/contacts?account_id={other}").status_code == 403
+
+
 def test_accounts_are_listed_without_their_tokens(client: FlaskClient) -> None:
     response = client.get("/accounts")
     (row,) = response.json
@@ -472,3 +489,26 @@ def test_other_origins_are_refused_unless_they_are_named(config: Config, client:
     assert named.options("/accounts", headers=ask).headers["Access-Control-Allow-Origin"] == ask["Origin"]
     other = {**ask, "Origin": "https://elsewhere.example.com"}
     assert "Access-Control-Allow-Origin" not in named.options("/accounts", headers=other).headers
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_preflight_is_answered_whatever_the_address_so_that_the_page_can_read_our_404(config: Config) -> None:
+    named = create_app(dataclasses.replace(config, cors_origins=("https://inbox.example.com",))).test_client()
+    ask = {"Origin": "https://inbox.example.com", "Access-Control-Request-Method": "PATCH"}
+    for path in ("/nowhere", "/conversations/not-an-id/read", "/accounts"):
+        answer = named.options(path, headers={**ask, "Access-Control-Request-Headers": "authorization,content-type"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, ask["Origin"]), path
+        assert "PATCH" in answer.headers["Access-Control-Allow-Methods"]
+        assert "authorization" in answer.headers["Access-Control-Allow-Headers"]
+    lost = named.get("/nowhere", headers={"Origin": ask["Origin"]})
+    assert (lost.status_code, lost.headers["Access-Control-Allow-Origin"]) == (404, ask["Origin"])
+
+
+def test_a_cursor_that_is_a_time_shows_what_is_older(
+    client: FlaskClient, runtime: Runtime, db: Database, talk: Conversation
+) -> None:
+    later = text_message("Salut", wa_id="wamid.later", phone="33600000002", at=now_seconds() + 1)
+    ingest(runtime, webhook(messages=[later]))
+    newest, older = conversations(client, db).json
+    assert [row["id"] for row in conversations(client, db, cursor=newest["updated_at"]).json] == [older["id"]]
+    assert conversations(client, db, cursor=older["updated_at"]).json == []

@@ -18,7 +18,8 @@ token; or the session cookie of `POST /auth/login` or `/auth/session`, with `X-C
 made by `flask --app wsgi keys create --name "Front desk" --role manager`, or by `POST /admin/keys`.
 
 **Requests** are JSON in UTF-8. Unknown fields and parameters, and parameters given twice, are refused by name; types
-are not guessed. Text never holds U+0000. Public routes overlook parameters they do not know.
+are not guessed. Text never holds U+0000. Public routes overlook parameters they do not know; bodies whose schema does
+not say `additionalProperties: false` ignore fields they do not know.
 
 **Answers** are JSON, snake_case; times are RFC 3339 in UTC with milliseconds, ids are UUIDs. Lists are arrays; the next
 page is in `Link: <…>; rel="next"`. What is read has an `ETag`; a matching `If-None-Match` is answered 304. Every GET
@@ -59,7 +60,11 @@ PARAMETERS: dict[str, dict[str, str]] = {
     "account_id": {"description": "A business number, of `GET /accounts`."},
     "assigned_to": {"description": "Only what this user looks after."},
     "before": {"description": "Only what is older, by WhatsApp's time."},
-    "cursor": {"description": "Where the page begins; from the `Link` of the page before.", "format": "cursor"},
+    "cursor": {
+        "description": "Where the page begins: from the `Link` of the page before. Of lists with the newest first, a "
+        "time as well: only what is older.",
+        "format": "cursor",
+    },
     "limit": {"description": "Rows on a page."},
     "needs_human": {"description": "Only conversations that wait for a person, or only those that do not."},
     "open": {"description": "Only what goes on, or only what is over."},
