@@ -82,7 +82,10 @@ def set_favorite(conversation_id: UUID, json: FavoriteBody) -> Response:
 @requires(Permission.MESSAGES_SEND)
 @contract("conversations", {200: ConversationDone})
 def set_bot(conversation_id: UUID, json: BotBody) -> Response:
-    """Switch the bot on or off for this conversation. An answer it is writing is thrown away."""
+    """Switch the bot on or off for this conversation. An answer it is writing is thrown away.
+
+    On gives the conversation back to it, whatever had taken it: a switch, a question for a person, a person's reply.
+    """
     row = service.set_bot(runtime().db, access(), conversation_id, enabled=json.enabled)
     return answer(ConversationDone(conversation=row))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -15,9 +16,10 @@ from sqlalchemy import Connection, Select, any_, bindparam, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
+from inbox.clock import utc_now
 from inbox.contacts.identity import name_shown
 from inbox.conversations.quotes import quoted_messages
-from inbox.conversations.schemas import ConversationRow, MessageRow
+from inbox.conversations.schemas import BotSilence, ConversationRow, MessageRow
 from inbox.conversations.state import REPLY_WINDOW
 from inbox.db.queries import Values, values_of
 from inbox.gateways.whatsapp.errors import may_succeed_later
@@ -86,11 +88,26 @@ _messages = TypeAdapter(list[MessageRow])
 
 def conversation_rows(found: Iterable[Values]) -> list[ConversationRow]:
     """Conversations with their contacts, and what holds up their number."""
-    return _conversations.validate_python([_conversation(values) for values in found])
+    now = utc_now()
+    return _conversations.validate_python([_conversation(values, now) for values in found])
 
 
-def _conversation(values: Values) -> Values:
+def _bot_silence(values: Values, now: datetime) -> BotSilence | None:
+    """Why the bot would not answer the customer's next message. None: it would."""
+    if values["is_group"]:
+        return "group"
+    if not values["bot_enabled"]:
+        return "off"
+    if values["needs_human"]:
+        return "needs_human"
+    until = values["bot_paused_until"]
+    return "paused" if until is not None and now < until else None
+
+
+def _conversation(values: Values, now: datetime) -> Values:
     inbound_at = values["last_inbound_at"]
+    values["bot_silent_reason"] = _bot_silence(values, now)
+    values["bot_enabled"] = values["bot_silent_reason"] is None
     values["reply_window_expires_at"] = inbound_at + REPLY_WINDOW if inbound_at else None
     values["contacts"] = {
         "display_name": name_shown(values["display_name"], values["username"]),

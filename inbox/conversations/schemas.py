@@ -11,6 +11,8 @@ from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.models import Author, Direction, MessageStatus
 from inbox.schemas import Body, OpenBody, Query, QueryTime, Row, Time
 
+BotSilence = Literal["group", "off", "needs_human", "paused"]
+
 COUNTED = 1000  # conversations of a kind; who has more needs no number
 
 
@@ -32,7 +34,11 @@ class ConversationRow(Row):
     is_favorite: bool
     is_group: bool
     unread_count: int
-    bot_enabled: bool
+    bot_enabled: bool = Field(description="The bot answers the customer's next message.")
+    bot_silent_reason: BotSilence | None = Field(
+        description="Why it does not: a person has switched it off, is needed (needs_human_reason says why) or has "
+        "replied (until bot_paused_until); it never answers in groups."
+    )
     bot_paused_until: Time | None = Field(description="A person replied: the bot stays out until then.")
     bot_last_reply_at: Time | None
     needs_human: bool

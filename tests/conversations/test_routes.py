@@ -205,6 +205,42 @@ def test_a_viewer_clears_no_badge_and_shows_the_customer_nothing(
     assert client.get(f"/conversations/{talk.id}").json["unread_count"] == 1
 
 
+def silence(client: FlaskClient, talk: Conversation) -> tuple[bool, str | None]:
+    row = client.get(f"/conversations/{talk.id}").json
+    return row["bot_enabled"], row["bot_silent_reason"]
+
+
+@pytest.mark.parametrize(
+    ("state", "reason"),
+    [
+        ({"bot_enabled": False}, "off"),
+        ({"needs_human": True, "needs_human_reason": "answer_limit"}, "needs_human"),
+        ({"needs_human": True, "needs_human_reason": "ai_unavailable"}, "needs_human"),
+        ({"bot_paused_until": utc_now() + timedelta(hours=1)}, "paused"),
+        ({"bot_paused_until": utc_now() - timedelta(seconds=1)}, None),
+        ({}, None),
+    ],
+)
+def test_bot_enabled_says_whether_the_bot_answers_next_and_one_call_gives_the_conversation_back(
+    client: FlaskClient, db: Database, talk: Conversation, state: dict[str, Any], reason: str | None
+) -> None:
+    with db.writing() as session:
+        conversation = session.get_one(Conversation, talk.id)
+        for name, value in state.items():
+            setattr(conversation, name, value)
+    assert silence(client, talk) == (reason is None, reason)
+    (row,) = conversations(client, db).json
+    assert (row["bot_enabled"], row["bot_silent_reason"]) == (reason is None, reason)
+    given_back = client.post(f"/conversations/{talk.id}/bot", json={"enabled": True}).json["conversation"]
+    assert (given_back["bot_enabled"], given_back["needs_human"], given_back["bot_paused_until"]) == (True, False, None)
+
+
+def test_the_bot_answers_next_until_a_person_replies(client: FlaskClient, talk: Conversation) -> None:
+    assert silence(client, talk) == (True, None)
+    send(client, talk)
+    assert silence(client, talk) == (False, "paused")
+
+
 def test_the_favourite_and_the_bot_switch_take_booleans_only(client: FlaskClient, talk: Conversation) -> None:
     response = client.post(f"/conversations/{talk.id}/favorite", json={"favorite": True})
     assert response.json == {"status": "ok", "is_favorite": True}

@@ -41,6 +41,7 @@ _VALUES: dict[str, Any] = {
     "client_key": "front-desk-7f3a",
     "unread_count": 1,
     "bot_enabled": True,
+    "bot_silent_reason": None,
     "emoji": "👍",
     "actor": "business",
     "payload": {},
