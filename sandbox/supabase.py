@@ -8,6 +8,7 @@ import hmac
 import threading
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sandbox.options import Options
@@ -91,6 +92,11 @@ class Supabase:
         self.users.clear()
 
     def answer(self, request: Request) -> Answer:
+        """As any page may read it: supabase-js calls from the browser, from whatever origin."""
+        answer = Answer(200) if request.method == "OPTIONS" else self._answer(request)
+        return replace(answer, headers=(*answer.headers, *_for_pages(request)))
+
+    def _answer(self, request: Request) -> Answer:
         if request.path == "/auth/v1/.well-known/jwks.json" and request.method == "GET":
             return self._jwks()
         if refusal := self._apikey_refusal(request):
@@ -288,6 +294,18 @@ class Supabase:
         else:
             raise AuthError("validation_failed", "Unsupported logout scope")
         return Answer(204)
+
+
+def _for_pages(request: Request) -> list[tuple[str, str]]:
+    """What lets pages of other origins call and read: whatever headers they ask about, as at Supabase."""
+    asked = request.headers.get("access-control-request-headers", "")
+    preflight = [
+        ("Access-Control-Allow-Methods", "GET,HEAD,PUT,PATCH,POST,DELETE,OPTIONS"),
+        ("Access-Control-Allow-Headers", asked),
+        ("Access-Control-Max-Age", "3600"),
+    ]
+    read = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "X-Supabase-Api-Version")]
+    return [*read, *preflight] if request.method == "OPTIONS" else read
 
 
 def _is_uuid(text: Any) -> bool:

@@ -246,3 +246,14 @@ def test_an_unknown_path_and_the_health_of_the_service(sandbox: Sandbox) -> None
 def test_a_user_with_a_setting_that_does_not_exist_is_a_value_error(sandbox: Sandbox, settings: dict) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         sandbox.supabase.save_user(**settings)
+
+
+def test_a_page_of_another_origin_may_call_and_read(sandbox: Sandbox, user: User) -> None:
+    url = f"{sandbox.url}/auth/v1/token?grant_type=password"
+    asks = {"Origin": "https://desk.example", "Access-Control-Request-Method": "POST"}
+    asks["Access-Control-Request-Headers"] = "apikey,authorization,x-client-info"
+    preflight = requests.options(url, headers=asks, timeout=5)
+    assert (preflight.status_code, preflight.headers["Access-Control-Allow-Origin"]) == (200, "*")
+    assert preflight.headers["Access-Control-Allow-Headers"] == asks["Access-Control-Request-Headers"]
+    for answer in (sign_in(sandbox), sign_in(sandbox, password="wrong")):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
