@@ -37,7 +37,7 @@ from inbox.demo import bakery
 from inbox.models import WebhookEvent
 from inbox.runtime import Runtime, build
 from inbox.users.grants import Assignment
-from inbox.users.service import Newcomer, create_local
+from inbox.users.service import Newcomer, create_local, invite
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.routes import new_event
 
@@ -78,6 +78,7 @@ def run(port: int, *, seconds: float | None, pace: float) -> None:
         sandbox_url = stack.enter_context(_sandbox(app_url, secret, folder))
         place = Place(folder, app_url, sandbox_url, secret, _environment(folder, port, sandbox_url, secret))
         shop = _furnish(_runtime(Config.from_env(place.environment)))
+        _post(f"{sandbox_url}/_supabase/users", {"email": shop.supabase_email, "password": shop.password})
         stack.enter_context(_app(place))
         _greet(place, shop)
         _customers_write(place, stop, time.monotonic() + seconds if seconds else None, pace)
@@ -114,8 +115,9 @@ def _stoppable() -> Iterator[list[bool]]:
 
 
 def _environment(folder: Path, port: int, sandbox_url: str, secret: str) -> dict[str, str]:
-    """The app's environment: nothing of the caller's settings, everything embedded or simulated."""
-    kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ}
+    """The app's environment: everything embedded or simulated, and of the caller's settings CORS_ORIGINS alone."""
+    names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "CORS_ORIGINS")
+    kept = {name: os.environ[name] for name in names if name in os.environ}
     return kept | {
         "INBOX_ENV": "development",
         "INBOX_INSTANCE_PATH": str(folder),
@@ -133,6 +135,8 @@ def _environment(folder: Path, port: int, sandbox_url: str, secret: str) -> dict
         "WHATSAPP_ACCESS_TOKEN": "demo-token",
         "GEMINI_API_URL": f"{sandbox_url}/v1beta",
         "GEMINI_API_KEY": "demo-key",
+        "SUPABASE_URL": sandbox_url,
+        "SUPABASE_KEY": "demo-key",
     }
 
 
@@ -215,6 +219,7 @@ class Shop:
     key: str
     password: str
     email: str = "baker@example.com"
+    supabase_email: str = "owner@example.com"  #: of somebody who signs in at Supabase, with the same password
 
 
 def _runtime(config: Config) -> Runtime:
@@ -231,6 +236,7 @@ def _furnish(runtime: Runtime) -> Shop:
         shop = Shop(str(account.id), key, secrets.token_urlsafe(12))
         baker = Newcomer(shop.email, "The baker", [Assignment(Role.ADMIN.id)], shop.password)
         create_local(runtime.db, OPERATOR, baker)
+        invite(runtime.db, OPERATOR, Newcomer(shop.supabase_email, "The owner", [Assignment(Role.ADMIN.id)]))
         me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
         put_profile(runtime.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))
         with runtime.db.writing() as session:
@@ -248,6 +254,7 @@ def _greet(place: Place, shop: Shop) -> None:
 
   Inbox     {place.app_url}          state: {place.app_url}/health, the API: {place.app_url}/docs
   Sign in   {shop.email}  {shop.password}
+  Supabase  {shop.supabase_email}  {shop.password}   project: {place.sandbox_url}, with any key
   Key       {shop.key}
   Account   {shop.account_id}
   Upstreams {place.sandbox_url}   what customers received: {place.sandbox_url}/_deliveries

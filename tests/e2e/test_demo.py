@@ -32,6 +32,17 @@ def test_the_demo_lives_and_ends_with_ctrl_c(tmp_path: Path) -> None:
             timeout=5,
         ).json()
         assert len(rows) >= 3
+        owner = re.search(r"Supabase  (\S+)  (\S+)", text)
+        assert owner
+        session = requests.post(
+            f"{url[1]}/auth/v1/token?grant_type=password",
+            json={"email": owner[1], "password": owner[2]},
+            headers={"apikey": "any"},
+            timeout=5,
+        ).json()
+        signed_in = {"Authorization": f"Bearer {session['access_token']}"}
+        me = requests.get(f"http://127.0.0.1:{port}/auth/me", headers=signed_in, timeout=5).json()
+        assert (me["email"], me["roles"][0]["role_slug"]) == (owner[1], "admin")
         demo.child.send_signal(signal.SIGINT)
         assert demo.child.wait(40) == 0
         assert "Nothing is left behind." in demo.output()
