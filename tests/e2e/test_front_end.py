@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -254,7 +255,11 @@ def opened(url: str, key: str, sandbox: Sandbox) -> Front:
 
 
 def test_every_request_of_the_page_is_answered_as_the_page_reads_it(front: Front) -> None:
-    assert front.ask(Asked("GET /messages/media/{message}")).content == PICTURE
+    with ThreadPoolExecutor(
+        6
+    ) as browser:  # a thread's pictures are asked for at once, and a browser keeps six under way
+        shown = list(browser.map(front.ask, [Asked("GET /messages/media/{message}")] * 12))
+    assert [(answer.status_code, answer.content) for answer in shown] == [(200, PICTURE)] * 12
     wrong: list[str] = []
     for asked in TABLE:
         answer = front.ask(asked)
