@@ -87,6 +87,8 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
     if case.meta is None or case.meta.generation.mode is not schemathesis.GenerationMode.POSITIVE:
         return
     case.query, case.body = _with_real(case.query), _with_real(case.body)
+    if case.query:
+        case.query.pop("since", None)  # a position is signed, so none can be made up
     if case.method != "DELETE":
         case.path_parameters = _with_real(case.path_parameters)
     if isinstance(case.body, dict) and case.body.get("client_key"):
@@ -97,16 +99,16 @@ def before_call(context: schemathesis.HookContext, case: schemathesis.Case, kwar
 
 def _with_real(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
-        return type(value)({each: _with_real(inner, each) for each, inner in value.items()})
+        return type(value)({each.replace("\0", ""): _with_real(inner, each) for each, inner in value.items()})
     if isinstance(value, list) and name == "permissions":
         return list(dict.fromkeys(value))
     if isinstance(value, list):
         made = [_real[name]] if name in _real else [_with_real(inner, name) for inner in value]
         fields = _UNIQUE.get(name)
         return made if fields is None else list({_identity(each, fields): each for each in made}.values())
-    if isinstance(value, str):  # rules that no schema can say: a name is one printable line, no text has U+0000
+    if isinstance(value, str):  # rules that no schema can say: what people read shows something, no text has U+0000
         printable = "".join(filter(str.isprintable, value)).strip() or "-"
-        value = printable if name == "name" else value.replace("\0", "")
+        value = printable if name in ("name", "content") else value.replace("\0", "")
     return value if value is None else _real.get(name, value)
 
 
