@@ -7,17 +7,15 @@ its address. Source: WhatsApp Help Center, "How to format your messages" (2026).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from markdown_it import MarkdownIt
+from markdown_it.common.utils import normalizeReference
 from markdown_it.rules_inline import StateInline
 from markdown_it.tree import SyntaxTreeNode
 
-Address = Callable[[str], str | None]  #: a link's target as it may be shown; None: not at all
+from inbox.bot.addresses import URL, Address, without_foreign
 
-URL = re.compile(r"https?://[^\s<>()\"'`*]+|www\.[^\s<>()\"'`*]+", re.IGNORECASE)
-#: A bare address with the blanks before it and the brackets that hold nothing else.
-_BARE = re.compile(rf"[ \t]*(?:\(\s*({URL.pattern})\s*\)|({URL.pattern}))", re.IGNORECASE)
 #: An address from its colon on, up to what may be the end of the sentence or of a mark around it.
 _ADDRESS = re.compile(r"://[^\s<>()\[\]\"'`*\\]*[^\s<>()\[\]\"'`*\\_~.,;:!?]")
 _ENDS_WITH_URL = re.compile(rf"(?:{URL.pattern})\Z", re.IGNORECASE)
@@ -28,7 +26,25 @@ _GREEDY = frozenset({"bullet_list", "ordered_list", "blockquote", "table"})
 #: Two stars that CommonMark takes for text, as in "**Price: **5" and beside Chinese punctuation.
 _LOOSE_BOLD = re.compile(r"\*\*([ \t]*)([^*\n]*?)([ \t]*)\*\*")
 _LONE_BOLD = re.compile(r"(?<!\S)\*\*(?=\w)|(?<=[\w.!?:])\*\*(?!\S)")  # never closed, as in an answer cut short
-_HOLE = re.compile(r"!?\[([^\[\]\n]*)\]\([ \t]*\)")  # "[our menu]()" inside of code
+#: "[our menu]()" inside of code, and "[our menu][1]" without the line that says what 1 is.
+_HOLE = re.compile(r"!?\[([^\[\]\n]*)\]\([ \t]*\)|(?<!\w)!?\[([^\[\]\n]+)\]\[[^\[\]\n]*\]")
+#: What nobody was to read, with the line that holds nothing else; one that is never closed hides all that follows.
+_HIDDEN = re.compile(
+    r"^[ \t]*{0}[ \t]*\n|[ \t]*{0}(?=[\s.,;:!?)]|\Z)|{0}".replace(
+        "{0}", r"(?:<!--(?s:.*?)(?:-->|\Z)|<(?:script|style)\b(?s:.*?)(?:</(?:script|style)\s*>|\Z))"
+    ),
+    re.IGNORECASE | re.MULTILINE,
+)
+#: A tag of HTML, or one of the prompt's that the model repeats.
+_TAG = re.compile(r"</?[a-z][\w-]*(?:[\s/][^<>]*)?>", re.IGNORECASE)
+_BREAK = re.compile(r"<(?:br|/(?:p|div|li|tr|h[1-6]))\b", re.IGNORECASE)
+#: The line that says where "[our menu][1]" leads: `[1]: https://… "title"`. "[Monday]: 9-17" is none.
+_DEFINITION = re.compile(
+    r"^[ \t>]*\[([^\[\]\n]+)\]:[ \t]*\n?[ \t]*"
+    r"<?((?:[a-z][a-z0-9+.-]*:|www\.|[/#]|[\w-]+(?:\.[\w-]+)*\.[a-z]{2,})[^\s<>]*)>?"
+    r"(?:[ \t]+(?:\"[^\"\n]*\"|'[^'\n]*'|\([^()\n]*\)))?[ \t]*(?:\n|\Z)",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 def _read_address(state: StateInline, silent: bool) -> bool:
@@ -42,15 +58,32 @@ def _read_address(state: StateInline, silent: bool) -> bool:
     return True
 
 
+def _read_tag(state: StateInline, silent: bool) -> bool:
+    """An inline rule: tags go, and what would have begun a line does so."""
+    found = _TAG.match(state.src, state.pos)
+    if found is None:
+        return False
+    state.pos = found.end()
+    if silent:
+        return True
+    if _BREAK.match(found[0]):
+        state.pending += "\n"
+    elif state.pending.endswith(" ") and state.src[state.pos : state.pos + 1] == " ":
+        state.pos += 1
+    return True
+
+
 def _reader() -> MarkdownIt:
     """CommonMark with tables and strike-through.
 
-    Without underlined headings and indented code, which a chat never means, and without link definitions, which would
-    swallow a line such as "[Monday]: 9-17". Every link is read, so that none is left as its source.
+    Without underlined headings and indented code, which a chat never means, and without its own link definitions, which
+    would swallow a line such as "[Monday]: 9-17" (`_DEFINITION` does not). Every link is read, so that none is left as
+    its source.
     """
     reader = MarkdownIt("commonmark", {"html": False, "maxNesting": 100}).enable(["table", "strikethrough"])
     reader.disable(["lheading", "code", "reference"])
     reader.inline.ruler.before("emphasis", "address", _read_address)
+    reader.inline.ruler.before("html_inline", "tag", _read_tag)
     reader.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 (its name is the library's)
     reader.normalizeLink = lambda url: url  # type: ignore[method-assign]
     return reader
@@ -70,9 +103,12 @@ def whatsapp_marks(text: str, address: Address) -> str:
 
 
 def _once(text: str, address: Address) -> str:
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
-    shown = _blocks(SyntaxTreeNode(_READER.parse(text)), text.split("\n"), address)
-    return _HOLE.sub(r"\1", shown).strip()
+    text = _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    defined = {normalizeReference(label): {"href": target, "title": ""} for label, target in _DEFINITION.findall(text)}
+    text = _DEFINITION.sub("", text)
+    tree = SyntaxTreeNode(_READER.parse(text, {"references": defined}))
+    shown = _blocks(tree, text.split("\n"), address)
+    return _HOLE.sub(lambda hole: hole[1] or hole[2] or "", shown).strip()
 
 
 # --- blocks ------------------------------------------------------------------------------------------------------
@@ -102,7 +138,7 @@ def _block(node: SyntaxTreeNode, lines: list[str], address: Address) -> str:
         case "blockquote":
             return "\n".join(f"> {line}".rstrip() for line in _blocks(node, lines, address).split("\n"))
         case "fence":
-            code = _text(node.content, address)
+            code = without_foreign(node.content, address)
             return f"```\n{code.rstrip()}\n```" if code.strip() else ""
         case "table":
             return "\n".join(_rows(node, address))
@@ -138,12 +174,12 @@ def _inline(node: SyntaxTreeNode, address: Address) -> str:
 def _piece(node: SyntaxTreeNode, address: Address) -> str:
     match node.type:
         case "text":
-            plain = re.sub(r"<br ?/?>", "\n", _text(node.content, address))
+            plain = without_foreign(node.content, address)
             return _LONE_BOLD.sub("", _LOOSE_BOLD.sub(r"\1*\2*\3", plain))
         case "softbreak" | "hardbreak":
             return "\n"
         case "code_inline":
-            code = _text(node.content, address)
+            code = without_foreign(node.content, address)
             return f"`{code}`" if code.strip() else ""
         case "strong" | "em" | "s":
             mark = _mark(node)
@@ -152,17 +188,10 @@ def _piece(node: SyntaxTreeNode, address: Address) -> str:
             return _link(_inline(node, address).strip(), str(node.attrs.get("href", "")), address)
         case "image":
             return _link(node.content.strip(), str(node.attrs.get("src", "")), address)
+        case "inline":  # its own content is the source
+            return _inline(node, address)
         case _:
             return _inline(node, address) if node.children else node.content
-
-
-def _text(text: str, address: Address) -> str:
-    """Plain text without the addresses that may not be shown."""
-
-    def check(found: re.Match[str]) -> str:
-        return found[0] if address(found[1] or found[2]) else ""
-
-    return _BARE.sub(check, text)
 
 
 def _mark(node: SyntaxTreeNode) -> str:

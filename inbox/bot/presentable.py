@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from urllib.parse import urlsplit
+import unicodedata
 
-from inbox.bot.marks import URL, whatsapp_marks
+from inbox.bot.addresses import addresses_of
+from inbox.bot.marks import whatsapp_marks
 from inbox.bot.schemas import ProfileContent
 from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
 
@@ -19,36 +19,19 @@ _CUT = "\u2026"
 
 def presentable(answer: str, profile: ProfileContent) -> str:
     """The answer for the customer; empty when nothing is left of it that anybody could see."""
-    address = _addresses_of(profile)
-    text = answer[:_READ]
+    address = addresses_of(profile)
+    text = _readable(answer[:_READ])
     for _ in range(_ROUNDS):
-        shown = _cut(whatsapp_marks(text, address))
+        shown = _cut(_readable(whatsapp_marks(text, address)))
         if shown == text:
             break
         text = shown
     return text if is_visible(text.strip("*_~`->. \n\t")) else ""
 
 
-def _addresses_of(profile: ProfileContent) -> Callable[[str], str | None]:
-    """Which links may be shown: those to hosts that the profile names, and its own mail addresses and numbers."""
-    written = profile.model_dump_json()
-    known = {_host(url) for url in URL.findall(written)} - {""}
-
-    def address(target: str) -> str | None:
-        scheme, _, rest = target.partition(":")
-        if scheme.lower() in ("mailto", "tel"):
-            return rest if rest and rest in written else None
-        return target if URL.match(target) and _host(target) in known else None
-
-    return address
-
-
-def _host(url: str) -> str:
-    address = url if "://" in url else f"https://{url}"
-    try:
-        return (urlsplit(address.rstrip(".,;:!?\\")).hostname or "").removeprefix("www.")
-    except ValueError:
-        return ""
+def _readable(text: str) -> str:
+    """Without controls, half characters and U+FFFD, which stands for what could not be read."""
+    return "".join(c for c in text if c in "\n\r\t" or (c != "\ufffd" and unicodedata.category(c) not in ("Cc", "Cs")))
 
 
 def _cut(text: str) -> str:

@@ -128,8 +128,19 @@ def test_an_answer_that_no_database_can_store_is_stored_without_what_it_cannot(
     customer_writes(live, "When do you open?")
     sandbox.gemini_responder = lambda _request: strange
     think(live)
-    assert bot_messages(live) == ["Open\N{REPLACEMENT CHARACTER} at nine."]
+    assert bot_messages(live) == ["Open at nine."]
     assert answer_jobs(live) == []
+
+
+@pytest.mark.parametrize(
+    "strange", ["\x00", "\ud83d", "<!-- hidden -->", "evil.example.net/b", "[1]: https://evil.test/b"]
+)
+def test_an_answer_that_nobody_could_see_asks_for_a_person(live: Runtime, sandbox: Sandbox, strange: str) -> None:
+    customer_writes(live, "When do you open?")
+    sandbox.gemini_responder = lambda _request: strange
+    think(live)
+    assert bot_messages(live) == []
+    assert the_conversation(live.db).needs_human_reason == "ai_empty_answer"
 
 
 def test_the_customer_sees_that_somebody_is_typing(live: Runtime) -> None:

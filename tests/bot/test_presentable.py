@@ -29,6 +29,18 @@ FOREIGN = "https://www.example-bakery.test/menu"
         (f"See {SITE}.", f"See {SITE}."),
         ("Go to https://evil.example.net/x?d=1 now", "Go to now"),
         ("www.evil.example.net or www.boulangerie.example.com", "or www.boulangerie.example.com"),
+        ("Go to evil.example.net/b or EVIL.EXAMPLE.NET now.", "Go to now."),
+        ("Write to mail@evil.example.net, thief@evil.com or ask.", "Write to or ask."),
+        ("Call or www.evil.example.net or come", "Call or come"),
+        ("See evil.com or evil.net or https://evil.org. Bye", "See. Bye"),
+        ("Visit boulangerie.example.com/pain or BONJOUR@boulangerie.example.com.",) * 2,
+        ("Other: jour@boulangerie.example.com", "Other:"),
+        (
+            "At 9.30 (menu.pdf?), Thanks.See you, e.g. 5.50eur, node.js/x",
+            "At 9.30 (menu.pdf?), Thanks.See you, e.g. 5.50eur,",
+        ),
+        ('[menu][1] and [bread][2]\n\n[1]: https://evil.example.net/b "t"\n[2]: ' + SITE, f"menu and bread: {SITE}"),
+        ("[menu][1] is [new][]\n[menu]: evil.example.net\nBye", "menu is new\nBye"),
         (f"Our site (or {FOREIGN}) is new; not ({FOREIGN}).", "Our site (or) is new; not."),
         ("No links.", "No links."),
         (f"Here it is: [our menu]({FOREIGN}) - enjoy!", "Here it is: our menu - enjoy!"),
@@ -50,6 +62,8 @@ def test_only_links_of_the_business_leave_and_no_hole_stays(answer: str, shown: 
 @pytest.mark.parametrize(
     "answer",
     ["", " \n", "\u200b", "\u200e\u202e", "\u3164", "\u2800", FOREIGN, "www.example-bakery.test", f"**{FOREIGN}**"]
+    + ["\x00", "\ufffd", "\ud83d", "\x00\ufffd\x07", "&#0;", "<!-- hidden -->", "<!-- never closed", "<b></b>"]
+    + ["[1]: https://evil.example.net/b", "evil.example.net/b", "mail@evil.example.net", "<script>alert(1)</script>"]
     + [
         f"[]({FOREIGN})",
         f"- {FOREIGN}",
@@ -95,6 +109,9 @@ def test_an_answer_of_which_nobody_sees_anything_is_empty(answer: str) -> None:
         ("\\*\\*escaped\\*\\*", "*escaped*"),
         ("# *Deep* heading", "*Deep heading*"),
         ("👍", "👍"),
+        ("Good\x00 \ufffdday\ud83d!", "Good day!"),
+        ("Yes <!-- hidden -->, we\n<!-- a\n\nb -->\ndo<!-- x -->.", "Yes, we\ndo."),
+        ("<p>A <b>bold</b> word</p><i>x</i> <customer_message>y</customer_message>", "A bold word\nx y"),
         ("2 ** 3 is 8", "2 ** 3 is 8"),
         ("Cut **short", "Cut short"),
         (f"**{SITE}** and __see {SITE}__, _{SITE}_", f"{SITE} and see {SITE}, {SITE}"),
@@ -152,7 +169,21 @@ PIECES = [
         "www.evil.test",
         "mailto:",
     ),
-    *("[x]: /y", "👍", "。", ":", "…"),
+    *(
+        "[x]: /y",
+        "[1]: https://evil.test/b",
+        "<!--",
+        "-->",
+        "evil.com",
+        "a@evil.com",
+        "<b>",
+        "\x00",
+        "\ud83d",
+        "👍",
+        "。",
+        ":",
+        "…",
+    ),
 ]
 answers = st.text(max_size=400) | st.lists(st.sampled_from(PIECES), max_size=40).map("".join)
 long_answers = st.tuples(answers, st.integers(1, 400)).map(lambda made: (made[0] * made[1])[:12_000])
@@ -169,6 +200,7 @@ def test_whatever_the_model_says_what_leaves_can_be_seen_and_sent(answer: str) -
     shown = presentable(answer, PROFILE)
     assert len(shown) <= 4096
     assert shown == "" or is_visible(shown)
+    assert not re.search("[\x00\ufffd\ud800-\udfff]|<!--|(?<![\\w@-])evil[.]com(?![\\w@-])", shown)
     assert all("boulangerie.example.com" in link for link in re.findall(r"(?:https?://|www\.)\w\S*", shown))
 
 
@@ -187,5 +219,6 @@ def test_no_markdown_and_no_hole_of_it_leaves(answer: str) -> None:
 
 @given(st.lists(st.text("abc déf.,!?:;%€'é", min_size=1, max_size=60), min_size=1, max_size=6))
 def test_plain_words_leave_as_they_are(lines: list[str]) -> None:
-    text = "\n".join(line.strip() for line in lines if is_visible(line))
+    # A blank behind each full stop: "ab.cd" is a domain.
+    text = "\n".join(re.sub(r"\.(?=\w)", ". ", line).strip() for line in lines if is_visible(line))
     assert presentable(text, PROFILE) in (text, "")
