@@ -155,7 +155,7 @@ def test_what_is_no_new_question_asks_for_no_answer(runtime: Runtime, db: Databa
         ("order_without_note", "[order, total 6.60 EUR] 3 × BAG-01 at 1.20 EUR, 2 × CRO-02 at 1.50 EUR"),
         ("text_product_inquiry", "Disponible en bleu ?\n[product] SKU-TEST-1"),
         ("text_referral_ad", "Je veux en savoir plus\n[advertisement] Écrivez-nous: Promo rentrée"),
-        ("interactive_list_reply", "Livraison express"),
+        ("interactive_list_reply", "Livraison express - Demain avant midi"),
         ("button_quick_reply", "Confirmer"),
         ("contacts", "[contact] Dr. Alix Modèle, +33 6 00 00 00 09, +33 1 00 00 00 09, alix@example.test; Sans Numéro"),
         ("document", "Facture"),

@@ -92,7 +92,8 @@ def _interactive(body: JSON) -> str | None:
         return _form(reply)
     if kind == "call_permission_reply":
         return f"[call permission: {as_text(reply.get('response')) or 'unknown'}]"
-    return as_text(reply.get("title"))
+    chosen = (as_text(reply.get("title")), as_text(reply.get("description")))  # only an entry of a list has the second
+    return " - ".join(text for text in chosen if text and is_visible(text)) or None
 
 
 def _form(reply: dict[str, Any]) -> str | None:
