@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import Any, NoReturn
 
 from inbox.errors import JSONTooComplex, NotJSON
 
 DEPTH = 50  # levels
+_SHOWN = 100  # characters of a name
 VALUES = 30_000  # the largest bot profile has 24,000
 
 #: A string, or what is left of the text after a quotation mark that has no second. Takes no longer for being hostile.
@@ -62,11 +64,13 @@ def _number(text: str) -> float | int:
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    raise NotJSON(f"The body is not valid JSON: {name} is not a number there. Send a number or null.")
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     made = dict(pairs)
     if len(made) != len(pairs):
-        raise ValueError("a name occurs twice")
+        names = Counter(name for name, _ in pairs)
+        twice = json.dumps(names.most_common(1)[0][0][:_SHOWN])
+        raise NotJSON(f"The body is not valid JSON: an object has the name {twice} more than once. Send it once.")
     return made

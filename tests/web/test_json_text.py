@@ -97,6 +97,15 @@ def test_what_only_some_readers_take_is_refused(text: bytes) -> None:
         loads(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(b'{"a":1,"b":{"to":1,"to":2}}', '"to" more than once'), (b'{"a":NaN}', "NaN"), (b"[-Infinity]", "-Infinity")],
+)
+def test_the_refusal_names_the_mistake(text: bytes, named: str) -> None:
+    with pytest.raises(NotJSON, match=named):
+        loads(text)
+
+
 @pytest.mark.parametrize("text", [b'"' * 1_000_000, b'"' + b'\\"' * 500_000, b'["\\' * 300_000, b"[" * 1_000_000])
 def test_no_text_takes_longer_for_being_hostile(text: bytes) -> None:
     """A pattern that went back would take hours; the time limit of tests is what would fail."""
