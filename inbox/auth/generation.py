@@ -32,6 +32,7 @@ class Changes:
         """There was a change. It is in the database already, so a process that looks now reads it."""
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._path.touch(0o600)
             with self._path.open("ab") as file:
                 file.write(b".")
         except OSError as error:  # a read-only folder: then a change is felt within a second

@@ -145,6 +145,7 @@ def _process(
     command: list[str], log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[subprocess.Popen[str]]:
     """A child in a session of its own, so that Ctrl-C reaches us alone and we end things in order."""
+    log.touch(0o600)
     with log.open("a") as output:
         child = subprocess.Popen(  # noqa: S603 (our own commands)
             command,

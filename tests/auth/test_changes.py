@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +28,15 @@ def test_each_process_hears_of_each_change_once(tmp_path: Path) -> None:
         one.tell()
         assert other.since_last_look()
         assert not other.since_last_look()
+
+
+def test_the_file_is_for_us_alone_whatever_the_umask_says(tmp_path: Path) -> None:
+    before = os.umask(0o000)
+    try:
+        Changes(tmp_path / "changed").tell()
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "changed").stat().st_mode) == 0o600
 
 
 def test_a_folder_that_cannot_be_written_is_no_failure(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
