@@ -172,6 +172,7 @@ class Database:
         with (
             self._turn_to_write(),
             self._use(writes=True) as use,
+            self._checked_file(),
             Session(self._engines().writing, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -180,6 +181,7 @@ class Database:
             following.bind(session)
             yield session
             session.flush()  # here, so that only COMMIT is left to be sent
+            self._check_file()
             use.committing = True
         following.send()
 
@@ -190,7 +192,7 @@ class Database:
         against 145 us of CPU), and this is the whole work of a webhook. A pooled connection may have died unnoticed;
         then the statement is repeated once on a fresh one. Raises DatabaseUnavailable.
         """
-        with self._use(writes=True):
+        with self._use(writes=True), self._checked_file():
             engines = self._engines()
             statement = engines.inserts.get(table)
             if statement is None:
@@ -221,6 +223,20 @@ class Database:
 
     def _use(self, *, writes: bool = False) -> Use:
         return Use(self.breaker, self.storage, writes=writes, repeats=self.repeats)
+
+    def complaint(self) -> str | None:
+        """What an operator has to do because SQLite's file was deleted or replaced; None when it was not."""
+        return None if self.is_postgres else self._file.complaint()
+
+    def _check_file(self) -> None:
+        if not self.is_postgres:
+            self._file.check()
+
+    @contextmanager
+    def _checked_file(self) -> Iterator[None]:
+        """What was stored inside is acknowledged only if it went into the file that everybody sees."""
+        yield
+        self._check_file()
 
     @contextmanager
     def _turn_to_write(self) -> Iterator[None]:

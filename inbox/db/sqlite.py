@@ -2,25 +2,37 @@
 
 A process that goes on using a file that was deleted stores into nothing: its connections hold the old file, which goes
 when the last of them closes (measured: 29 webhooks answered 200, all lost). So each use looks whether the file at the
-path is still the one its connection has, and only the first connection of a process may make one.
+path is still the one that this process opened first, before and after a write, and only the first connection may make
+one. Another file in its place is never used: the log (-wal) beside it belongs to the first one and would spoil it
+(measured: a backup moved there, 99 sends answered 202 and lost). It takes a restart, or the first file's return.
 """
 
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import sqlite3
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import Dialect, Engine, event, exc
+from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+
+log = logging.getLogger(__name__)
 
 _FOLDER, _FILE = 0o700, 0o600
 _BESIDE = ("-wal", "-shm")
 _FOR_OTHERS = 0o077
+
+
+class FileLost(sqlite3.OperationalError):
+    """The file was deleted or replaced while it was in use."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    sqlite_errorname = "SQLITE_CANTOPEN"
 
 
 class SQLiteFile:
@@ -28,19 +40,40 @@ class SQLiteFile:
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._made = False  #: or found: from then on a missing file is a database that is away
+        self._opened: tuple[int, int] | None = None  #: device and inode; from then on no other will do
+        self._complained = False
 
     def listen(self, engine: Engine) -> None:
         """Open connections of `engine` by our rules, and look at each before it is used."""
         event.listen(engine, "do_connect", self._connect)
-        event.listen(engine, "connect", _prepare)
         event.listen(engine, "connect", self._remember)
+        event.listen(engine, "connect", _prepare)
         event.listen(engine, "checkout", self._taken)
 
+    def complaint(self) -> str | None:
+        """What is wrong with the file, and what to do; None when it is the one that was opened."""
+        found = self._identity()
+        if self._opened is None or found == self._opened:
+            return None
+        happened = "deleted" if found is None else "replaced"
+        return f"{self._path.name} was {happened} while in use; stop the processes, then restore"
+
+    def check(self) -> None:
+        """Raises FileLost when what is stored now would be lost. Costs one look at the path."""
+        complaint = self.complaint()
+        if (complaint is not None) != self._complained:
+            self._complained = complaint is not None
+            if complaint:
+                log.error(complaint)
+            else:
+                log.info("%s is the file that was opened again", self._path.name)
+        if complaint is not None:
+            raise FileLost(complaint)
+
     def _connect(self, _dialect: Dialect, _entry: object, _args: Any, settings: dict[str, Any]) -> DBAPIConnection:
-        if not self._made:
+        self.check()  # a connection reads the -wal that it finds
+        if self._opened is None:
             self._make()
-            self._made = self._path.exists()
         address = f"file:{quote(str(self._path.absolute()))}?mode=rw"
         return cast("DBAPIConnection", sqlite3.connect(address, uri=True, **settings))
 
@@ -54,13 +87,13 @@ class SQLiteFile:
                 if path.stat().st_mode & _FOR_OTHERS:
                     path.chmod(_FILE)
 
-    def _remember(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry) -> None:
-        entry.info["file"] = self._identity()
+    def _remember(self, _connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        if self._opened is None:
+            self._opened = self._identity()
+        self.check()
 
-    def _taken(self, _connection: DBAPIConnection, entry: ConnectionPoolEntry, _fairy: object) -> None:
-        """Raises DisconnectionError, and the pool connects again: to another file, or in vain when there is none."""
-        if entry.info.get("file") != self._identity():
-            raise exc.DisconnectionError("the database's file was deleted or replaced")
+    def _taken(self, _connection: DBAPIConnection, _entry: ConnectionPoolEntry, _fairy: object) -> None:
+        self.check()
 
     def _identity(self) -> tuple[int, int] | None:
         try:

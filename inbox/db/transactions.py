@@ -15,6 +15,7 @@ import backoff
 from inbox.config import DatabaseLimits, Policy
 from inbox.db.faults import Trouble, collided, describe, is_unavailable, original, trouble
 from inbox.db.postgres import Frozen
+from inbox.db.sqlite import FileLost
 from inbox.db.storage import Storage
 from inbox.errors import DatabaseUnavailable, UpstreamOpen
 from inbox.resilience import Breaker, Verdict
@@ -82,7 +83,7 @@ class Use:
         frozen = isinstance(original(error), Frozen)
         return DatabaseUnavailable(
             may_repeat=self._repeats and not frozen and (broken or collided(error)),
-            in_doubt=self.committing and broken,
+            in_doubt=self.committing and (broken or isinstance(error, FileLost)),
         )
 
 

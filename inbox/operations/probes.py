@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 from circuitbreaker import STATE_CLOSED
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from inbox.background import Background
 from inbox.clock import utc_now
@@ -21,7 +21,7 @@ from inbox.db import Database
 from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable, UpstreamError
 from inbox.gateways import http
-from inbox.models import Account, Conversation, DeadLetter
+from inbox.models import Account, Contact, Conversation, DeadLetter, Job, Lane, Message, WebhookEvent
 from inbox.operations import processes
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
@@ -37,6 +37,8 @@ _PATIENCE = 0.3  # seconds a caller waits for a refresh while there is a result 
 LATE = 60.0  # seconds the oldest job may wait before we call it degraded
 
 _PROBING = Leadership("probe", 0.0)  # a row of nobody's: rewriting it shows that the database takes writes
+_WRITTEN = (WebhookEvent, Contact, Conversation, Message, Job, Lane)  # by every webhook or reply
+_LOCK = text(f"LOCK TABLE {', '.join(table.__tablename__ for table in _WRITTEN)} IN ROW EXCLUSIVE MODE")
 
 #: A probe is a call of its own kind: no breaker, no repeat, so that looking changes nothing.
 _PROBE = Policy(total=PROBE_TIMEOUT, connect=PROBE_TIMEOUT, read=PROBE_TIMEOUT, minimum=0.05)
@@ -46,11 +48,15 @@ State = Literal["ok", "timeout", "error", "not_configured"]
 
 @dataclass(frozen=True, slots=True)
 class Dependency:
-    """What one probe found. `since` is when it entered this state, as far as this process knows."""
+    """What one probe found. `since` is when it entered this state, as far as this process knows.
+
+    `reason` tells an operator what to do. It names no address and quotes no error.
+    """
 
     status: State
     latency_ms: float | None = None
     since: datetime | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +106,8 @@ class Health:
             "supabase": self._supabase,
             "redis": self._redis,
         }
+        self._trying = threading.Lock()
+        self._tried_at, self._stored = float("-inf"), False
         self._refreshing = Background("health", self._take_if_old)
         self._found: dict[str, Dependency] = {}  # by the refresh under way
         self._outbox: Outbox | None = None
@@ -145,6 +153,7 @@ class Health:
         """What the refresh has found so far; a probe that has not ended counts as a timeout."""
         found = dict(self._found)
         known = {name: found.get(name, Dependency("timeout")) for name in self._probes}
+        known["database"] = replace(known["database"], reason=self._db.complaint())
         return Snapshot(utc_now(), self._dated(known), self._outbox, self._webhooks, self._processes)
 
     def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
@@ -158,14 +167,35 @@ class Health:
         return dated
 
     def can_store(self) -> bool:
-        """True when the database takes writes. Writes one small row itself only if nobody has within SHARED_FOR."""
-        if self._db.storage.state != STATE_CLOSED:
+        """True when the database takes writes, as one small write of our own has shown within SHARED_FOR.
+
+        One caller at a time tries, the others share what it finds; with no word after PROBE_TIMEOUT it is a no.
+        """
+        if self._db.storage.state != STATE_CLOSED or self._db.complaint() is not None:
             return False
-        if self._db.storage.took_within(SHARED_FOR):
-            return True
+        asked = time.monotonic()
+        if not self._trying.acquire(timeout=PROBE_TIMEOUT):
+            return False
+        try:
+            recent = asked - self._tried_at <= SHARED_FOR and self._db.storage.took_within(SHARED_FOR)
+            if self._tried_at < asked and not (self._stored and recent):
+                self._stored = self._try_to_store()
+                self._tried_at = time.monotonic()
+            return self._stored
+        finally:
+            self._trying.release()
+
+    def _try_to_store(self) -> bool:
+        """Write a row, and take the locks that a webhook and a reply need.
+
+        Other tables' writes may go on while one of these is locked. A lock that ends within DATABASE_LOCK_TIMEOUT is
+        waited for, as everybody's writes wait for it, so a short one does not make us unready.
+        """
         try:
             with self._db.writing() as session:
                 _PROBING.take(session, self._db.now(session))
+                if self._db.is_postgres:
+                    session.execute(_LOCK)
         except DatabaseUnavailable:
             return False
         return True

@@ -87,6 +87,7 @@ def _dependencies(snapshot: Snapshot) -> dict[str, Any]:
             "status": dependency.status,
             "latency_ms": dependency.latency_ms,
             "since": rfc3339(dependency.since) if dependency.since else None,
+            "reason": dependency.reason,
         }
         for name, dependency in snapshot.dependencies.items()
     }

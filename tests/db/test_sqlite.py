@@ -1,18 +1,19 @@
-"""SQLite's file: its modes are ours, and nothing is stored into one that was deleted."""
+"""SQLite's file: its modes are ours, and nothing is stored into one that was deleted or replaced."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import sqlite3
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
-from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
@@ -66,34 +67,101 @@ def test_a_file_of_an_earlier_release_is_taken_from_others(database_url: str, tm
     db.close()
 
 
+def vacuum_into(path: Path, copy: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
+
+
 def test_a_webhook_that_comes_after_the_file_was_deleted_is_journaled(
-    runtime: Runtime, db: Database, stranger: FlaskClient, config: Config, sqlite_template: Path
+    runtime: Runtime, db: Database, stranger: FlaskClient, tmp_path: Path
 ) -> None:
     body = webhook(messages=[text_message()])
     path = Path(str(db.url.database))
-    path.unlink()
+    path.rename(tmp_path / "aside.db")
     for _ in range(2):
         response = stranger.post("/webhook/whatsapp", data=body, headers=signed(body, APP_SECRET))
         assert response.status_code == 503
     assert not path.exists()
     assert runtime.journal.depth().events == 2
     assert stranger.get("/health/ready").status_code == 503
-    for end in ("-wal", "-shm"):
-        Path(f"{path}{end}").unlink(missing_ok=True)
-    shutil.copy(sqlite_template, path)  # the operator's backup
+    (tmp_path / "aside.db").rename(path)
     runtime.db.breaker.reset()
     runtime.journal.drain()
     assert count(db) == 2
 
 
-def test_another_file_in_its_place_is_used_at_once(database_url: str, tmp_path: Path, sqlite_template: Path) -> None:
+def test_nothing_is_acknowledged_once_another_file_is_in_its_place_until_a_restart(
+    runtime: Runtime,
+    db: Database,
+    client: FlaskClient,
+    stranger: FlaskClient,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = webhook(messages=[text_message()])
+    path = Path(str(db.url.database))
+    assert client.get("/health/ready").status_code == 200
+    vacuum_into(path, tmp_path / "backup.db")
+    (tmp_path / "backup.db").replace(path)
+    assert stranger.post("/webhook/whatsapp", data=body, headers=signed(body, APP_SECRET)).status_code == 503
+    assert client.get("/health/ready").status_code == 503
+    told = "inbox.db was replaced while in use; stop the processes, then restore"
+    health = stranger.get("/health")
+    assert (health.status_code, health.json["dependencies"]["database"]["reason"]) == (503, told)  # type: ignore[index]
+    assert [record.levelname for record in caplog.records if record.getMessage() == told] == ["ERROR"]
+    db.close()
+    for end in ("-wal", "-shm"):
+        Path(f"{path}{end}").unlink(missing_ok=True)
+    restarted = Database(f"sqlite:///{path}")
+    restarted.insert_alone(WebhookEvent, new_event(b"{}"))
+    assert count(restarted) == 1
+    restarted.close()
+
+
+def test_the_first_file_is_used_again_once_it_is_back(database_url: str, tmp_path: Path, sqlite_template: Path) -> None:
+    path = tmp_path / "inbox.db"
     db = Database(database_url)
     db.insert_alone(WebhookEvent, new_event(b"{}"))
+    path.rename(tmp_path / "aside.db")
+    shutil.copy(sqlite_template, path)
+    with pytest.raises(DatabaseUnavailable):
+        count(db)
+    with pytest.raises(DatabaseUnavailable):
+        db.insert_alone(WebhookEvent, new_event(b"{}"))
+    (tmp_path / "aside.db").replace(path)
     assert count(db) == 1
     db.close()
+
+
+def test_a_transaction_during_which_the_file_is_replaced_is_not_acknowledged(
+    database_url: str, tmp_path: Path, sqlite_template: Path
+) -> None:
+    db = Database(database_url)
     shutil.copy(sqlite_template, tmp_path / "other.db")
-    (tmp_path / "other.db").replace(tmp_path / "inbox.db")
+    with pytest.raises(DatabaseUnavailable) as caught, db.writing() as session:
+        session.add(WebhookEvent(**new_event(b"{}")))
+        session.flush()
+        (tmp_path / "inbox.db").rename(tmp_path / "aside.db")
+        (tmp_path / "other.db").replace(tmp_path / "inbox.db")
+    assert not caught.value.in_doubt
+    (tmp_path / "aside.db").replace(tmp_path / "inbox.db")
     assert count(db) == 0
+    db.close()
+
+
+def test_a_file_that_is_replaced_during_the_commit_leaves_it_in_doubt(
+    database_url: str, tmp_path: Path, sqlite_template: Path
+) -> None:
+    db = Database(database_url)
+    shutil.copy(sqlite_template, tmp_path / "other.db")
+
+    def replace(_connection: object) -> None:
+        (tmp_path / "other.db").replace(tmp_path / "inbox.db")
+
+    event.listen(db.engine, "commit", replace)
+    with pytest.raises(DatabaseUnavailable) as caught, db.writing() as session:
+        session.add(WebhookEvent(**new_event(b"{}")))
+    assert caught.value.in_doubt
     db.close()
 
 
