@@ -13,12 +13,16 @@ import sqlite3
 import psycopg
 from sqlalchemy import exc
 
-#: The server is going, gone or starting (57P01 to 57P03), or takes nobody in (53300); with all of class 08.
-_AWAY = frozenset({"57P01", "57P02", "57P03", "53300"})
+#: The server is going, gone or starting (57P01 to 57P03); with all of class 08.
+_AWAY = frozenset({"57P01", "57P02", "57P03"})
 #: The same transaction may run again at once: serialization failure, deadlock.
 _COLLIDED = frozenset({"40001", "40P01"})
-#: Program limits (an index row that is too long, nesting that is too deep) and cardinality depend on the values.
-_OF_THE_VALUES = frozenset({"54", "21"})
+_CARDINALITY = "21"  #: depends on the values
+#: Insufficient resources (53300 within a statement: a server that takes nobody in says it to the client alone) and
+#: program limits, such as its stack's depth: settings of the server, and other values may meet them as well.
+_OF_THE_SERVER = frozenset({"53", "54"})
+_PROGRAM_LIMIT = "54000"
+_INDEX_ROWS = "indextuple.c"  #: where PostgreSQL makes the row of an index; unlike its message, in no language
 #: Read-only transaction, disk full, input/output error, damaged data or index.
 _SPOILT = frozenset({"25006", "53100", "58030", "XX001", "XX002"})
 _SQLITE_AWAY = frozenset(
@@ -32,7 +36,7 @@ class Trouble(enum.Enum):
 
     NONE = "none"  #: the database is well: the data or our code is wrong
     LIMIT = "limit"  #: a timeout, a lock, a collision, a full pool: it is there, and busy
-    STRANGE = "strange"  #: a table, column or right is missing, or it fails inside: once may be our own mistake
+    STRANGE = "strange"  #: a table, column, right or resource is missing, or it fails inside: may be our own mistake
     SPOILT = "spoilt"  #: it answers and cannot store: read-only, full or damaged
     AWAY = "away"  #: it cannot be used at all
 
@@ -55,11 +59,20 @@ def _of_postgres(error: psycopg.Error) -> Trouble:
         return _of_the_client(error)
     if state.startswith("08") or state in _AWAY:
         return Trouble.AWAY
-    if isinstance(error, psycopg.DataError | psycopg.IntegrityError) or state[:2] in _OF_THE_VALUES:
+    if isinstance(error, psycopg.DataError | psycopg.IntegrityError) or state.startswith(_CARDINALITY):
+        return Trouble.NONE
+    if state == _PROGRAM_LIMIT and _too_long_for_an_index(error):
         return Trouble.NONE
     if state in _SPOILT:
         return Trouble.SPOILT
+    if state[:2] in _OF_THE_SERVER:
+        return Trouble.STRANGE
     return Trouble.LIMIT if isinstance(error, psycopg.OperationalError) else Trouble.STRANGE
+
+
+def _too_long_for_an_index(error: psycopg.Error) -> bool:
+    """True when the limit is provably one of the value: the error names the index, or where its row is made."""
+    return bool(error.diag.constraint_name) or error.diag.source_file == _INDEX_ROWS
 
 
 def _of_the_client(error: psycopg.Error) -> Trouble:

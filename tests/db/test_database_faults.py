@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import random
 import socket
 import threading
 import time
@@ -22,6 +24,7 @@ from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import delete, select, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from inbox import create_app
@@ -621,7 +624,7 @@ def test_nothing_is_repeated_more_than_twice(url: str) -> None:
         ("57P01", True, True, False),
         ("57P02", True, True, False),
         ("57P03", True, True, False),
-        ("53300", True, True, False),
+        ("53300", True, False, False),
         ("57014", True, False, False),
         ("55P03", True, False, False),
         ("53100", True, False, False),
@@ -633,7 +636,9 @@ def test_nothing_is_repeated_more_than_twice(url: str) -> None:
         ("58030", True, False, False),
         ("22012", False, False, False),
         ("23505", False, False, False),
-        ("54000", False, False, False),
+        ("54000", True, False, False),
+        ("54001", True, False, False),
+        ("54023", True, False, False),
         ("21000", False, False, False),
         ("42703", True, False, False),
         ("42501", True, False, False),
@@ -651,6 +656,17 @@ def test_a_sqlstate_decides_what_the_caller_and_the_breaker_hear(
     assert db.breaker.snapshot().failure_count == (1 if away else 0)
     assert getattr(caught.value, "may_repeat", False) is may_repeat
     assert not getattr(caught.value, "in_doubt", False)
+
+
+@pytest.mark.parametrize("size", [3000, 16000])
+def test_a_value_that_is_too_long_for_an_index_is_the_values_own_fault(db: Database, size: int) -> None:
+    with db.writing() as session:
+        session.execute(text("CREATE TABLE indexed (words text)"))
+        session.execute(text("CREATE INDEX ix_indexed ON indexed (words)"))
+    long = base64.b85encode(random.Random(1).randbytes(size)).decode()  # does not compress
+    with pytest.raises(OperationalError) as caught, db.writing() as session:
+        session.execute(text("INSERT INTO indexed VALUES (:words)"), {"words": long})
+    assert isinstance(caught.value.orig, psycopg.errors.ProgramLimitExceeded)
 
 
 def test_the_circuit_opens_refuses_at_once_and_closes_after_two_successes(
@@ -760,21 +776,68 @@ def test_a_webhook_that_meets_a_full_pool_is_journaled_and_told_to_come_again(ap
     assert_ingested_once(runtime, ["no room"])
 
 
-def test_a_full_disk_on_the_server_is_503_and_the_journal_keeps_what_comes(app: Flask, runtime: Runtime) -> None:
-    with runtime.db.writing() as session:
+def refuse_inserts(db: Database, table: str, state: str) -> None:
+    with db.writing() as session:
         session.execute(
             text(
-                "CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS "
-                "$$ BEGIN RAISE EXCEPTION USING ERRCODE = '53100'; END $$"
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                f"$$ BEGIN RAISE EXCEPTION USING ERRCODE = '{state}'; END $$"
             )
         )
-        session.execute(text("CREATE TRIGGER full_disk BEFORE INSERT ON webhook_events EXECUTE FUNCTION full_disk()"))
+        session.execute(text(f"CREATE TRIGGER refuse BEFORE INSERT ON {table} EXECUTE FUNCTION refuse()"))
+
+
+@pytest.mark.parametrize("state", ["54000", "54001", "53300"])
+def test_a_limit_of_the_server_makes_no_dead_letter_and_a_send_is_503(
+    app: Flask, runtime: Runtime, client: FlaskClient, state: str
+) -> None:
+    assert post_webhook(app.test_client(), inbound("first")).status_code == 200
+    assert_ingested_once(runtime, ["first"])
+    assert post_webhook(app.test_client(), inbound("second")).status_code == 200
+    refuse_inserts(runtime.db, "messages", state)
+    with pytest.raises(DatabaseUnavailable):
+        ingest_batch(runtime.db, settings=runtime.ingest_settings)
+    reply = {"conversation_id": str(the_conversation(runtime.db).id), "content": "hello"}
+    for _ in range(2):
+        assert client.post("/messages/send", json=reply).status_code == 503
+    assert client.get("/health/ready").status_code == 503
+    with runtime.db.writing() as session:
+        session.execute(text("DROP TRIGGER refuse ON messages"))
+    assert_ingested_once(runtime, ["first", "second"])
+
+
+def test_it_is_not_ready_while_a_table_that_every_webhook_needs_is_locked(
+    runtime: Runtime, client: FlaskClient, url: str
+) -> None:
+    with psycopg.connect(url) as holder:
+        holder.execute("LOCK TABLE webhook_events")
+        with runtime.db.writing() as session:
+            session.execute(text("DELETE FROM resets"))  # other writes go on, as a process's reports do
+        assert client.get("/health/ready").status_code == 503
+    assert client.get("/health/ready").status_code == 200
+
+
+def test_a_lock_that_ends_within_its_limit_does_not_make_it_unready(
+    runtime: Runtime, client: FlaskClient, url: str
+) -> None:
+    with psycopg.connect(url) as holder, ThreadPoolExecutor(1) as pool:
+        holder.execute("LOCK TABLE messages")
+        asked = pool.submit(client.get, "/health/ready")
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass"
+        with psycopg.connect(url, autocommit=True) as watcher:
+            wait_until(lambda: watcher.execute(waiting).fetchone() == (1,), "the probe to wait for the lock", 10)
+        holder.rollback()
+        assert asked.result(10).status_code == 200
+
+
+def test_a_full_disk_on_the_server_is_503_and_the_journal_keeps_what_comes(app: Flask, runtime: Runtime) -> None:
+    refuse_inserts(runtime.db, "webhook_events", "53100")
     for number in range(12):
         assert_told_to_repeat(post_webhook(app.test_client(), inbound(f"full {number}")))
     assert runtime.db.breaker.state == "closed"
     assert runtime.journal.depth().events == 12
     with runtime.db.writing() as session:
-        session.execute(text("DROP TRIGGER full_disk ON webhook_events"))
+        session.execute(text("DROP TRIGGER refuse ON webhook_events"))
     assert_ingested_once(runtime, [f"full {number}" for number in range(12)])
 
 
