@@ -1,4 +1,4 @@
-"""Every package that runs is pinned, and every direct one has its reason written down."""
+"""Every package that runs is pinned, with its hashes, and every direct one has its reason written down."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-BEGINNING_OF_THE_REST = "# What those need."
+#: One requirement of requirements.txt: its pin, then its hashes.
+_PIN = re.compile(r"^(\S+==\S+)((?: \\\n    --hash=sha256:[0-9a-f]{64})+)$", re.M)
 
 
 def pinned(text: str) -> dict[str, Requirement]:
     """By canonical name. Raises for a line that is no requirement."""
-    lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+    lines = [line.partition("#")[0].strip(" \\") for line in text.splitlines() if "--hash" not in line]
     found = [Requirement(line) for line in lines if line]
     return {canonicalize_name(each.name): each for each in found}
 
@@ -51,18 +52,27 @@ def test_whatever_runs_is_pinned_to_the_version_that_is_installed() -> None:
     assert wrong == {}
 
 
-def test_nothing_is_pinned_that_nobody_needs() -> None:
-    direct, _, rest = (ROOT / "requirements.txt").read_text().partition(BEGINNING_OF_THE_REST)
-    assert pinned(rest).keys() <= needed(pinned(direct)).keys()
+def test_every_pin_has_hashes() -> None:
+    text = (ROOT / "requirements.txt").read_text()
+    assert len(_PIN.findall(text)) == len(pinned(text))
+
+
+def test_what_is_named_is_pinned_and_nothing_that_nobody_needs() -> None:
+    direct = pinned((ROOT / "requirements.in").read_text())
+    pins = pinned((ROOT / "requirements.txt").read_text())
+    assert {name: str(pins[name].specifier) for name in direct} == {
+        n: str(each.specifier) for n, each in direct.items()
+    }
+    assert pins.keys() <= needed(direct).keys() | direct.keys()
 
 
 def test_each_direct_dependency_has_a_reason() -> None:
-    direct = (ROOT / "requirements.txt").read_text().partition(BEGINNING_OF_THE_REST)[0]
+    direct = (ROOT / "requirements.in").read_text()
     rows = re.findall(r"^\| (\S+) \| (.+) \|$", (ROOT / "docs" / "dependencies.md").read_text(), re.M)
     listed = {canonicalize_name(name) for name, why in rows if name not in ("package", "---") and len(why) > 5}
     assert listed == pinned(direct).keys()
 
 
 def test_what_is_pinned_for_tests_is_exact_as_well() -> None:
-    text = (ROOT / "requirements-dev.txt").read_text().replace("-r requirements.txt\n", "")
+    text = (ROOT / "requirements-dev.txt").read_text()
     assert [str(each) for each in pinned(text).values() if not str(each.specifier).startswith("==")] == []
