@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,10 @@ from werkzeug.serving import make_server
 from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
+from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db.paging import Cursor
+from inbox.live.positions import Position
 from inbox.runtime import runtime_of
 from inbox.web.openapi.document import document
 from tests.builders import NUMBER_ID, all_messages, ingest, text_message, the_conversation, webhook
@@ -129,6 +131,8 @@ def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     conversation, message = the_conversation(runtime.db), all_messages(runtime.db)[0]
     _real.update(conversation_id=str(conversation.id), account_id=str(conversation.account_id))
     _real.update(message_id=str(message.id), accounts=str(conversation.account_id), expires_at="2999-01-01T00:00:00Z")
+    position = Position(utc_now() - timedelta(hours=1))
+    _real.update(since=runtime.changes.positions.encode(conversation.account_id, position))
     _real.update(role_id=str(Role.VIEWER.id))
     Administrator.secret = keys.create(runtime.db, name="Schemathesis", role=Role.ADMIN).secret
     served = make_server("127.0.0.1", 0, app, threaded=True)
