@@ -72,6 +72,7 @@ CASES: dict[str, Case] = {
     "auth.who_am_i": Case("GET /auth/me", KNOWN),
     "auth.logout": Case("POST /auth/logout", KNOWN),
     "auth.begin_session": Case("POST /auth/session", (401, 409, 409, 409, 409)),
+    "live.list_changes": Case("GET /changes?account_id={account}", OF_ACCOUNT),
     "conversations.list_conversations": Case("GET /conversations?account_id={account}", OF_ACCOUNT),
     "conversations.count_conversations": Case("GET /conversations/counts?account_id={account}", OF_ACCOUNT),
     "conversations.get_conversation": Case("GET /conversations/{conversation}", ROWS),

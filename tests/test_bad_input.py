@@ -128,6 +128,7 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
         "bot_auto_on": ("true", None),
         "paused": ("true", 1),
     },
+    "admin.dead_letters.replay_dead_letters": {"reason": (*ANY_TEXT[:-1], "x" * 65)},
     "admin.keys.create_key": {
         "name": (*ANY_TEXT, None, ""),
         "role_id": ("owner", None, 5, str(NOWHERE)),

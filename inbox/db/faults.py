@@ -94,7 +94,13 @@ def _of_sqlite(error: sqlite3.Error) -> Trouble:
 
 
 def is_unavailable(error: BaseException | None) -> bool:
-    """True when the database is to blame: nothing can be said of what was to be stored."""
+    """True when the database is to blame: nothing can be said of what was to be stored.
+
+    The driver's own errors come from `insert_alone` only, whose row depends on nothing: what is wrong with it is wrong
+    with the database, a constraint included.
+    """
+    if isinstance(error, psycopg.Error | sqlite3.Error):
+        return True
     return trouble(error) is not Trouble.NONE or bool(getattr(error, "connection_invalidated", False))
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from inbox.db import one_of
 from inbox.models import Account, Job, Lane
 from inbox.outbox.store import LONGEST_COOL_DOWN
 
@@ -28,15 +29,15 @@ _WAITS: tuple[tuple[InstrumentedAttribute[UUID], InstrumentedAttribute[Any]], ..
 def bring_back(session: Session, now: datetime, longest: timedelta) -> int:
     """Make due what would wait for longer than `longest`, or than any cool-down. How much that was.
 
-    What somebody holds just now is passed over, until the next time.
+    What somebody holds at the moment is passed over.
     """
     horizon = now + max(longest, LONGEST_COOL_DOWN) + timedelta(minutes=1)
     count = 0
     for key, column in _WAITS:
         far = select(key).where(column > horizon).with_for_update(skip_locked=True)
         found = session.execute(far).scalars().all()
-        if found:
-            session.execute(update(key.class_).where(key.in_(found)).values({column.key: now}))
+        for these in one_of(session, key, found):
+            session.execute(update(key.class_).where(these).values({column.key: now}))
         count += len(found)
     if count:
         log.warning("the clock was set back: what would wait too long is due now", extra={"count": count})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select
 
@@ -41,6 +41,7 @@ class Housekeeping:
         self._pruned = self._removed = self._looked = self._adopted = 0.0
         self._numbers: frozenset[str] = frozenset()  # whose dead letters have been looked for by this process
         self._removing = False
+        self._clock: datetime | None = None  # the database's, when it was last looked at
 
     def receipts(self, threads: int) -> Sequence[JobClaim]:
         """Do what is due by itself, then claim read receipts. One that raises must not hold up the others."""
@@ -97,14 +98,22 @@ class Housekeeping:
             self._removing = continue_removals(self._db, retention)
 
     def _bring_back(self) -> None:
-        """Let nothing wait for a time that a wrong clock has set: look once a minute."""
+        """Let nothing wait for a time that a wrong clock has set.
+
+        Looking reads all that waits, so it is done when the process begins and when the clock has gone back since.
+        """
         if time.monotonic() - self._looked <= _PRUNE_EVERY:
             return
         self._looked = time.monotonic()
+        with self._db.reading() as session:
+            now, before = self._db.now(session), self._clock
+        self._clock = now
+        if before is not None and now >= before:
+            return
         config = self._config
         longest = max(config.bot_resume_after, config.bot_debounce, config.confirm_window)
         with self._db.writing() as session:
-            clocks.bring_back(session, self._db.now(session), timedelta(seconds=longest))
+            clocks.bring_back(session, now, timedelta(seconds=longest))
 
     def _adopt(self) -> None:
         """Take in what came for a number before it was added, or while it was removed."""

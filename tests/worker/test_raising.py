@@ -135,11 +135,11 @@ def test_an_outcome_that_cannot_be_stored_is_unknown_and_its_status_settles_it(
     real = store.record
     claims: list[SendClaim] = []
 
-    def refuses(session: Session, claimed: SendClaim, outcome: Outcome, *more: object) -> bool:
+    def refuses(session: Session, claimed: SendClaim, outcome: Outcome, *more: object, **options: object) -> bool:
         claims.append(claimed)
         if not isinstance(outcome, Unknown):
             raise DataError("INSERT", {}, ValueError("a strange value"))
-        return real(session, claimed, outcome, *more)  # type: ignore[arg-type]
+        return real(session, claimed, outcome, *more, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(store, "record", refuses)
     world.queue("one")
