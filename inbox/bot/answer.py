@@ -41,7 +41,7 @@ from inbox.conversations.state import (
     window_expires_at,
 )
 from inbox.db import Database
-from inbox.errors import UpstreamError, UpstreamRejected
+from inbox.errors import UpstreamError, UpstreamRejected, Verdict
 from inbox.gateways.gemini import Turn
 from inbox.models import Author, Contact, Conversation, Message
 from inbox.outbox import jobs
@@ -52,6 +52,7 @@ log = logging.getLogger(__name__)
 
 MAX_REWRITES = 3  # each is a call for nothing; then the answer leaves, and what came meanwhile gets the next
 _RETRY_CAP = 30.0  # seconds between tries while the AI is away
+_OWN_SHARE, _OWN_CAP = 0.25, 900.0  # of the wait so far, and seconds: while it may be this conversation that fails
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,17 +233,24 @@ class Answering:
             if late:
                 _say(session, conversation, fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
                 hand_over(conversation, AI_UNAVAILABLE, scene.newest)
-            again = now + timedelta(seconds=self._delay(claim.attempts, error.retry_after))
+            again = now + timedelta(seconds=self._delay(claim.attempts, error, now - claim.created_at))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
         self.note(error.upstream, claim.conversation_id)
         log.warning("answer postponed", extra={"upstream": error.upstream, "reason": error.reason, "late": late})
         if late:
             self.handover.tell(claim.account_id, claim.conversation_id, AI_UNAVAILABLE)
 
-    def _delay(self, attempts: int, hint: float | None) -> float:
-        """Seconds until the next try: 1, 2, 4 … up to 30, a random half of it, and no less than the upstream asks."""
+    def _delay(self, attempts: int, error: UpstreamError, waited: timedelta) -> float:
+        """Seconds until the next try: 1, 2, 4 … up to 30, a random half of it, and no less than the upstream asks.
+
+        Where the model was asked and failed, a quarter of the wait so far as well, up to 15 minutes. In a quiet inbox
+        nobody can tell an outage from a conversation that it will always fail at, so this one comes ever more seldom,
+        until WhatsApp's reply window ends it.
+        """
         whole = min(_RETRY_CAP, 2.0 ** min(attempts - 1, 10))
-        return max(self.rng.uniform(whole / 2, whole), min(hint or 0.0, 900.0))
+        if error.sent and error.verdict is Verdict.FAILURE:
+            whole = max(whole, min(_OWN_CAP, _OWN_SHARE * waited.total_seconds()))
+        return max(self.rng.uniform(whole / 2, whole), min(error.retry_after or 0.0, 900.0))
 
 
 #: The model's own refusals, by their codes. Anything else that was rejected is our mistake, and told as one.

@@ -29,7 +29,7 @@ _WORDS = {
     "ai_empty_answer": "the AI had no answer",
     "ai_failed": "the AI fails at this conversation",
     BOT_FAILED: "the bot made a mistake, see the log",
-    WINDOW_CLOSED: "the message came more than 24 hours late, so only a template can answer it",
+    WINDOW_CLOSED: "the customer's last message is more than 24 hours old, so only a template can answer it",
     AI_DAILY_QUOTA: "the AI's quota for today is used up",
     AI_UNAVAILABLE: "the AI is not available",
 }

@@ -53,6 +53,11 @@ class UpstreamError(InboxError):
         """It got as far as an answer, if only a cut one: what is wrong may be what it was asked about."""
         return self.http_status is not None or self.phase == "headers"
 
+    @property
+    def sent(self) -> bool:
+        """The request left, answered or not: what is wrong may be what it was about. False: no connection, no call."""
+        return self.answered or self.phase == "sent"
+
 
 class UpstreamUnavailable(UpstreamError):
     """It never received the request, or answered that it did not act on it."""

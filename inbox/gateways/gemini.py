@@ -118,7 +118,7 @@ class Gemini:
         try:
             return self._usable(asking)
         except UpstreamError as error:
-            if error.answered and GEMINI.breaker.blames(about):
+            if error.sent and GEMINI.breaker.blames(about):
                 words = "it fails at this conversation, and answers others"
                 raise UpstreamRejected(UPSTREAM, words, code="failed") from error
             raise

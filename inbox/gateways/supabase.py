@@ -11,12 +11,17 @@ from typing import Any, TypeVar
 
 from inbox.errors import UpstreamError, UpstreamMisconfigured, UpstreamOutcomeUnknown, UpstreamRejected
 from inbox.gateways import http
-from inbox.resilience import SUPABASE
+from inbox.resilience import SUPABASE, About
 
 UPSTREAM = SUPABASE.name
 T = TypeVar("T")
 
 _REFUSALS = frozenset({400, 401, 403})  # of the token, where Auth itself answers so
+
+
+def _token(_gateway: SupabaseAuth, _path: str, headers: dict[str, str], _read: object) -> About:
+    """What a call is about. Its silence is nobody's in particular: people wait for it, on the request path."""
+    return About(answered=headers.get("Authorization"), unanswered=None)
 
 
 class SupabaseAuth:
@@ -40,7 +45,7 @@ class SupabaseAuth:
     @SUPABASE.deadline
     @SUPABASE.bulkhead
     @SUPABASE.retry
-    @SUPABASE.breaker.about(lambda _self, _path, headers, _read: headers.get("Authorization"))
+    @SUPABASE.breaker.about(_token)
     def _get(self, path: str, headers: dict[str, str], read: Callable[[Any], T | None]) -> T:
         """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
         answer = http.exchange(SUPABASE, "GET", self._base_url + path, headers=self._headers | headers)

@@ -4,6 +4,7 @@ from inbox.errors import Verdict
 from inbox.resilience.breaker import Breaker, BreakerState
 from inbox.resilience.bulkhead import Bulkhead
 from inbox.resilience.deadline import remaining
+from inbox.resilience.suspects import About
 from inbox.resilience.upstream import (
     GEMINI,
     SUPABASE,
@@ -24,6 +25,7 @@ __all__ = [
     "WHATSAPP",
     "WHATSAPP_MEDIA",
     "WHATSAPP_RECEIPTS",
+    "About",
     "Breaker",
     "BreakerState",
     "Bulkhead",

@@ -22,7 +22,7 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 from inbox.clock import utc_now
 from inbox.config import Policy
 from inbox.errors import UpstreamError, UpstreamOpen, Verdict
-from inbox.resilience.suspects import Suspects
+from inbox.resilience.suspects import About, Suspects
 
 log = logging.getLogger(__name__)
 
@@ -39,8 +39,8 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
     were slow. Open, it refuses; then one probe at a time is let through, two successes close it, one failure opens it
     again. A result that began before the last change of state counts for nothing, a neutral one changes nothing.
 
-    Calls may be about something (`about`): a number, a conversation, a file. No connection and no answer count each
-    time; an answered failure counts once for each thing, so that several different ones have to fail.
+    Calls may be about something (`about`): a number, a conversation, a file. No connection counts each time; what fails
+    after it was sent counts once for each thing, answered or not, so that several different ones have to fail.
     """
 
     WINDOW, MINIMUM, RATE, SLOW_RATE, SUCCESSES = 20, 10, 0.5, 0.8, 2
@@ -101,7 +101,10 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         return guarded
 
     def about(self, subject: Callable[..., Hashable]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """The decorator for calls that are each about something: `subject` names it, given the call's arguments."""
+        """The decorator for calls that are each about something: `subject` names it, given the call's arguments.
+
+        It may be an About.
+        """
 
         def decorate(function: Callable[P, R]) -> Callable[P, R]:
             @wraps(function)
@@ -171,6 +174,8 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
                 return
             self._probing = False
             thing = _thing(subject, error)
+            if result is Verdict.SUCCESS:
+                self._suspects.succeeded(_things(subject))
             result = self._weighed(result, thing)
             if error is not None and result is Verdict.FAILURE:
                 self.last_error = describe(error)
@@ -186,8 +191,6 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         Half open, it counts as long as nobody else was answered: of a circuit that few things opened they are the
         only probes.
         """
-        if result is Verdict.SUCCESS:
-            self._suspects.succeeded(thing)
         if result is not Verdict.FAILURE or thing is None or self._suspects.failed(thing):
             return result
         alone = self._state == STATE_CLOSED or self._suspects.fails_alone(thing)
@@ -289,9 +292,22 @@ class BreakerState:
 
 
 def _thing(subject: Hashable, error: BaseException | None) -> int | None:
-    """What the end of a call says something about; None for the upstream as a whole, as where it did not answer."""
-    silent = error is not None and not (isinstance(error, UpstreamError) and error.answered)
-    return None if silent or subject is None else hash(subject)
+    """What the end of a call says something about; None for the upstream as a whole, as where nothing was sent."""
+    if not isinstance(error, UpstreamError) or not error.sent:
+        return None
+    about = _about(subject)
+    thing = about.answered if error.answered else about.unanswered
+    return None if thing is None else hash(thing)
+
+
+def _things(subject: Hashable) -> set[int]:
+    """All that a call which went well says something about."""
+    about = _about(subject)
+    return {hash(thing) for thing in (about.answered, about.unanswered) if thing is not None}
+
+
+def _about(subject: Hashable) -> About:
+    return subject if isinstance(subject, About) else About(subject, subject)
 
 
 def verdict_of(error: BaseException) -> Verdict:

@@ -1,18 +1,31 @@
 """Whose fault is it: the upstream's, or that of the one thing it is asked about?
 
 A number, a conversation or a file whose calls fail again and again, while the upstream answers others, says nothing
-about the upstream. Its failure counts once (I12).
+about the upstream. Its failure counts once (I12), be it an answer or no answer at all.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What a call is about, where no answer concerns something else than an answer does. None: the upstream as a whole.
+
+    WhatsApp answers with failures for a number, and its silence is one recipient's: with a single number, several
+    recipients have to be enough to see that WhatsApp is away.
+    """
+
+    answered: Hashable
+    unanswered: Hashable
 
 
 @dataclass(slots=True)
 class _Record:
-    """Of an object whose newest answered call failed. `at` is how many calls about others had succeeded by then."""
+    """Of an object whose newest call failed. `at` is how many calls about others had succeeded by then."""
 
     at: int
     repeats: int = 0  #: failures between which the upstream answered somebody else
@@ -28,14 +41,14 @@ class Suspects:
         self._records: OrderedDict[int, _Record] = OrderedDict()
         self._successes = 0
 
-    def succeeded(self, subject: int | None) -> None:
-        """A call went well: its object is cleared, and the others are seen to fail alone."""
+    def succeeded(self, subjects: Iterable[int]) -> None:
+        """A call went well: its objects are cleared, and the others are seen to fail alone."""
         self._successes += 1
-        if subject is not None:
+        for subject in subjects:
             self._records.pop(subject, None)
 
     def failed(self, subject: int) -> bool:
-        """The upstream answered with a failure. True when this is the object's first."""
+        """A call failed after it was sent. True when this is the object's first."""
         record = self._records.get(subject)
         if record is None:
             self._records[subject] = _Record(self._successes)

@@ -17,6 +17,7 @@ from inbox.errors import (
 )
 from inbox.gateways.whatsapp.errors import Meaning, may_succeed_later, meaning_of, plain_words
 from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
+from inbox.resilience import WHATSAPP
 from sandbox import Sandbox
 from tests.waiting import free_port
 
@@ -166,3 +167,28 @@ def test_every_refusal_is_explained_in_plain_words() -> None:
     assert may_succeed_later("131047")
     assert not may_succeed_later("131026")
     assert may_succeed_later("gave_up")
+
+
+@pytest.mark.parametrize("fault", ["close_after", "reset_after"])
+def test_one_recipient_whose_sends_are_never_answered_leaves_the_circuit_closed_for_the_others(
+    sandbox: Sandbox, whatsapp: WhatsApp, fault: str
+) -> None:
+    WHATSAPP.configure(WHATSAPP.policy, retries=False, breaker=True)
+    sandbox.fault("whatsapp", fault, match={"to": f"+{CUSTOMER.phone}"})
+    for _ in range(3 * WHATSAPP.policy.breaker_failures):
+        with pytest.raises(UpstreamOutcomeUnknown):
+            send(whatsapp)
+    assert WHATSAPP.breaker.state == "closed"
+    assert send(whatsapp, Recipient("33600000099", None, None))
+
+
+def test_several_recipients_of_one_number_that_are_never_answered_open_the_circuit(
+    sandbox: Sandbox, whatsapp: WhatsApp
+) -> None:
+    WHATSAPP.configure(WHATSAPP.policy, retries=False, breaker=True)
+    sandbox.fault("whatsapp", "close_after")
+    for number in range(WHATSAPP.policy.breaker_failures):
+        assert WHATSAPP.breaker.state == "closed"
+        with pytest.raises(UpstreamOutcomeUnknown):
+            send(whatsapp, Recipient(f"3360000002{number}", None, None))
+    assert WHATSAPP.breaker.state == "open"

@@ -362,8 +362,11 @@ def test_a_file_is_not_asked_for_while_the_circuit_of_files_is_open(
 ) -> None:
     message = file_message(runtime, sandbox)
     sandbox.fault("whatsapp", "reset_before", match={"path": GRAPH})
-    for _ in range(runtime.config.whatsapp_media.breaker_failures):
+    for _ in range(2 * runtime.config.whatsapp_media.breaker_failures):
         assert refused(get(client, message)) == AWAY
+    assert WHATSAPP_MEDIA.breaker.state == "closed"  # one file alone says nothing about the others
+    for _ in range(runtime.config.whatsapp_media.breaker_failures - 1):
+        assert refused(get(client, file_message(runtime, sandbox))) == AWAY
     asked = len(sandbox.requests())
     response = get(client, message)
     assert refused(response) == AWAY

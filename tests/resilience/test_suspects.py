@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Hashable
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from inbox.config import Policy
 from inbox.errors import UpstreamError, UpstreamOpen, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUnavailable
-from inbox.resilience import Breaker
+from inbox.resilience import About, Breaker
 from inbox.resilience.suspects import Suspects
 
 POLICY = Policy(total=2.0, connect=1.0, read=1.0, breaker_failures=3, breaker_open=30.0)
@@ -38,7 +39,7 @@ def breaker(clock: Clock) -> Breaker:
     return Breaker("test", POLICY, clock=clock, rng=random.Random(1))
 
 
-def fails(breaker: Breaker, subject: str | None, error: UpstreamError = ANSWERED) -> None:
+def fails(breaker: Breaker, subject: Hashable, error: UpstreamError = ANSWERED) -> None:
     def call() -> None:
         raise error
 
@@ -46,12 +47,12 @@ def fails(breaker: Breaker, subject: str | None, error: UpstreamError = ANSWERED
         breaker.call_about(subject, call)
 
 
-def succeeds(breaker: Breaker, subject: str | None) -> None:
+def succeeds(breaker: Breaker, subject: Hashable) -> None:
     breaker.call_about(subject, lambda: None)
 
 
-@pytest.mark.parametrize("error", [ANSWERED, CUT])
-def test_one_thing_that_is_answered_with_failures_counts_once(breaker: Breaker, error: UpstreamError) -> None:
+@pytest.mark.parametrize("error", [ANSWERED, CUT, SILENT])
+def test_one_thing_that_fails_after_it_was_sent_counts_once(breaker: Breaker, error: UpstreamError) -> None:
     for _ in range(100):
         fails(breaker, "a", error)
     assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
@@ -65,11 +66,42 @@ def test_several_different_things_that_fail_open_it(breaker: Breaker, error: Ups
     assert breaker.state == "open"
 
 
-@pytest.mark.parametrize("error", [SILENT, REFUSED])
-def test_no_connection_and_no_answer_count_each_time(breaker: Breaker, error: UpstreamError) -> None:
+def test_no_connection_counts_each_time_whatever_it_was_for(breaker: Breaker) -> None:
     for _ in range(3):
-        fails(breaker, "a", error)
+        fails(breaker, "a", REFUSED)
     assert breaker.state == "open"
+
+
+def test_one_thing_counts_once_whether_it_is_answered_or_not(breaker: Breaker) -> None:
+    for error in [SILENT, ANSWERED, CUT] * 10:
+        fails(breaker, "a", error)
+    assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
+
+
+def test_an_answer_may_be_about_a_whole_and_no_answer_about_a_part_of_it(breaker: Breaker) -> None:
+    for recipient in "xyz":
+        fails(breaker, About("number", ("number", recipient)))
+    assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
+    for _ in range(5):
+        fails(breaker, About("number", ("number", "x")), SILENT)
+    assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 2)
+    fails(breaker, About("number", ("number", "y")), SILENT)
+    assert breaker.state == "open"
+
+
+def test_where_no_answer_is_about_nothing_in_particular_it_counts_each_time(breaker: Breaker) -> None:
+    for _ in range(3):
+        fails(breaker, About("token", None), SILENT)
+    assert breaker.state == "open"
+
+
+def test_what_went_well_clears_the_whole_and_its_part(breaker: Breaker) -> None:
+    fails(breaker, About("number", "x"), SILENT)
+    fails(breaker, About("number", "x"))
+    succeeds(breaker, About("number", "x"))
+    fails(breaker, About("number", "x"), SILENT)
+    fails(breaker, About("number", "x"))
+    assert breaker.snapshot().failure_count == 2
 
 
 def test_a_call_about_nothing_in_particular_counts_each_time(breaker: Breaker) -> None:
@@ -120,12 +152,13 @@ def test_what_opened_it_opens_it_again_while_nobody_is_answered(breaker: Breaker
         succeeds(breaker, "b")
 
 
-def test_blamed_is_who_fails_again_and_again_while_others_are_answered(breaker: Breaker) -> None:
-    fails(breaker, "a")
+@pytest.mark.parametrize("error", [ANSWERED, CUT, SILENT])
+def test_blamed_is_who_fails_again_and_again_while_others_are_answered(breaker: Breaker, error: UpstreamError) -> None:
+    fails(breaker, "a", error)
     for _ in range(Suspects.GUILTY):
         assert not breaker.blames("a")
         succeeds(breaker, "b")
-        fails(breaker, "a")
+        fails(breaker, "a", error)
     assert breaker.blames("a")
     assert not breaker.blames("b")
     succeeds(breaker, "a")
@@ -167,16 +200,52 @@ def test_of_many_things_the_oldest_is_forgotten() -> None:
     assert len(suspects._records) == Suspects.MOST
 
 
-_CALLS = st.lists(st.tuples(st.sampled_from("abcdef"), st.booleans()), max_size=200)
+_SENT = st.sampled_from([ANSWERED, CUT, SILENT])
+_CALLS = st.lists(st.tuples(st.sampled_from("abcdef"), st.none() | _SENT), max_size=200)
 
 
 @given(_CALLS)
-def test_an_answering_upstream_is_never_cut_off_for_fewer_things_than_it_takes(calls: list[tuple[str, bool]]) -> None:
-    """Only "a" and "b" ever fail: two are fewer than the three that open it."""
+def test_an_upstream_is_never_cut_off_for_fewer_things_than_it_takes(
+    calls: list[tuple[str, UpstreamError | None]],
+) -> None:
+    """Only "a" and "b" ever fail: two are fewer than the three that open it, however they fail."""
     breaker = Breaker("test", POLICY, clock=Clock(), rng=random.Random(1))
-    for subject, well in calls:
-        if well or subject not in "ab":
+    for subject, error in calls:
+        if error is None or subject not in "ab":
             succeeds(breaker, subject)
         else:
-            fails(breaker, subject)
+            fails(breaker, subject, error)
         assert breaker.state == "closed"
+
+
+@given(_CALLS, st.lists(st.tuples(st.sampled_from("uvwxyz"), _SENT), max_size=100))
+def test_an_outage_opens_it_as_soon_as_three_things_have_failed_whatever_was_before(
+    calls: list[tuple[str, UpstreamError | None]], outage: list[tuple[str, UpstreamError]]
+) -> None:
+    """Things that were not suspected before: each counts by its first failure, so no order of them delays it."""
+    breaker = Breaker("test", POLICY, clock=Clock(), rng=random.Random(1))
+    for subject, error in calls:
+        if breaker.state == "closed":
+            fails(breaker, subject, error) if error else succeeds(breaker, subject)
+    breaker.reset()
+    failed: set[str] = set()
+    for subject, error in outage:
+        fails(breaker, subject, error)
+        failed.add(subject)
+        assert breaker.state == ("open" if len(failed) == POLICY.breaker_failures else "closed")
+        if breaker.state == "open":
+            return
+
+
+@given(st.lists(_SENT, min_size=1, max_size=60), st.integers(1, 5))
+def test_one_thing_alone_never_opens_it_and_no_connection_opens_it_all_the_same(
+    errors: list[UpstreamError], refusals: int
+) -> None:
+    breaker = Breaker("test", POLICY, clock=Clock(), rng=random.Random(1))
+    for error in errors:
+        fails(breaker, "a", error)
+    assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
+    for number in range(refusals):
+        if breaker.state == "closed":
+            fails(breaker, "a", REFUSED)
+            assert breaker.state == ("open" if number + 2 >= POLICY.breaker_failures else "closed")

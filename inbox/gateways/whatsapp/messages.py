@@ -17,7 +17,7 @@ from inbox.errors import (
 )
 from inbox.gateways import http
 from inbox.gateways.whatsapp.errors import WAITS, Meaning, meaning_of, plain_words
-from inbox.resilience import WHATSAPP, WHATSAPP_RECEIPTS, Upstream
+from inbox.resilience import WHATSAPP, WHATSAPP_RECEIPTS, About, Upstream
 
 UPSTREAM = WHATSAPP.name
 
@@ -31,9 +31,10 @@ class Recipient:
     group_id: str | None
 
 
-def _number(_gateway: WhatsApp, phone_number_id: str, *_more: object) -> str:
-    """What a call is about: a number that WhatsApp keeps failing is that number's trouble."""
-    return phone_number_id
+def _about(_gateway: WhatsApp, phone_number_id: str, _token: str, body: dict[str, Any]) -> About:
+    """What a call is about: its answers are the number's trouble, its silence that of whom or what it is for."""
+    part = next((body[name] for name in ("to", "recipient", "message_id") if name in body), None)
+    return About(answered=phone_number_id, unanswered=(phone_number_id, part))
 
 
 class WhatsApp:
@@ -77,14 +78,14 @@ class WhatsApp:
 
     @WHATSAPP.deadline
     @WHATSAPP.bulkhead
-    @WHATSAPP.breaker.about(_number)
+    @WHATSAPP.breaker.about(_about)
     def _send(self, phone_number_id: str, token: str, body: dict[str, Any]) -> str:
         """The id of the message; read within the breaker, because an answer that cannot be read is a failure."""
         return _message_id(self._post(WHATSAPP, phone_number_id, token, body))
 
     @WHATSAPP_RECEIPTS.deadline
     @WHATSAPP_RECEIPTS.bulkhead
-    @WHATSAPP_RECEIPTS.breaker.about(_number)
+    @WHATSAPP_RECEIPTS.breaker.about(_about)
     def _mark(self, phone_number_id: str, token: str, body: dict[str, Any]) -> None:
         self._post(WHATSAPP_RECEIPTS, phone_number_id, token, body)
 
