@@ -9,6 +9,7 @@ Every wait has an end: `postgres` holds the limits, `transactions` says what a f
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -33,12 +34,15 @@ from inbox.clock import to_milliseconds
 from inbox.config import DatabaseLimits, is_local_host
 from inbox.db.after_commit import AfterCommit, Signals
 from inbox.db.driver import DriverInsert
+from inbox.db.faults import describe, is_unavailable
 from inbox.db.postgres import Connections, Frozen, be_patient
 from inbox.db.sqlite import SQLiteFile
 from inbox.db.storage import Storage
 from inbox.db.transactions import Use, database_breaker
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.resilience import Breaker
+
+log = logging.getLogger(__name__)
 
 SQLITE_BUSY_TIMEOUT = 10.0  # seconds a writer waits for another writer
 SUPABASE_TRANSACTION_POOLER = 6543
@@ -190,7 +194,8 @@ class Database:
 
         Straight through the driver: SQLAlchemy's machinery would cost as much again as the INSERT (measured: 240
         against 145 us of CPU), and this is the whole work of a webhook. A pooled connection may have died unnoticed;
-        then the statement is repeated once on a fresh one. Raises DatabaseUnavailable.
+        then the statement is repeated once on a fresh one. Raises DatabaseUnavailable, whatever the driver says:
+        the row is of our own making, and nothing in it can be refused for good.
         """
         with self._use(writes=True), self._checked_file():
             engines = self._engines()
@@ -211,7 +216,10 @@ class Database:
             cursor.close()
         except engines.base.dialect.loaded_dbapi.Error as error:
             if not engines.base.dialect.is_disconnect(error, connection, None):
-                raise
+                if is_unavailable(error):
+                    raise
+                log.warning("the database refuses a row of ours: %s", describe(error))
+                raise DatabaseUnavailable from error
             connection.invalidate(error)
             engines.distrust()
             if not may_break or isinstance(error, Frozen):
