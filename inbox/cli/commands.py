@@ -78,9 +78,11 @@ def upgrade() -> None:
 
 
 @db_commands.command("downgrade")
-@click.argument("revision")
-def downgrade(revision: str) -> None:
-    """Downgrade the schema to REVISION ("base" removes every table)."""
+@click.argument("revision", required=False)
+def downgrade(revision: str | None) -> None:
+    """Downgrade the schema to REVISION, for example: db downgrade 0011 ("base" removes every table)."""
+    if revision is None:
+        raise click.UsageError('Say to which revision, for example: db downgrade 0011 ("base" removes every table).')
     from inbox.db import migrations
 
     changed = migrations.downgrade(runtime_of(current_app).db, revision)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 from typing import Any
 
 import click
+import psycopg
 from flask.cli import AppGroup
 
+from inbox.db.faults import describe, original
 from inbox.errors import DatabaseUnavailable
+from inbox.logs import redact
 
 
 class DatabaseGroup(AppGroup):
@@ -20,7 +24,18 @@ class DatabaseGroup(AppGroup):
         unavailable.disabled = True
         try:
             return super().invoke(context)
-        except DatabaseUnavailable:
-            raise click.ClickException("The database cannot be used; see: flask --app wsgi doctor") from None
+        except DatabaseUnavailable as error:
+            raise click.ClickException(
+                f"The database cannot be used{_why(error)}; see: flask --app wsgi doctor"
+            ) from None
         finally:
             unavailable.disabled = False
+
+
+def _why(error: DatabaseUnavailable) -> str:
+    """The driver's one line, in brackets, without what looks like a secret. Empty when no driver said anything."""
+    cause: BaseException | None = error
+    while isinstance(cause, DatabaseUnavailable):
+        cause = cause.__cause__
+    cause = original(cause)
+    return f" ({redact(describe(cause))})" if isinstance(cause, psycopg.Error | sqlite3.Error) else ""

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from click.testing import Result
+from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Override, Permission, Role
 from inbox.clock import utc_now
+from inbox.config import Config
 from inbox.db import Database
 from inbox.models import ApiKey, User, UserSession
 from inbox.resilience import Verdict
-from inbox.runtime import Runtime
+from inbox.runtime import Runtime, runtime_of
 from tests.builders import NUMBER_ID, the_account
 from tests.users.people import ADMIN, as_user, entries, held, member
 
@@ -212,3 +217,30 @@ def test_a_database_that_is_away_is_said_in_one_line(flask: Command, runtime: Ru
         runtime.db.breaker.leave(runtime.db.breaker.enter(), Verdict.FAILURE, error=None)
     done = flask(*command.split())
     assert (done.exit_code, done.stderr) == (1, "Error: The database cannot be used; see: flask --app wsgi doctor\n")
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("postgresql://inbox:verysecret@127.0.0.1:1/inbox", "Connection refused"),
+        ("postgresql://inbox:verysecret@no-such-host.invalid/inbox", "failed to resolve host"),
+        ("sqlite:////dev/null/inbox.db", "unable to open database file"),
+    ],
+)
+def test_why_the_database_cannot_be_used_is_said_without_the_password(tmp_path: Path, url: str, reason: str) -> None:
+    key = Fernet.generate_key().decode()
+    settings = Config(env="development", instance_path=tmp_path, database_url=url, encryption_keys=(key,))
+    made = create_app(settings)
+    done = made.test_cli_runner().invoke(args=["users", "list"])
+    assert runtime_of(made).close(5)
+    assert done.exit_code == 1
+    assert re.fullmatch(
+        rf"Error: The database cannot be used \(.*{reason}.*\); see: flask --app wsgi doctor\n", done.stderr
+    )
+    assert "verysecret" not in done.output
+
+
+def test_a_downgrade_says_what_it_needs(flask: Command) -> None:
+    done = flask("db", "downgrade")
+    assert done.exit_code == 2
+    assert "for example: db downgrade 0011" in done.stderr
