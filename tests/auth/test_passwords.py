@@ -26,11 +26,21 @@ def test_a_password_that_is_soon_guessed_is_refused_with_the_reason(password: st
     assert problem(password).startswith("is too easy to guess. ")
 
 
+@pytest.mark.parametrize(
+    "password", ["letmein letmein", "Password-PASSWORD", "qwertz, qwertz, qwertz!", "iloveyou_iloveyou"]
+)
+def test_a_common_word_is_no_better_for_being_repeated(password: str) -> None:
+    assert problem(password).startswith("is too easy to guess. ")
+
+
 @pytest.mark.parametrize("password", ["Anna@Bakery.Example", "  annabella  "])
 def test_neither_the_address_nor_the_name_is_a_password(password: str) -> None:
     assert problem(password) == "must not be the e-mail address or the name"
 
 
-@pytest.mark.parametrize("password", ["correct horse battery staple", "  correct horse  ", "kR9!" + "mv3_Qz" * 2])
+@pytest.mark.parametrize(
+    "password",
+    ["correct horse battery staple", "  correct horse  ", "row, row, row your boat gently", "kR9!" + "mv3_Qz" * 2],
+)
 def test_a_long_or_uncommon_one_is_taken(password: str) -> None:
     check_password(ANNA, password)
