@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 from inbox.errors import JSONTooComplex, NotJSON
 
 DEPTH = 50  # levels
+_HOW = "Send JSON in UTF-8 with Content-Type: application/json."
 _SHOWN = 100  # characters of a name
 VALUES = 30_000  # the largest bot profile has 24,000
 
@@ -26,7 +27,10 @@ def loads(text: bytes) -> Any:
     check_size(text)
     try:
         value = json.loads(text.decode(), parse_float=_number, parse_constant=_no_constant, object_pairs_hook=_object)
-    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError; of a byte order mark json says so
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise NotJSON(f"The body is not valid JSON: it cannot be read from {place} on. {_HOW}") from None
+    except (ValueError, RecursionError):  # a UnicodeDecodeError is a ValueError
         raise NotJSON from None
     check_depth(value)
     return value

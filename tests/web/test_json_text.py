@@ -99,7 +99,12 @@ def test_what_only_some_readers_take_is_refused(text: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("text", "named"),
-    [(b'{"a":1,"b":{"to":1,"to":2}}', '"to" more than once'), (b'{"a":NaN}', "NaN"), (b"[-Infinity]", "-Infinity")],
+    [
+        (b'{"a":1,"b":{"to":1,"to":2}}', '"to" more than once'),
+        (b'{"a":NaN}', "NaN"),
+        (b"[-Infinity]", "-Infinity"),
+        (b'{"a":1,\n]', "line 2, column 1"),
+    ],
 )
 def test_the_refusal_names_the_mistake(text: bytes, named: str) -> None:
     with pytest.raises(NotJSON, match=named):
