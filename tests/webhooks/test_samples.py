@@ -284,6 +284,21 @@ def test_a_missed_call_is_a_system_line_in_the_callers_thread(runtime: Runtime, 
     assert len(all_messages(db)) == 2
 
 
+def test_a_missed_call_is_unread_and_gets_no_answer_of_the_bot(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, sample("call_missed"), sample("call_missed"))
+    conversation = the_conversation(db)
+    assert conversation.bot_enabled
+    assert (conversation.unread_count, conversation.needs_human) == (1, False)
+    with db.reading() as session:
+        assert session.execute(select(Job)).scalars().all() == []
+
+
+def test_a_missed_call_after_a_colleagues_reply_stays_unread(runtime: Runtime, db: Database) -> None:
+    ingest(runtime, call(timestamp="1795170000"))
+    ingest(runtime, sample("smb_message_echo"))
+    assert the_conversation(db).unread_count == 1
+
+
 @pytest.mark.parametrize(
     "fields",
     [

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.conversations.order import comes_too_late, customer_wrote, person_replied
@@ -16,7 +16,7 @@ from inbox.db import one_of
 from inbox.models import Author, Conversation, Message
 from inbox.outbox import jobs
 from inbox.webhooks.applying.placed import IngestSettings, Placed
-from inbox.webhooks.parsing.content import IGNORED_TYPES
+from inbox.webhooks.parsing.content import CALL, IGNORED_TYPES
 
 
 class Waiting:
@@ -95,9 +95,8 @@ class Waiting:
         return bool(older or settled)
 
     def _stored_since(self, conversation_id: UUID, at: datetime) -> int:
-        query = select(func.count()).where(
-            Message.conversation_id == conversation_id, Message.timestamp > at, Message.author_kind == Author.CUSTOMER
-        )
+        theirs = or_(Message.author_kind == Author.CUSTOMER, Message.message_type == CALL)
+        query = select(func.count()).where(Message.conversation_id == conversation_id, Message.timestamp > at, theirs)
         return self._session.execute(query).scalar_one()
 
     def _load(self, conversations: dict[UUID, Conversation]) -> None:

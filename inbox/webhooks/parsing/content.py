@@ -21,8 +21,10 @@ MEDIA_TYPES = frozenset({"image", "video", "audio", "document", "sticker"})
 #: Types that carry a message for somebody who can read, if they hold what they should: `says_something`.
 _READABLE_TYPES = frozenset({"text", "button", "interactive", "location", "contacts", "order"})
 
-#: Types that say nothing which needs an answer, of the bot or of a person.
-IGNORED_TYPES = frozenset({"sticker"})
+CALL = "call"  #: a call that nobody took
+
+#: Types that the bot leaves alone: they are unread until somebody looks, and await no answer.
+IGNORED_TYPES = frozenset({"sticker", CALL})
 
 _EXTRAS = ("referral", "errors", "identity")
 _NO_TEXT = ""

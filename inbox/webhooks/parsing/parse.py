@@ -16,7 +16,7 @@ from inbox.contacts.identity import Identity
 from inbox.db.clean import JSON, MAX_ID, TooDeep, load, short_id
 from inbox.models import Author, Direction, MessageStatus
 from inbox.outbox.status import StatusError
-from inbox.webhooks.parsing.content import content_of
+from inbox.webhooks.parsing.content import CALL, content_of
 from inbox.webhooks.parsing.reading import as_dict, as_text
 from inbox.webhooks.parsing.records import (
     AnnotationItem,
@@ -204,7 +204,7 @@ class _Parser:
         )
 
     def _call(self, source: Source, call: dict[str, Any], people: People) -> Iterator[Item]:
-        """A customer's call that nobody took: a line of its own in the thread. Other calls are none of ours.
+        """A customer's call that nobody took: an unread line of its own in the thread. Other calls are none of ours.
 
         A call ends with `terminate`; only one that was taken has a duration (Meta, Calling API, user-initiated
         calls, 2026). It opens the reply window as a message does (Meta, Pricing: customer service windows).
@@ -212,7 +212,7 @@ class _Parser:
         event, direction = as_text(call.get("event")) or "", as_text(call.get("direction")) or ""
         taken = as_text(call.get("duration")) not in (None, "0")
         if (event.lower(), direction.upper(), taken) == ("terminate", "USER_INITIATED", False):
-            content = Content(type="call", text="[missed call]", payload={"call": call})
+            content = Content(type=CALL, text="[missed call]", payload={"call": call})
             yield self._message(
                 source,
                 call,
@@ -220,6 +220,7 @@ class _Parser:
                 content=content,
                 direction=Direction.INBOUND,
                 author=Author.SYSTEM,
+                wants_answer=True,
                 opens_window=True,
             )
 

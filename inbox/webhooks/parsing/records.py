@@ -69,7 +69,7 @@ class MessageItem:
     author_name: str | None = None
     group_id: str | None = None
     reply_to: str | None = None  #: quoted wa_message_id
-    wants_answer: bool = False  #: a customer has written: unread +1, perhaps the bot
+    wants_answer: bool = False  #: a customer has written or called: unread +1, perhaps the bot
     opens_window: bool = False  #: WhatsApp's 24 hours begin again
     by_person: bool = False  #: a colleague answered from the phone app: as if an agent had replied
     becomes: Identity | None = None  #: the sender's new number or user id
