@@ -322,6 +322,7 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         now = db.now(session)
         check_window(conversation, now)
         settle.resend(session, message, now)
+        message.position = next_position(conversation)  # it answers what has been asked until now
         _person_typed(session, conversation, now, bot_stays_out)
         conversation.changed_at = now
         return message_row(session, message)

@@ -23,7 +23,7 @@ from inbox.outbox.status import StatusError, apply_status
 
 log = logging.getLogger(__name__)
 
-ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what the bot answered did not reach the customer
+ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what we answered did not reach the customer
 HAND_OVER_OF = "hand_over_of"  #: in the payload of a notice to the backup number: the conversation it is about
 UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
 
@@ -32,7 +32,7 @@ def accept(session: Session, message: Message, wa_message_id: str, attempt: int,
     """WhatsApp has the message: remember its id, drop the job, merge statuses that came before us."""
     if message.wa_message_id is None:
         message.wa_message_id = wa_message_id
-    elif wa_message_id not in (message.wa_message_id, message.duplicate_wa_message_id):
+    elif _is_second_copy(message, wa_message_id):
         message.duplicate_wa_message_id = wa_message_id
         log.error(
             "message accepted twice: the customer has it twice",
@@ -44,6 +44,11 @@ def accept(session: Session, message: Message, wa_message_id: str, attempt: int,
     if doubted:
         no_longer_unconfirmed(session, message, now)
     _merge_parked(session, message, wa_message_id, now)
+
+
+def _is_second_copy(message: Message, wa_message_id: str) -> bool:
+    """True for an id that is news. What was sent only once is one copy, whatever WhatsApp calls it."""
+    return message.attempts > 1 and wa_message_id not in (message.wa_message_id, message.duplicate_wa_message_id)
 
 
 def no_longer_unconfirmed(session: Session, message: Message, now: datetime) -> None:
@@ -79,26 +84,28 @@ def note_failure(
     """A send that WhatsApp had accepted failed. The message has failed when no other send of it is known to live."""
     park_status(session, message.account_id, wa_message_id, "failed", at, error, now)
     known = {message.wa_message_id, message.duplicate_wa_message_id} - {wa_message_id, None}
-    if all(_has_failed(session, message.account_id, str(other)) for other in known):
+    if message.attempts <= 1 or all(_has_failed(session, message.account_id, str(other)) for other in known):
         apply_status(message, "failed", at, error)
         ask_about_failure(session, message, now)
 
 
 def ask_about_failure(session: Session, message: Message, now: datetime) -> None:
-    """Ask for a person when `message` is an answer of the bot that has failed for good and nobody has replied since.
+    """Ask for a person when `message`, of the bot or of a person, has failed for good: it answered nobody (I17).
 
+    Not when a person has replied since, unless that reply has failed too; one that still waits asks when it fails.
     If it is a notice to the backup number, the conversation it is about says so. The caller holds both.
     """
     if message.status == MessageStatus.FAILED and (about := hand_over_of(message)) is not None:
         reason = message.error_title or message.error_code or "WhatsApp gave no reason."
         untold = update(Conversation).where(Conversation.id == about)
         session.execute(untold.values(notice_error=reason, changed_at=now))
-    if message.author_kind != Author.BOT or message.status != MessageStatus.FAILED:
+    if message.author_kind not in (Author.BOT, Author.AGENT) or message.status != MessageStatus.FAILED:
         return
     replied = exists().where(
         Message.conversation_id == message.conversation_id,
         Message.author_kind == Author.AGENT,
         Message.position > message.position,
+        Message.status != MessageStatus.FAILED,
     )
     conversation = session.get_one(Conversation, message.conversation_id)
     if (conversation.needs_human and conversation.needs_human_reason != UNCONFIRMED) or session.scalar(select(replied)):

@@ -326,6 +326,12 @@ class Ledger:
         if len(known - letter.excused) > 1:
             assert row.other_wa_id, "the customer has it twice, and nothing says so"
 
+    def has_failed(self, message_id: UUID) -> bool:
+        """WhatsApp has refused it, or told of one of its sends that it failed."""
+        letter = self.letters[message_id]
+        kinds = {entry.kind for send in self._sends_of(letter) for entry in self.told[send.wa_id]}
+        return letter.refused or "failed" in kinds
+
     def _alive(self, wa_id: str) -> bool:
         """Accepted, and not known to have failed since."""
         kinds = {entry.kind for entry in self.told[wa_id]}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
 from inbox.bot.answer import MAX_REWRITES
+from inbox.models import Conversation
 from inbox.outbox.jobs import PATIENCE, JobClaim
 from tests.builders import text_message, webhook
 from tests.outbox.fake_meta import Send
@@ -21,6 +22,7 @@ HOUR = timedelta(hours=1)
 CLOCKS_DIFFER = timedelta(minutes=10)
 WINDOW = timedelta(hours=24)  # in which WhatsApp takes free text
 ANSWERS_AN_HOUR = 20
+_ANSWERING = ("bot", "agent")
 
 
 @dataclass(slots=True)
@@ -44,6 +46,7 @@ class Talk:
     bot_on: bool = True
     quiet_until: datetime | None = None  #: the bot leaves a person's talk alone
     person_replied_at: datetime = START - WINDOW
+    echoed_at: datetime = START - WINDOW  #: when a reply from the phone app was ingested last
     bot_replied_at: datetime = START - WINDOW
     words: list[Word] = field(default_factory=list)
     unread: int = 0
@@ -126,6 +129,7 @@ class Talks:
         self._notes: dict[str, list[Deed]] = {}  #: edits and revocations by their target
         self._sums: Counter[str] = Counter()
         self._written = 0
+        self._failed: set[UUID] = set()  #: answers that had failed when we looked last
 
     # --- in ------------------------------------------------------------------------------------------------------
 
@@ -192,6 +196,7 @@ class Talks:
                 self._hear(deed.talk, deed.wa_id, deed.at)
             case "echo":
                 deed.talk.person_typed_in_app(deed.at)
+                deed.talk.echoed_at = self._stage.now
             case _:
                 self._notes.setdefault(deed.target, []).append(deed)
                 if deed.kind == "edit" and deed.talk.word(deed.target) is None:  # it is shown as the message
@@ -260,6 +265,19 @@ class Talks:
             assert not row.needs_human or self._may_ask(talk, row.needs_human_reason), f"I10: {row.needs_human_reason}"
             cared_for = row.needs_human or not talk.bot_on or talk.conversation_id in answers
             assert cared_for or not talk.waiting, "I17: a customer's last word is forgotten"
+        self._check_failures(rows)
+
+    def _check_failures(self, rows: Mapping[UUID, Conversation]) -> None:
+        """An answer that has just failed asks for a person, unless a person's later reply may still arrive."""
+        ours = [row for row in self._stage.outbound() if row.author in _ANSWERING]
+        failed = {row.id for row in ours if row.status == "failed"}
+        replies = [self._ledger.letters[row.id] for row in ours if row.author == "agent" and row.id not in failed]
+        for letter in (self._ledger.letters[each] for each in failed - self._failed):
+            mine = [talk.echoed_at for talk in self.talks if talk.conversation_id == letter.conversation_id]
+            mine += [other.queued_at for other in replies if other.conversation_id == letter.conversation_id]
+            asks = rows[letter.conversation_id].needs_human
+            assert asks or max(mine) > letter.queued_at, "I17: an answer failed, and nobody is asked for"
+        self._failed = failed
 
     def check_the_end(self) -> None:
         """The last question is answered, or a person was asked for, or has switched the bot off."""
@@ -289,7 +307,7 @@ class Talks:
         if reason == "answer_limit":
             return sum(row.author == "bot" for row in mine) >= ANSWERS_AN_HOUR
         if reason == "answer_failed":
-            return any(row.author == "bot" and row.status == "failed" for row in mine)
+            return any(row.author in _ANSWERING and self._ledger.has_failed(row.id) for row in mine)
         if reason == "unconfirmed":
             return any(row.state == "unknown" for row in mine)
         return reason in talk.excuses
