@@ -31,7 +31,7 @@ from inbox.models import (
     MessageStatus,
     Pause,
 )
-from inbox.outbox.evidence import accept, ask_about_failure, hand_over_of, overtaken
+from inbox.outbox.evidence import accept, ask_about_failure, hand_over_of, no_longer_unconfirmed, overtaken
 from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
@@ -296,8 +296,11 @@ def back_to_pending(message: Message, job: Job, due: datetime) -> None:
 
 
 def _fail(session: Session, message: Message, job: Job, error: StatusError, now: datetime) -> None:
+    doubted = message.status == MessageStatus.UNCONFIRMED
     apply_status(message, "failed", now, error)
     session.delete(job)
+    if doubted:
+        no_longer_unconfirmed(session, message, now)
     ask_about_failure(session, message, now)
     log.warning("message refused", extra={"message_id": str(message.id), "code": error.code, "title": error.title})
 

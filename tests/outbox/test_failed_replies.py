@@ -11,8 +11,8 @@ from inbox.auth.access import Access, Permission, Principal
 from inbox.clock import utc_now
 from inbox.conversations import service
 from inbox.models import Message
-from inbox.outbox import store
-from inbox.outbox.outcomes import Accepted, Outcome, Refused, RetryLater, SendClaim
+from inbox.outbox import settle, store
+from inbox.outbox.outcomes import Accepted, Outcome, Refused, RetryLater, SendClaim, Unknown
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_conversation, webhook
 
@@ -120,6 +120,18 @@ def test_a_resend_that_fails_asks_again_although_a_reply_was_written_before_it(r
     ask(runtime, "And cake?")
     service.resend(runtime.db, SEND, first, bot_stays_out=HOUR)
     send(runtime, REFUSED)
+    assert asks_for_a_person(runtime) == "answer_failed"
+
+
+def test_a_doubt_ends_when_whatsapp_refuses_the_message_after_all(runtime: Runtime) -> None:
+    reply(runtime, "Yes")
+    claim = send(runtime, Unknown("reset"))
+    with runtime.db.writing() as session:
+        later = runtime.db.now(session) + HOUR
+        settle.settle_unknown(session, later, 120.0)
+    assert asks_for_a_person(runtime) == "unconfirmed"
+    with runtime.db.writing() as session:
+        store.record(session, claim, REFUSED, later, runtime.answering.rng)
     assert asks_for_a_person(runtime) == "answer_failed"
 
 
