@@ -224,7 +224,10 @@ def record(
     # The attempt is the fence: a late result must not be told of the attempt that came after it. UNKNOWN counts as
     # ours too, because the end of our lease may have been told before we come with what really happened.
     if job is not None and message.attempts == claim.attempt and job.state in (JobState.SENDING, JobState.UNKNOWN):
+        doubted = message.status == MessageStatus.UNCONFIRMED
         _record_on_job(session, message, job, outcome, now, rng)
+        if doubted and message.status != MessageStatus.UNCONFIRMED:
+            no_longer_unconfirmed(session, message, now)
     # Too late for the job, but that WhatsApp has the message stays true, and a second copy has to be said.
     elif isinstance(outcome, Accepted) and not overtaken(session, message, outcome.wa_message_id, claim.attempt):
         accept(session, message, outcome.wa_message_id, claim.attempt, now)
@@ -296,11 +299,8 @@ def back_to_pending(message: Message, job: Job, due: datetime) -> None:
 
 
 def _fail(session: Session, message: Message, job: Job, error: StatusError, now: datetime) -> None:
-    doubted = message.status == MessageStatus.UNCONFIRMED
     apply_status(message, "failed", now, error)
     session.delete(job)
-    if doubted:
-        no_longer_unconfirmed(session, message, now)
     ask_about_failure(session, message, now)
     log.warning("message refused", extra={"message_id": str(message.id), "code": error.code, "title": error.title})
 

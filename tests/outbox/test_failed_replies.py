@@ -10,9 +10,9 @@ import pytest
 from inbox.auth.access import Access, Permission, Principal
 from inbox.clock import utc_now
 from inbox.conversations import service
-from inbox.models import Message
+from inbox.models import Message, Pause
 from inbox.outbox import settle, store
-from inbox.outbox.outcomes import Accepted, Outcome, Refused, RetryLater, SendClaim, Unknown
+from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, SendClaim, Unknown
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_conversation, webhook
 
@@ -123,7 +123,19 @@ def test_a_resend_that_fails_asks_again_although_a_reply_was_written_before_it(r
     assert asks_for_a_person(runtime) == "answer_failed"
 
 
-def test_a_doubt_ends_when_whatsapp_refuses_the_message_after_all(runtime: Runtime) -> None:
+@pytest.mark.parametrize(
+    ("outcome", "reason"),
+    [
+        (REFUSED, "answer_failed"),
+        (RetryLater("away"), None),
+        (PauseNumber(Pause.TOKEN_REFUSED), None),
+        (Unknown("reset"), "unconfirmed"),
+    ],
+    ids=["refused", "later", "paused", "unknown"],
+)
+def test_a_doubt_ends_when_what_became_of_the_send_is_told_after_all(
+    runtime: Runtime, outcome: Outcome, reason: str | None
+) -> None:
     reply(runtime, "Yes")
     claim = send(runtime, Unknown("reset"))
     with runtime.db.writing() as session:
@@ -131,8 +143,8 @@ def test_a_doubt_ends_when_whatsapp_refuses_the_message_after_all(runtime: Runti
         settle.settle_unknown(session, later, 120.0)
     assert asks_for_a_person(runtime) == "unconfirmed"
     with runtime.db.writing() as session:
-        store.record(session, claim, REFUSED, later, runtime.answering.rng)
-    assert asks_for_a_person(runtime) == "answer_failed"
+        store.record(session, claim, outcome, later, runtime.answering.rng)
+    assert asks_for_a_person(runtime) == reason
 
 
 # --- one send under two ids --------------------------------------------------------------------------------------
