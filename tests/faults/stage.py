@@ -198,6 +198,8 @@ def let_pass(db: Database, seconds: float) -> None:
             ("lanes", "due_at"),
             ("outbox", "due_at"),
             ("outbox", "created_at"),
+            ("outbox", "held_until"),
+            ("outbox", "listening_from"),
             ("messages", "attempted_at"),
             ("whatsapp_accounts", "statuses_through"),
             ("cool_downs", "until"),
