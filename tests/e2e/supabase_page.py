@@ -45,7 +45,7 @@ client.channel("messages").subscribe();  // it lives without
 """
 
 
-def library(folder: Path) -> Path:
+def script(folder: Path) -> Path:
     """The library as browsers load it, from its npm package."""
     assert NPM is not None
     command = [NPM, "pack", "--silent", "--pack-destination", str(folder), LIBRARY]

@@ -65,7 +65,7 @@ def desk(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
     shutil.copy(sqlite_template, tmp_path / "inbox.db")
     site = tmp_path / "site"
     site.mkdir()
-    shutil.copy(supabase_page.library(tmp_path), site)
+    shutil.copy(supabase_page.script(tmp_path), site)
     supabase = Sandbox(app_secret=APP_SECRET, clock=lambda: time.time() + ahead[0])
     with supabase, supabase_page.origin(site) as address:
         environment = production(
