@@ -22,6 +22,7 @@ def create_app(config: Config | None = None) -> Flask:
     from inbox.bot.profile_cache import ProfileCache
     from inbox.cli import commands as cli
     from inbox.memory.redis import shared_redis
+    from inbox.page import html
     from inbox.runtime import build
     from inbox.schemas import Body
     from inbox.web import headers, origins
@@ -44,8 +45,9 @@ def create_app(config: Config | None = None) -> Flask:
     if config.cors_origins:
         origins.register(app, config.cors_origins)
     headers.register(app, config)
+    html.register(app)
     Limits(app, config, runtime.db, redis)
-    _register_blueprints(app)
+    _register_blueprints(app, config)
     cli.register(app)
     if config.dispatcher:
         app.before_request(runtime.start)  # the net under gunicorn's hook and `flask run`
@@ -53,18 +55,36 @@ def create_app(config: Config | None = None) -> Flask:
     return app
 
 
-def _register_blueprints(app: Flask) -> None:
+def _register_blueprints(app: Flask, config: Config) -> None:
     from inbox.accounts.routes import bp as accounts
     from inbox.bot.routes import bp as bot
     from inbox.contacts.routes import bp as contacts
     from inbox.conversations.routes import bp as conversations
+    from inbox.demo.routes import bp as demo
+    from inbox.hooks.routes import bp as hooks
+    from inbox.knowledge.routes import bp as knowledge
     from inbox.live.routes import bp as live
     from inbox.media.routes import bp as media
     from inbox.operations.admin_routes import bp as admin
+    from inbox.operations.doctor.routes import bp as doctor
+    from inbox.operations.metrics.routes import bp as metrics
     from inbox.operations.routes import bp as health
+    from inbox.operations.status.routes import bp as status
+    from inbox.page.routes import bp as page
+    from inbox.page.routes import workshop
+    from inbox.page.sign_in.routes import bp as sign_in
+    from inbox.privacy.routes import bp as privacy
+    from inbox.reports.routes import bp as reports
+    from inbox.team.routes import bp as team
+    from inbox.templates.routes import bp as templates
     from inbox.users.sign_in.routes import bp as auth
     from inbox.web.openapi.routes import bp as docs
     from inbox.webhooks.routes import bp as webhooks
 
-    for blueprint in (webhooks, conversations, media, contacts, live, bot, accounts, admin, auth, health, docs):
+    rows = (conversations, templates, team, media, contacts, live, accounts, reports)
+    people = (*rows, doctor, admin, auth, hooks, privacy)
+    pages = (page, sign_in) if config.production else (page, sign_in, workshop)
+    if config.demo_simulator_url:
+        pages = (*pages, demo)
+    for blueprint in (webhooks, *people, bot, knowledge, health, status, metrics, docs, *pages):
         app.register_blueprint(blueprint)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Sequence
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from pydantic import SecretStr
 
 from inbox.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 
 def plain(secret: SecretStr | None) -> str | None:
@@ -33,6 +36,14 @@ class TokenCipher:
             return self._all.decrypt(stored).decode()
         except InvalidToken:
             raise ConfigError("ENCRYPTION_KEYS", "none of the keys can read a stored access token") from None
+
+    def read(self, stored: str | None) -> str | None:
+        """The token. None: there is none, or none of the keys made it, which is logged."""
+        try:
+            return None if stored is None else self.decrypt(stored)
+        except ConfigError as error:
+            log.error("an access token cannot be read", extra={"reason": str(error)})
+            return None
 
     def is_current(self, stored: str) -> bool:
         """True when the first key made `stored`."""

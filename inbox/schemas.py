@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
+from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
@@ -38,10 +39,24 @@ def _kept(moment: datetime) -> datetime:
 QueryTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_kept)]
 
 
+def printable(text: str) -> str:
+    """`text`, for a validator: one line that can be read. Raises ValueError."""
+    if not text.isprintable():
+        raise ValueError("must be one line of printable characters")
+    return text
+
+
 class Row(BaseModel):
     """Something we show. Every field is always there."""
 
     model_config = ConfigDict(from_attributes=True, json_schema_serialization_defaults_required=True)
+
+
+class Removed(Row):
+    """It is gone."""
+
+    status: Literal["ok"] = "ok"
+    id: UUID
 
 
 class Body(BaseModel):
@@ -49,6 +64,10 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     MAX_BYTES: ClassVar[int] = 64 * 1024  #: of a request. The longest message, all of it escaped, has 49 KB
+
+
+#: Of a field of a body that may be left out: that is not the same as null.
+LEFT_OUT: Any = Field(default=None)
 
 
 class OpenBody(Body):

@@ -42,6 +42,7 @@ class Control:
             ("GET", "_webhooks"): lambda request, _: _page("webhooks", sandbox.records.webhooks, request),
             ("POST", "_webhooks"): self._post_webhook,
             ("GET", "_reads"): lambda request, _: _page("reads", sandbox.records.reads, request),
+            ("POST", "_templates"): self._post_template,
             ("POST", "_reset"): self._reset,
             ("GET", "_supabase"): self._users,
             ("POST", "_supabase"): self._post_supabase,
@@ -94,6 +95,11 @@ class Control:
         if not who:
             raise _NotFound("POST /_customers/messages or /_customers/{phone}")
         return self._sandbox.customer(who, **_object(request)).as_json()
+
+    def _post_template(self, request: Request, _rest: str) -> Any:
+        """name, language, status, and a reason: the template is in that state from now on, and a webhook says so."""
+        self._sandbox.set_template_status(**_object(request))
+        return {}
 
     def _requests(self, request: Request, _rest: str) -> Any:
         upstream = request.query.get("upstream")

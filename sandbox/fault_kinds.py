@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-HTTP_UPSTREAMS = ("whatsapp", "gemini", "supabase")
+HTTP_UPSTREAMS = ("whatsapp", "gemini", "supabase", "receiver")
 #: "any" is each of HTTP_UPSTREAMS; "webhook" is our own POSTs to the application.
 UPSTREAMS = (*HTTP_UPSTREAMS, "any", "webhook")
 

@@ -3,6 +3,7 @@
 Source: ai.google.dev, "Generating content" and "Gemini thinking". Names are proto JSON: camelCase or snake_case.
 """
 
+import base64
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,13 @@ _CONFIG_KEYS = {
     "responseSchema", "responseJsonSchema", "thinkingConfig", "speechConfig", "imageConfig", "routingConfig",
     "audioTimestamp", "enableEnhancedCivicAnswers",
 }  # fmt: skip
+
+#: Files that may stand within a request; of all of them together so many bytes, in base64.
+_FILE_TYPES = {
+    *("image/png", "image/jpeg", "image/webp", "image/heic", "image/heif", "application/pdf"),
+    *("audio/wav", "audio/mp3", "audio/aiff", "audio/aac", "audio/ogg", "audio/flac"),
+}
+MAX_FILES = 20 * 1024 * 1024
 
 _THINKING_KEYS = {"thinkingLevel", "thinkingBudget", "includeThoughts"}
 
@@ -48,6 +56,7 @@ class GeminiRequest:
     system_text: str
     turns: tuple[tuple[str, str], ...]  #: role ("user" or "model") and text, oldest first
     body: JSON  #: as it was sent, names in camelCase
+    files: tuple[tuple[str, bytes], ...] = ()  #: type and content, oldest first
 
     @property
     def last_user_text(self) -> str:
@@ -68,7 +77,27 @@ def read_request(content: Any, model: str) -> GeminiRequest:
         raise Refused(error_answer(400, "* GenerateContentRequest.contents: contents is not specified\n"))
     turns = tuple(_turn(content, number) for number, content in enumerate(contents))
     system = body.get("systemInstruction") or {}
-    return GeminiRequest(model, _text_of(system), turns, body)
+    inside = [part.get("inlineData") or part.get("inline_data") for content in contents for part in content["parts"]]
+    files = tuple(_file(each) for each in inside if each is not None)
+    if sum(len(data) for _, data in files) > MAX_FILES * 3 // 4:
+        raise Refused(error_answer(400, "Request payload size exceeds the limit: 20971520 bytes."))
+    return GeminiRequest(model, _text_of(system), turns, body, files)
+
+
+def _file(inline: Any) -> tuple[str, bytes]:
+    """Raises Refused."""
+    file = _known(inline, {"mimeType", "data"}, "contents.parts.inline_data")
+    try:
+        data = base64.b64decode(file.get("data", ""), validate=True)
+    except (TypeError, ValueError):
+        message = "Invalid value at 'contents.parts.inline_data.data', Base64 decoding failed"
+        raise Refused(error_answer(400, message)) from None
+    kind = file.get("mimeType")
+    if kind not in _FILE_TYPES:
+        raise Refused(error_answer(400, f"Unsupported MIME type: {kind}"))
+    if not data:
+        raise Refused(error_answer(400, "Unable to process input image. Please retry or report."))
+    return kind, data
 
 
 def _turn(content: Any, number: int) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from sandbox.graph_limits import NumberRate, PairRate
 from sandbox.graph_media import PATH as MEDIA_PATH
 from sandbox.graph_media import MediaStore, Medium, read_upload
 from sandbox.graph_messages import Outgoing, read_message, read_phone
-from sandbox.graph_templates import category_of, list_templates
+from sandbox.graph_templates import TemplateBook
 from sandbox.graph_tokens import USER_ID, check_token, debug
 from sandbox.inbound import Inbound, Writing
 from sandbox.options import DEFAULT_DISPLAY_NUMBER, DEFAULT_PHONE_NUMBER_ID, Options
@@ -49,6 +49,7 @@ class Graph:
         self._number_rate = NumberRate()
         self._pair_rate = PairRate()
         self._media = MediaStore()
+        self._templates = TemplateBook()
         self.customers = CustomerBook()
         self._inbound = Inbound(options, self.customers, self._wamids, self._media)
         self.base_url = ""  #: of this sandbox, for the addresses of media
@@ -74,7 +75,7 @@ class Graph:
 
     def forget(self) -> None:
         """Back to the start: no customers, media or ids, and no limit used up."""
-        for each in (self.customers, self._media, self._wamids, self._number_rate, self._pair_rate):
+        for each in (self.customers, self._media, self._templates, self._wamids, self._number_rate, self._pair_rate):
             each.clear()
         self._webhooks.subscribed = True
 
@@ -89,6 +90,13 @@ class Graph:
         self._number_rate.take(number.id, self._options.clock())
         self._webhooks.send(update)
         return str(update.messages[0]["id"])
+
+    def set_template_status(self, name: str, language: str, status: str, reason: str = "NONE") -> None:
+        """Have Meta pause, reject, approve … a template, and tell it. Raises ValueError."""
+        value = self._templates.set_status(name, language, status, reason)
+        change = {"field": "message_template_status_update", "value": value}
+        entry = {"id": self._options.waba_id, "time": int(self._options.clock()), "changes": [change]}
+        self._webhooks.send_body(json.dumps({"object": "whatsapp_business_account", "entry": [entry]}).encode())
 
     def answer(self, request: Request) -> Answer:
         try:
@@ -138,6 +146,8 @@ class Graph:
         message = read_message(body)
         if message.media_id and self._medium(message.media_id, number.id) is None:
             raise GraphError(100, f"Param {message.type}['id'] is not a valid media attachment ID")
+        if message.type == "template":
+            self._templates.check(message.content)
         customer = self._recipient(message, number)
         self._check_window(message, customer, number)
         self._check_limits(customer, number)
@@ -186,14 +196,15 @@ class Graph:
         wamid = new_wamid(customer.phone or customer.bsuid)
         self._wamids.add(wamid, "reaction" if is_reaction else "business")
         if fails_with is None and customer.delivers:
-            self._records.deliveries.add(_delivery(message, wamid, customer, number, self._options.clock()))
+            text = self._templates.text_of(message.content) if message.type == "template" else message.text
+            self._records.deliveries.add(_delivery(message, text, wamid, customer, number, self._options.clock()))
         accepted = Accepted(
             wamid=wamid,
             number=number,
             customer=customer,
             shows_phone=message.to is not None or (customer.phone is not None and not customer.hides_phone),
             callback_data=message.callback_data,
-            price_category=category_of(message.content) if message.type == "template" else "service",
+            price_category=self._templates.category_of(message.content) if message.type == "template" else "service",
             is_reaction=is_reaction,
             fails_with=fails_with,
         )
@@ -279,16 +290,18 @@ class Graph:
 
     def _message_templates(self, waba_id: str, request: Request) -> Answer:
         self._check_waba(waba_id)
-        return json_answer(200, list_templates(request.query, self.base_url + request.path))
+        return json_answer(200, self._templates.page(request.query, self.base_url + request.path))
 
 
-def _delivery(message: Outgoing, wamid: str, customer: Customer, number: BusinessNumber, at: float) -> Delivery:
+def _delivery(
+    message: Outgoing, text: str | None, wamid: str, customer: Customer, number: BusinessNumber, at: float
+) -> Delivery:
     return Delivery(
         wamid=wamid,
         phone=customer.phone,
         bsuid=customer.bsuid,
         type=message.type,
-        text=message.text,
+        text=text,
         content=message.content,
         callback_data=message.callback_data,
         phone_number_id=number.id,

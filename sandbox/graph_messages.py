@@ -11,7 +11,7 @@ from typing import Any
 from sandbox.customers import digits_of
 from sandbox.graph_checks import a_list, an_object, only, optional_text, require, text
 from sandbox.graph_errors import GraphError
-from sandbox.graph_templates import check_template
+from sandbox.graph_templates import check_shape
 
 _COMMON = {
     "messaging_product", "recipient_type", "to", "recipient", "type", "context", "biz_opaque_callback_data",
@@ -209,6 +209,6 @@ _CHECKS: Mapping[str, Callable[[Any], None]] = {
     "contacts": _check_contacts,
     "reaction": _check_reaction,
     "interactive": _check_interactive,
-    "template": check_template,
+    "template": check_shape,
     **{kind: _media_check(kind) for kind in _MEDIA_KEYS},
 }

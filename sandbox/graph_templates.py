@@ -1,8 +1,10 @@
-"""The message templates of the account: a short list that never changes.
+"""The message templates of the account: a short list, whose states can be changed.
 
 Source: Meta, "Templates > Components" and "Template management".
 """
 
+import copy
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -14,9 +16,12 @@ from sandbox.graph_errors import GraphError
 def _template(
     number: int, name: str, language: str, category: str, body: str, *, status: str = "APPROVED", **more: Any
 ) -> dict[str, Any]:
-    """`more` adds keys; `buttons` become a component."""
-    buttons = more.pop("buttons", None)
-    components: list[dict[str, Any]] = [{"type": "BODY", "text": body}]
+    """`more` adds keys; `header`, `footer` and `buttons` become components."""
+    buttons, header, footer = (more.pop(name, None) for name in ("buttons", "header", "footer"))
+    components: list[dict[str, Any]] = [header] if header else []
+    components.append({"type": "BODY", "text": body})
+    if footer:
+        components.append({"type": "FOOTER", "text": footer})
     if buttons:
         components.append({"type": "BUTTONS", "buttons": buttons})
     return {
@@ -53,6 +58,16 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
     _template(6, "autumn_offer", "fr", "MARKETING", "Bonjour {{1}}, découvrez l'automne.", status="PAUSED"),
     _template(7, "winter_offer", "fr", "MARKETING", "Bonjour {{1}}, -50 % !!!", status="REJECTED"),
     _template(8, "summer_offer", "fr", "MARKETING", "Bonjour {{1}}, c'est l'été.", status="DISABLED"),
+    _template(
+        9,
+        "parcel_sent",
+        "en",
+        "UTILITY",
+        "Dear {{1}}, your parcel comes on {{2}}.",
+        header={"type": "HEADER", "format": "TEXT", "text": "Parcel {{1}}"},
+        footer="Sent by the bakery",
+        buttons=[{"type": "URL", "text": "Follow it", "url": "https://example.com/parcels/{{1}}"}],
+    ),
 )
 
 _REFUSED = {"PAUSED": 132015, "DISABLED": 132016}
@@ -62,38 +77,105 @@ _PARAMETER_TYPES = {
 }  # fmt: skip
 
 
-def category_of(content: JSON) -> str:
-    """The category that prices a sent template."""
-    return str(_find(content["name"], content["language"]["code"])["category"]).lower()
-
-
-def check_template(content: Any) -> None:
-    """Raises GraphError where the name and language are not approved or the parameters do not fit."""
+def check_shape(content: Any) -> None:
+    """Raises GraphError where this is no template; whether it exists and fits is the book's to say."""
     an_object(content, "template", {"name", "language", "components"})
-    name = text(content, "name", 1, 512)
+    text(content, "name", 1, 512)
     require(content, "language")
-    language = text(an_object(content["language"], "language", {"code", "policy"}), "code", 2, 16)
-    template = _find(name, language)
-    if template["status"] in _REFUSED:
-        raise GraphError(_REFUSED[template["status"]], f"template name ({name}) is {template['status'].lower()}")
-    given = 0
-    for component in a_list(content, "components", 0, 20) if content.get("components") is not None else ():
-        given += _check_component(component, named=template["parameter_format"] == "NAMED")
-    expected = template["components"][0]["text"].count("{{")
-    if given != expected:
-        details = f"body: number of localizable_params ({given}) does not match the expected number of params"
-        raise GraphError(132000, f"{details} ({expected})")
+    text(an_object(content["language"], "language", {"code", "policy"}), "code", 2, 16)
 
 
-def _find(name: str, language: str) -> dict[str, Any]:
-    for template in TEMPLATES:
-        if (template["name"], template["language"]) == (name, language) and template["status"] != "REJECTED":
-            return template
-    raise GraphError(132001, f"template name ({name}) does not exist in {language}")
+class TemplateBook:
+    """The templates of the account, in the states they are in."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """As at the start."""
+        self._templates = [copy.deepcopy(each) for each in TEMPLATES]
+
+    def category_of(self, content: JSON) -> str:
+        """The category that prices a sent template."""
+        return str(self._find(content["name"], content["language"]["code"])["category"]).lower()
+
+    def check(self, content: Any) -> None:
+        """Raises GraphError where the name and language are not approved or the parameters do not fit."""
+        name = content["name"]
+        template = self._find(name, content["language"]["code"])
+        if template["status"] in _REFUSED:
+            raise GraphError(_REFUSED[template["status"]], f"template name ({name}) is {template['status'].lower()}")
+        given: dict[str, int] = {}
+        for component in a_list(content, "components", 0, 20) if content.get("components") is not None else ():
+            kind, count = _check_component(component, named=template["parameter_format"] == "NAMED")
+            given[kind] = given.get(kind, 0) + count
+        for kind, expected in _slots(template).items():
+            if given.get(kind, 0) != expected:
+                details = f"{kind}: number of localizable_params ({given.get(kind, 0)}) does not match the expected"
+                raise GraphError(132000, f"{details} number of params ({expected})")
+
+    def text_of(self, content: JSON) -> str:
+        """The body as the customer reads it. `content` passed check()."""
+        template = self._find(content["name"], content["language"]["code"])
+        body = next(each["text"] for each in template["components"] if each["type"] == "BODY")
+        given: Any = next((each for each in content.get("components") or () if each["type"].lower() == "body"), {})
+        for place, parameter in enumerate(given.get("parameters") or (), 1):
+            slot = parameter.get("parameter_name", str(place))
+            body = body.replace("{{" + slot + "}}", str(parameter.get("text", parameter["type"])))
+        return str(body)
+
+    def set_status(self, name: str, language: str, status: str, reason: str = "NONE") -> dict[str, Any]:
+        """Change the state of a template; the value of the webhook that tells it. Raises ValueError."""
+        for template in self._templates:
+            if (template["name"], template["language"]) == (name, language):
+                template["status"] = status
+                return {
+                    "event": status,
+                    "message_template_id": int(template["id"]),
+                    "message_template_name": name,
+                    "message_template_language": language,
+                    "message_template_category": template["category"],
+                    "reason": reason,
+                }
+        raise ValueError(f"no template {name} in {language}")
+
+    def _find(self, name: str, language: str) -> dict[str, Any]:
+        for template in self._templates:
+            if (template["name"], template["language"]) == (name, language) and template["status"] != "REJECTED":
+                return template
+        raise GraphError(132001, f"template name ({name}) does not exist in {language}")
+
+    def page(self, query: Mapping[str, str], url: str) -> dict[str, Any]:
+        """`GET /{waba_id}/message_templates`, with `next` while there is more; url is the request's own."""
+        filters = {key: query[key] for key in ("status", "name", "language", "category") if key in query}
+        found = [each for each in self._templates if filters.items() <= each.items()]
+        limit, after = query.get("limit", "25"), query.get("after", "")
+        if not limit.isdecimal() or not 1 <= int(limit) <= 1000:
+            raise GraphError(100, "Param limit must be a number from 1 to 1000")
+        first = int(after) + 1 if after.isdecimal() else 0
+        page = found[first : first + int(limit)]
+        if not page:
+            return {"data": []}
+        last = first + len(page) - 1
+        paging: dict[str, Any] = {"cursors": {"before": str(first), "after": str(last)}}
+        if last + 1 < len(found):
+            paging["next"] = f"{url}?{urlencode({**query, 'limit': limit, 'after': last})}"
+        return {"data": [_fields_of(each, query.get("fields")) for each in page], "paging": paging}
 
 
-def _check_component(component: Any, *, named: bool) -> int:
-    """The number of parameters this component gives to the body."""
+def _slots(template: JSON) -> dict[str, int]:
+    """How many parameters the header, the body and the buttons want."""
+    count = {"header": 0, "body": 0, "button": 0}
+    for component in template["components"]:
+        texts = [component.get("text", ""), *(each.get("url", "") for each in component.get("buttons", ()))]
+        kind = "button" if component["type"] == "BUTTONS" else component["type"].lower()
+        if kind in count:
+            count[kind] += len(set(re.findall(r"\{\{\w+\}\}", " ".join(texts))))
+    return count
+
+
+def _check_component(component: Any, *, named: bool) -> tuple[str, int]:
+    """Its kind, and how many parameters it gives that stand in a text. A payload stands in none."""
     an_object(component, "components", {"type", "sub_type", "index", "parameters", "cards"})
     kind = text(component, "type", 1, 32).lower()
     if kind not in ("header", "body", "button", "carousel", "limited_time_offer"):
@@ -101,7 +183,7 @@ def _check_component(component: Any, *, named: bool) -> int:
     parameters = a_list(component, "parameters", 0, 100) if component.get("parameters") is not None else []
     for parameter in parameters:
         _check_parameter(parameter, named=named and kind == "body")
-    return len(parameters) if kind == "body" else 0
+    return kind, sum(1 for each in parameters if each["type"] != "payload")
 
 
 def _check_parameter(parameter: Any, *, named: bool) -> None:
@@ -116,24 +198,6 @@ def _check_parameter(parameter: Any, *, named: bool) -> None:
             raise GraphError(132012, "A parameter may not hold line breaks, tabs or more than 4 blanks in a row")
     if named and optional_text(parameter, "parameter_name", 1, 512) is None:
         raise GraphError(132012, "Each parameter of a named template needs its parameter_name")
-
-
-def list_templates(query: Mapping[str, str], url: str) -> dict[str, Any]:
-    """A page of `GET /{waba_id}/message_templates`, with `next` while there is more; url is the request's own."""
-    filters = {key: query[key] for key in ("status", "name", "language", "category") if key in query}
-    found = [each for each in TEMPLATES if filters.items() <= each.items()]
-    limit, after = query.get("limit", "25"), query.get("after", "")
-    if not limit.isdecimal() or not 1 <= int(limit) <= 1000:
-        raise GraphError(100, "Param limit must be a number from 1 to 1000")
-    first = int(after) + 1 if after.isdecimal() else 0
-    page = found[first : first + int(limit)]
-    if not page:
-        return {"data": []}
-    last = first + len(page) - 1
-    paging: dict[str, Any] = {"cursors": {"before": str(first), "after": str(last)}}
-    if last + 1 < len(found):
-        paging["next"] = f"{url}?{urlencode({**query, 'limit': limit, 'after': last})}"
-    return {"data": [_fields_of(each, query.get("fields")) for each in page], "paging": paging}
 
 
 def _fields_of(template: dict[str, Any], fields: str | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The sandbox: three upstreams, their faults and their records behind one port."""
+"""The sandbox: upstreams, a receiver of webhooks, their faults and their records behind one port."""
 
 from collections.abc import Mapping
 from typing import Any, Self
@@ -12,6 +12,7 @@ from sandbox.inbound import Writing
 from sandbox.options import Options
 from sandbox.payloads import encode
 from sandbox.protocol import Connection, Request, head_of, json_answer
+from sandbox.receiver import Receiver
 from sandbox.records import Delivery, ReadReceipt, RecordedRequest, Records, WebhookRecord
 from sandbox.server import SandboxServer
 from sandbox.supabase import Supabase
@@ -43,6 +44,8 @@ class _Subject:
 class Sandbox:
     """A simulated WhatsApp Cloud API, Gemini API and Supabase Auth on one port, to be used in a `with` statement.
 
+    Below `url` + "/receiver" it takes webhooks of the application, as a customer's own system would.
+
     The arguments are the fields of `Options`. The base addresses for clients are `url` + "/v26.0" (or another
     version), `url` + "/v1beta" and `url`.
     """
@@ -55,7 +58,7 @@ class Sandbox:
         self.graph = Graph(self.options, self.faults, self.records, self._webhooks)
         self.gemini = Gemini(self.options)
         self.supabase = Supabase(self.options)
-        self._upstreams: tuple[Upstream, ...] = (self.graph, self.gemini, self.supabase)
+        self._upstreams: tuple[Upstream, ...] = (self.graph, self.gemini, self.supabase, Receiver())
         self._control = Control(self)
         self._server: SandboxServer | None = None
         self.url = ""  #: "http://127.0.0.1:PORT", once started
@@ -125,6 +128,10 @@ class Sandbox:
         found = self.graph.customers.find(None if is_bsuid else phone_or_bsuid, phone_or_bsuid if is_bsuid else None)
         self.graph.customers.change(found, settings)
         return found
+
+    def set_template_status(self, name: str, language: str, status: str, reason: str = "NONE") -> None:
+        """Meta pauses, rejects, approves … a template, and a webhook tells it."""
+        self.graph.set_template_status(name, language, status, reason)
 
     def send_webhook(self, body: bytes | Mapping[str, Any]) -> None:
         """Sign a body of one's own and deliver it like any other; a mapping is encoded as Meta does."""

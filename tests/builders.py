@@ -98,4 +98,4 @@ def dead_letters(db: Database) -> list[DeadLetter]:
 
 def the_account(db: Database) -> Account:
     with db.reading() as session:
-        return session.execute(select(Account).limit(1)).scalar_one()
+        return session.execute(select(Account).order_by(Account.id).limit(1)).scalar_one()

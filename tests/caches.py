@@ -16,6 +16,7 @@ from inbox.bot import profile_cache
 from inbox.bot.profile_cache import ProfileCache
 from inbox.config import Config
 from inbox.memory.redis import SharedRedis
+from tests.clocks import Clock
 
 HOUR = 3600.0
 
@@ -26,16 +27,6 @@ def own_prefix() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(profile_cache, "PREFIX", f"inbox:test:{uuid.uuid4().hex}:")
         yield
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Row:

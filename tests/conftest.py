@@ -6,38 +6,84 @@ import dataclasses
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
 
+import hypothesis
 import pytest
-from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 
 from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
-from inbox.db import Database, migrations
+from inbox.db import Database, migrations, writes
 from inbox.logs import set_request_id
+from inbox.models import Base
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests import servers
+from tests.callers import World, make_world
 from tests.contract.conformance import ConformingClient
 from tests.log_scan import log_scan  # noqa: F401 (around every test)
+from tests.settings import APP_SECRET, BACKENDS, settings
 
-APP_SECRET = "test_app_secret_0001"
-BACKENDS = ["sqlite", "postgresql"]
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+
+#: In CI the same examples each time, and fewer: what is new is sought where somebody can look at it.
+hypothesis.settings.register_profile("ci", derandomize=True, max_examples=40, deadline=None, database=None)
+if os.environ.get("INBOX_CI"):
+    hypothesis.settings.load_profile("ci")
+
+_builders: dict[tuple[object, ...], Any] = {}
+_compile_builder = Rule._compile_builder
+
+
+def _builder_of_an_equal_rule(rule: Rule, append_unknown: bool = True) -> Any:
+    """Werkzeug writes and compiles functions for each rule of each app: 30 ms for ours, and tests make thousands."""
+    key = (rule.rule, str(rule.defaults), append_unknown)
+    if key not in _builders:
+        _builders[key] = _compile_builder(rule, append_unknown)
+    return _builders[key]
+
+
+Rule._compile_builder = _builder_of_an_equal_rule  # type: ignore[method-assign, assignment]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--pictures", action="store_true", help="let tests/page/test_pictures.py make docs/pictures anew")
     parser.addoption("--steps", type=int, default=0, help="so many new steps in tests/outbox/test_machine.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mix the files, the same way each time: each worker then has some that compute, and some that wait."""
+    items.sort(key=lambda item: crc32(item.path.relative_to(Path(__file__).parent).as_posix().encode()))
 
 
 @pytest.fixture(autouse=True)
 def _no_request_yet() -> None:
     """Each test begins as a thread does: the id of the work before it must not show in its log and its calls."""
     set_request_id("")
+
+
+@pytest.fixture(autouse=True)
+def _forget_statements() -> Iterator[None]:
+    """Keep no statements of this test's database: with them stays all that belonged to it.
+
+    Hundreds of them make each full garbage collection stop everything for a second and more.
+    """
+    yield
+    for mapper in Base.registry.mappers:
+        if "_compiled_cache" in vars(mapper):
+            mapper._compiled_cache.clear()
+    writes._compiled.cache_clear()
+    writes._together.cache_clear()
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +98,17 @@ def redis() -> Iterator[str]:
     """The address of a Redis server."""
     with servers.redis_server() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, one for all tests of a worker."""
+    from tests.page.browsers import PROGRAM, chromium  # imported here: most tests need none of it
+
+    if PROGRAM is None:
+        pytest.skip("Chromium is not installed: apt-get install chromium")
+    with chromium() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -102,24 +159,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
 @pytest.fixture
 def config(database_url: str, tmp_path: Path) -> Config:
     """Settings for an app whose work the test does step by step: no dispatcher, upstreams that refuse."""
-    return Config(
-        env="development",
-        instance_path=tmp_path,
-        database_url=database_url,
-        secret_key="x" * 40,
-        encryption_keys=(Fernet.generate_key().decode(),),
-        dispatcher=False,
-        log_format="text",
-        whatsapp_app_secrets=(APP_SECRET,),
-        whatsapp_verify_token="verify-me",
-        whatsapp_phone_number_id="200000000000001",
-        whatsapp_access_token="test-access-token",
-        whatsapp_phone_number="33700000000",
-        whatsapp_api_url="http://127.0.0.1:9/v26.0",
-        gemini_api_url="http://127.0.0.1:9/v1beta",
-        gemini_api_key="test-gemini-key",
-        bot_debounce=0.0,
-    )
+    return settings(database_url, tmp_path)
 
 
 @pytest.fixture
@@ -157,6 +197,36 @@ def client(app: Flask, db: Database) -> FlaskClient:
 def stranger(app: Flask) -> FlaskClient:
     """A client without credentials."""
     return app.test_client()
+
+
+@dataclasses.dataclass(frozen=True)
+class _MadeWorld:
+    file: Path
+    ids: Mapping[str, str]
+    tokens: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def made_world(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> _MadeWorld:
+    """A file with somebody of each kind in it: to invite them takes ten times as long as to copy it."""
+    file = tmp_path_factory.mktemp("world") / "inbox.db"
+    shutil.copy(sqlite_template, file)
+    made = create_app(settings(f"sqlite:///{file}", file.parent))
+    runtime_of(made).prepare_database()
+    world = make_world(made)
+    assert runtime_of(made).close(5)
+    return _MadeWorld(file, world.ids, world.tokens)
+
+
+@pytest.fixture
+def world(made_world: _MadeWorld, tmp_path: Path) -> Iterator[World]:
+    """Somebody of each kind, on SQLite."""
+    shutil.copy(made_world.file, tmp_path / "inbox.db")
+    made = create_app(settings(f"sqlite:///{tmp_path / 'inbox.db'}", tmp_path))
+    made.testing = True
+    made.test_client_class = ConformingClient
+    yield World(made, runtime_of(made), made_world.ids, made_world.tokens)
+    assert runtime_of(made).close(5)
 
 
 @pytest.fixture

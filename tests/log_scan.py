@@ -138,7 +138,7 @@ def _of_settings(_handler: Any, known: Any) -> None:
         scan.secret(each, "a setting")
 
 
-def _of_process(_process: Any, _command: Any, _log: Any, environment: dict[str, str]) -> None:
+def _of_process(_process: Any, _command: Any, _log: Any, environment: dict[str, str], *_root: Any) -> None:
     for name, value in environment.items():
         if _VARIABLES.search(name):
             for each in value.split(","):
@@ -153,7 +153,7 @@ _watch(stdlib_secrets, "token_urlsafe", _made, result=True)
 _watch(logs._Handler, "__init__", _of_settings)
 _watch(logs._Handler, "format", _line, result=True)
 _watch(TokenCipher, "encrypt", lambda _cipher, token: scan.secret(token, "an access token"))
-_watch(Identities, "identify", lambda _identities, token: scan.secret(token, "a token that was shown"))
+_watch(Identities, "identify", lambda _identities, token, **_: scan.secret(token, "a token that was shown"))
 _watch(passwords, "generate_password_hash", lambda password, *_: scan.secret(password, "a password"))
 _watch(passwords, "check_password_hash", lambda _hash, password: scan.secret(password, "a password"))
 _watch(builders, "text_message", lambda text="hello", **_: scan.words(text))

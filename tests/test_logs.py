@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from inbox.logs import Thinned
-from tests.caches import Clock
+from tests.clocks import Clock
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int | None]]:

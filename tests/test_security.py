@@ -22,15 +22,16 @@ from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
+from inbox.page.assets import assets
 from inbox.runtime import Runtime, runtime_of
 from inbox.web.limits import counters
 from inbox.web.limits.counters import Counters
 from tests.auth.people import PASSWORD, local_user
-from tests.builders import ingest, signed, text_message, the_conversation, webhook
-from tests.conftest import APP_SECRET
+from tests.builders import NUMBER_ID, ingest, signed, text_message, the_conversation, webhook
 from tests.e2e.processes import Process, flask, gunicorn, production
 from tests.e2e.test_shedding import Client
 from tests.queries import asked
+from tests.settings import APP_SECRET, METRICS_TOKEN
 from tests.users.people import another_account
 from tests.waiting import wait_until
 
@@ -107,7 +108,7 @@ def test_s2_all_guesses_look_the_same_and_then_cost_no_query(app: Flask, strange
 
 
 @pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/nowhere"), ("GET", "/.env"), ("PUT", "/health"), ("GET", "//x")]
+    ("method", "path"), [("GET", "/nowhere"), ("GET", "/.env"), ("PUT", "/health"), ("GET", "/x//y")]
 )
 def test_s3_unknown_paths_and_methods_cost_no_query(
     stranger: FlaskClient, db: Database, method: str, path: str
@@ -310,6 +311,32 @@ def test_s14_the_description_costs_no_query(stranger: FlaskClient, db: Database,
     assert queries == []
     assert APP_SECRET not in response.text
     assert "verify-me" not in response.text
+
+
+def test_s16_the_pages_files_cost_no_query_and_are_not_counted(config: Config) -> None:
+    app = create_app(dataclasses.replace(config, rate_limit_anonymous=3))
+    client, db = app.test_client(), runtime_of(app).db
+    files = assets()
+    with asked(db) as queries:
+        assert {client.get(files.address("style/base.css")).status_code for _ in range(20)} == {200}
+        assert client.get("/manifest.webmanifest").status_code == 200
+        assert client.get("/notifier.js").mimetype == "text/javascript"
+        assert client.get("/assets/elsewhere/style/base.css").status_code == 404
+    assert queries == []
+    runtime_of(app).close(5)
+
+
+def test_s17_metrics_open_to_their_token_alone_and_hold_nothing_of_anybody(app: Flask, db: Database) -> None:
+    stranger = app.test_client()
+    shapes = ["", "Bearer x", f"Basic {METRICS_TOKEN}", f"Bearer {METRICS_TOKEN}x", "Bearer ÿ"]
+    with asked(db) as queries:
+        answers = [stranger.get("/metrics", headers={"Authorization": shape} if shape else {}) for shape in shapes]
+    assert {each.status_code for each in answers} == {401}
+    assert len({str(without_its_own(each)) for each in answers}) == 1
+    assert queries == []
+    told = stranger.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"}).text
+    for secret in (NUMBER_ID, METRICS_TOKEN, "test-access-token", "33700000000", "127.0.0.1", "/tmp"):
+        assert secret not in told
 
 
 # --- members -----------------------------------------------------------------------------------------------------

@@ -42,18 +42,34 @@ class Made:
     restored: bool
 
 
-def create(db: Database, cipher: TokenCipher, access: Access, body: AccountBody, retention: timedelta) -> Made:
+def create(
+    db: Database,
+    cipher: TokenCipher,
+    access: Access,
+    body: AccountBody,
+    retention: timedelta,
+    *,
+    account_id: UUID | None = None,
+    paused: bool = False,
+) -> Made:
     """Add a number; the same one once more changes nothing. One that was removed comes back as `body` describes it.
 
-    Raises AccountExists when it is there with other values, AccountBeingRemoved while it still is.
+    `account_id` is one that it had elsewhere; `paused`: a new one sends nothing until somebody says so. Raises
+    AccountExists when it is there with other values, AccountBeingRemoved while it still is.
     """
     removal.clear_the_way(db, body.phone_number_id)
-    return _create(db, cipher, access, body, retention, new_id())
+    return _create(db, cipher, access, body, retention, account_id or new_id(), paused)
 
 
 @whole_transaction(idempotent=True)
 def _create(
-    db: Database, cipher: TokenCipher, access: Access, body: AccountBody, retention: timedelta, account_id: UUID
+    db: Database,
+    cipher: TokenCipher,
+    access: Access,
+    body: AccountBody,
+    retention: timedelta,
+    account_id: UUID,
+    paused: bool,
 ) -> Made:
     with db.writing() as session:
         place = _take_place(db, session, body.phone_number_id, account_id, _values(body, cipher), retention)
@@ -62,7 +78,10 @@ def _create(
         if place.found and not mine and not (access.allows(account.id) and _is_as(account, body, cipher)):
             raise AccountExists
         if not place.found:
+            if paused:
+                account.paused_reason, account.paused_at = Pause.BY_A_PERSON, place.now
             _note(session, access.principal, "restored" if place.restored else "created", place)
+            wake(session, Work.HOUSEKEEPING)  # to take in what came for it before
         return Made(account_row(account), created=mine or place.restored, restored=place.restored)
 
 
@@ -120,6 +139,7 @@ def ensure_default(db: Database, config: Config, cipher: TokenCipher) -> bool:
             _note(session, ENVIRONMENT, "updated", place, fields=sorted(changed))
         else:
             _note(session, ENVIRONMENT, "restored" if place.restored else "created", place)
+            wake(session, Work.HOUSEKEEPING)
     return True
 
 

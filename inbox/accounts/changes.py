@@ -69,7 +69,9 @@ def _set(account: Account, patch: AccountPatch, cipher: TokenCipher) -> list[str
     """The names of the fields that are different now."""
     given = patch.model_fields_set
     values: dict[str, Any] = {
-        name: getattr(patch, name) for name in ("name", "phone_number", "waba_id", "bot_auto_on") if name in given
+        name: getattr(patch, name)
+        for name in ("name", "phone_number", "waba_id", "bot_auto_on", "auto_assign", "message_retention_days")
+        if name in given
     }
     changed = [name for name, value in values.items() if getattr(account, name) != value]
     for name in changed:

@@ -30,7 +30,29 @@ from inbox.auth.generation import rights_changed
 from inbox.db import Database, one_of
 from inbox.db.transactions import whole_transaction
 from inbox.errors import AccountBeingRemoved, DatabaseUnavailable
-from inbox.models import Account, Annotation, BotProfile, Contact, Conversation, Job, Message, ParkedStatus
+from inbox.models import (
+    Account,
+    Annotation,
+    AssignmentTurn,
+    BotProfile,
+    BotProfileVersion,
+    BotQuestion,
+    CannedReply,
+    Contact,
+    ContactField,
+    Conversation,
+    Job,
+    KnowledgePassage,
+    KnowledgeSource,
+    Label,
+    Message,
+    MessageTemplate,
+    ParkedStatus,
+    ReportDay,
+    TemplateSync,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from inbox.outbox.withdraw import BATCH, withdraw
 
 log = logging.getLogger(__name__)
@@ -38,6 +60,20 @@ log = logging.getLogger(__name__)
 RETENTION = Principal(id="", name="retention", everywhere=frozenset(), kind="command")
 _CONVERSATIONS, _ROWS = 50, 1000  # in one transaction
 _ROUNDS = 5  # transactions at a time
+#: What is deleted when no conversation is left, which has taken along its notes, drafts and labels.
+_LAST: tuple[tuple[str, Any], ...] = (
+    ("contacts", Contact),
+    ("annotations", Annotation),
+    ("parked", ParkedStatus),
+    ("labels", Label),
+    ("contact_fields", ContactField),
+    ("webhook_deliveries", WebhookDelivery),
+    ("webhook_endpoints", WebhookEndpoint),
+    ("knowledge_passages", KnowledgePassage),
+    ("knowledge_sources", KnowledgeSource),
+    ("canned_replies", CannedReply),
+    ("templates", MessageTemplate),
+)
 
 
 # --- out of use --------------------------------------------------------------------------------------------------
@@ -164,7 +200,7 @@ def _delete_some(session: Session, account_id: UUID) -> Counter[str]:
     )
     if conversations:
         return _delete_conversations(session, account_id, conversations)
-    for kind, table in (("contacts", Contact), ("annotations", Annotation), ("parked", ParkedStatus)):
+    for kind, table in _LAST:
         ids = session.execute(select(table.id).where(table.account_id == account_id).limit(_ROWS)).scalars().all()
         if ids:
             return Counter({kind: _delete(session, table.id, ids)})
@@ -202,8 +238,11 @@ def _delete(session: Session, column: InstrumentedAttribute[Any], values: Iterab
 
 def _empty(session: Session, account: Account, now: datetime) -> None:
     """Nothing is left but the row itself."""
-    session.execute(delete_rows(BotProfile).where(BotProfile.account_id == account.id))
+    for table in (BotProfile, BotProfileVersion, BotQuestion, TemplateSync, AssignmentTurn, ReportDay):
+        session.execute(delete_rows(table).where(table.account_id == account.id))
     audit.record(session, RETENTION, "account.purged", now, target=account.id, account_id=account.id)
-    account.name = ""
+    account.name, account.hours = "", None
+    account.hook_events = []
     account.phone_number = account.waba_id = account.paused_reason = account.paused_at = None
+    account.reputation = None
     account.updated_at = account.purged_at = now

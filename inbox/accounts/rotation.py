@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from dataclasses import dataclass
 
@@ -13,7 +14,7 @@ from inbox.cipher import TokenCipher
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import ConfigError
-from inbox.models import Account
+from inbox.models import Account, WebhookEndpoint
 
 log = logging.getLogger(__name__)
 
@@ -46,9 +47,26 @@ def rotate_keys(db: Database, cipher: TokenCipher, *, actor: Principal = OPERATO
                 rotated += 1
             except ConfigError:
                 unreadable.append(account.phone_number_id)
+        for endpoint in session.execute(
+            select(WebhookEndpoint).order_by(WebhookEndpoint.id).with_for_update()
+        ).scalars():
+            changed = _rotate_secrets(endpoint, cipher)
+            rotated, current = rotated + changed, current + (not changed)
         if rotated:
             audit.record(
                 session, actor, "account.keys_rotated", db.now(session), rotated=rotated, unreadable=unreadable
             )
     log.info("tokens re-encrypted", extra={"rotated": rotated, "current": current, "unreadable": len(unreadable)})
     return Rotation(rotated, current, tuple(unreadable))
+
+
+def _rotate_secrets(endpoint: WebhookEndpoint, cipher: TokenCipher) -> bool:
+    """The secrets that sign webhooks. True when one was encrypted with another key. What no key can read stays."""
+    changed = False
+    for name in ("secret_encrypted", "old_secret_encrypted"):
+        stored = getattr(endpoint, name)
+        if stored and not cipher.is_current(stored):
+            with contextlib.suppress(ConfigError):
+                setattr(endpoint, name, cipher.encrypt(cipher.decrypt(stored)))
+                changed = True
+    return changed

@@ -7,9 +7,19 @@ from uuid import UUID
 
 from flask import Blueprint, Response
 
-from inbox.accounts import adding, changes, removal, service
-from inbox.accounts.schemas import AccountBody, AccountGone, AccountMade, AccountPatch, AccountQuery, AccountRow
+from inbox.accounts import adding, changes, opening, removal, service
+from inbox.accounts.hours import HoursBody, HoursRow
+from inbox.accounts.schemas import (
+    AccountBody,
+    AccountGone,
+    AccountMade,
+    AccountPatch,
+    AccountQuery,
+    AccountRow,
+    PersonRow,
+)
 from inbox.auth.access import Permission
+from inbox.db.paging import Page
 from inbox.errors import AccountBeingRemoved, AccountExists
 from inbox.web import access, answer, answer_page, contract, idempotency_key, requires, runtime
 
@@ -20,7 +30,9 @@ bp = Blueprint("accounts", __name__)
 @requires(Permission.ACCOUNTS_VIEW)
 @contract("accounts", {200: list[AccountRow]})
 def list_accounts(query: AccountQuery) -> Response:
-    """The business numbers the caller may see, oldest first."""
+    """The business numbers the caller may see, oldest first; or those that were removed and can be brought back."""
+    if query.removed:
+        return answer_page(AccountRow, service.list_removed(runtime().db, access(), query, _retention()))
     return answer_page(AccountRow, service.list_accounts(runtime().db, access(), query))
 
 
@@ -30,6 +42,14 @@ def list_accounts(query: AccountQuery) -> Response:
 def get_account(account_id: UUID) -> Response:
     """One business number."""
     return answer(service.get_account(runtime().db, access(), account_id))
+
+
+@bp.get("/accounts/<uuid:account_id>/people")
+@requires(Permission.CONVERSATIONS_VIEW)
+@contract("accounts", {200: list[PersonRow]})
+def list_people(account_id: UUID) -> Response:
+    """Who may be given conversations of this number, by name. Of an installation's first 250 users."""
+    return answer_page(PersonRow, Page(service.list_people(runtime().db, access(), account_id)))
 
 
 @bp.post("/accounts")
@@ -62,6 +82,30 @@ def delete_account(account_id: UUID) -> Response:
     """Put a business number out of use at once. It can be brought back for a time, by adding it again."""
     until = removal.delete(runtime().db, access(), account_id, _retention())
     return answer(AccountGone(id=account_id, restorable_until=until))
+
+
+@bp.get("/accounts/<uuid:account_id>/hours")
+@requires(Permission.ACCOUNTS_VIEW)
+@contract("accounts", {200: HoursRow})
+def get_hours(account_id: UUID) -> Response:
+    """When a number is open, and whether it is now."""
+    return answer(opening.get_hours(runtime().db, access(), account_id))
+
+
+@bp.put("/accounts/<uuid:account_id>/hours")
+@requires(Permission.ACCOUNTS_MANAGE)
+@contract("accounts", {200: HoursRow})
+def set_hours(account_id: UUID, json: HoursBody) -> Response:
+    """Say when a number is open, what customers are told who write outside of that, and what the bot does then."""
+    return answer(opening.set_hours(runtime().db, access(), account_id, json))
+
+
+@bp.delete("/accounts/<uuid:account_id>/hours")
+@requires(Permission.ACCOUNTS_MANAGE)
+@contract("accounts", {200: HoursRow})
+def delete_hours(account_id: UUID) -> Response:
+    """Let a number be open always."""
+    return answer(opening.set_hours(runtime().db, access(), account_id, None))
 
 
 def _retention() -> timedelta:

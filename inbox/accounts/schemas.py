@@ -10,8 +10,19 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
+from inbox.accounts.reputation import ReputationRow
 from inbox.config import phone_digits, values
-from inbox.schemas import Body, OpenBody, Query, Row, Time
+from inbox.schemas import LEFT_OUT, Body, OpenBody, Query, Row, Time
+
+MOST_PEOPLE = 250  #: users of an installation who are looked at to say who may be given a conversation
+
+
+class PersonRow(Row):
+    """Somebody who may be given conversations of a number."""
+
+    id: UUID
+    name: str | None
+    email: str | None
 
 
 def _read(read: Callable[[str], str]) -> AfterValidator:
@@ -45,7 +56,11 @@ def _looks_like(pattern: str) -> dict[str, Any]:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=200, json_schema_extra=_looks_like(r"\S")), _read(_some_text)]
-Digits = Annotated[str, Field(pattern="^[0-9]{1,64}$", examples=["200000000000001"])]
+Digits = Annotated[
+    str,
+    Field(examples=["200000000000001"], json_schema_extra=_looks_like("^[0-9]{1,64}$")),
+    _read(values.digits),
+]
 Phone = Annotated[
     str,
     Field(
@@ -64,10 +79,6 @@ AccessToken = Annotated[
 VerifyToken = Annotated[SecretStr, Field(min_length=1, max_length=255)]
 
 
-#: Of a field that may be left out: that is not the same as null.
-_LEFT_OUT: Any = Field(default=None)
-
-
 class AccountRow(Row):
     """A business number. Its tokens are not shown, only whether it has them."""
 
@@ -77,10 +88,15 @@ class AccountRow(Row):
     phone_number: str | None
     waba_id: str | None = Field(description="Learned from the first webhook if it was not given.")
     bot_auto_on: bool
+    auto_assign: bool = Field(description="What needs a person goes to those present, in turn.")
     has_access_token: bool
     has_verify_token: bool
     paused_reason: str | None = Field(description="Why nothing is sent; paused_by_a_person when somebody asked for it.")
+    paused_code: str | None = Field(description="The same as a word that stays.")
     paused_at: Time | None
+    message_retention_days: int | None = Field(description="Older messages are deleted; null: they are kept.")
+    restorable_until: Time | None = Field(description="Of a removed number: until when it can be brought back.")
+    reputation: ReputationRow | None = Field(description="What WhatsApp says of it; null while nothing is known.")
     created_at: Time
     updated_at: Time
 
@@ -100,8 +116,9 @@ class AccountGone(Row):
 
 
 class AccountQuery(Query):
-    """Which page of the numbers to list."""
+    """Which numbers to list: those in use, or those that are removed and can be brought back."""
 
+    removed: Annotated[bool, Field(description="Needs accounts.manage for all numbers.")] = False
     limit: Annotated[int, Field(ge=1, le=200)] = 200  # few have more numbers, and older clients do not page
     cursor: str | None = None
 
@@ -121,11 +138,13 @@ class AccountBody(OpenBody):
 class AccountPatch(Body):
     """What to change; null takes a value out, what is left out stays."""
 
-    name: Name = _LEFT_OUT
-    phone_number: Phone | None = _LEFT_OUT
-    waba_id: Digits | None = _LEFT_OUT
-    access_token: AccessToken | None = _LEFT_OUT
-    verify_token: VerifyToken | None = _LEFT_OUT
-    bot_auto_on: bool = _LEFT_OUT
-    paused: bool = _LEFT_OUT
+    name: Name = LEFT_OUT
+    phone_number: Phone | None = LEFT_OUT
+    waba_id: Digits | None = LEFT_OUT
+    access_token: AccessToken | None = LEFT_OUT
+    verify_token: VerifyToken | None = LEFT_OUT
+    bot_auto_on: bool = LEFT_OUT
+    auto_assign: bool = LEFT_OUT
+    paused: bool = LEFT_OUT
+    message_retention_days: Annotated[int, Field(ge=7, le=3650)] | None = LEFT_OUT
     phone_number_id: SkipJsonSchema[Annotated[Any, BeforeValidator(_never)]] = None

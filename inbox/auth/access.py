@@ -6,7 +6,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 from uuid import UUID
 
 from inbox.errors import AccountNotFound, PermissionDenied
@@ -73,6 +73,12 @@ class Principal:
     email: str | None = None
     grants: tuple[Grant, ...] = ()
     expires_at: datetime | None = None  #: of the session or the key; None: not of itself
+    preferences: Mapping[str, Any] = field(default_factory=dict)  #: as stored; `users.preferences` reads them
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Of a person; None for a key or a command."""
+        return UUID(self.id) if self.kind == "user" else None
 
     def may(self, permission: Permission, account_id: UUID) -> bool:
         """True when they may do this to this account."""

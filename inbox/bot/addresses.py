@@ -6,11 +6,12 @@ A phone makes a link of "evil.example.net/b" and of a mail address as it does of
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from inbox.bot.schemas import ProfileContent
+from inbox.knowledge.finding import Passage
 
 Address = Callable[[str], str | None]  #: a link's target as it may be shown; None: not at all
 
@@ -41,9 +42,13 @@ _TWICE = re.compile(rf"(\b\w+){_GONE}[ \t]+\1\b")  # "or", the address, "or"
 _END = re.compile(r"[.,;:!?]*\Z")
 
 
-def addresses_of(profile: ProfileContent) -> Address:
-    """Which links may be shown: those to hosts that the profile names, and its own mail addresses and numbers."""
-    written = "\n".join(_texts(profile.model_dump(mode="json")))
+def addresses_of(profile: ProfileContent, passages: Sequence[Passage] = ()) -> Address:
+    """Which links may be shown: those to hosts that the profile names, and its own mail addresses and numbers.
+
+    The same of `passages` out of files and texts. Of a web page only its own host: strangers may write there too.
+    """
+    read = [passage.content if passage.url is None else passage.url for passage in passages]
+    written = "\n".join([*_texts(profile.model_dump(mode="json")), *read])
     mails = {_mailbox(mail) for mail in _MAIL.findall(written)}
     hosts = [*URL.findall(written), *(found[0] for found in _DOMAIN.finditer(_MAIL.sub(" ", written)))]
     known = {_host(each) for each in hosts} - {""}

@@ -14,16 +14,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select, union
 from sqlalchemy.orm import Session
 
+from inbox.accounts.hours import bot_from
+from inbox.bot.files import CustomerFiles, Seen
 from inbox.bot.handover import HandOver
-from inbox.bot.model import Models
+from inbox.bot.model import Models, some_rest
 from inbox.bot.phrases import fallback
 from inbox.bot.presentable import presentable
 from inbox.bot.profile_cache import ProfileCache
-from inbox.bot.profiles import cached_profile, current_version
-from inbox.bot.prompt import MAX_HISTORY, system_text, turns
+from inbox.bot.profiles import NO_PROFILE, cached_profile
+from inbox.bot.prompt import MAX_HISTORY, system_text, turns, with_files, with_passages
 from inbox.bot.schemas import ProfileContent
 from inbox.contacts.lists import shown_name
 from inbox.conversations.quotes import quoted_texts
@@ -40,18 +42,34 @@ from inbox.conversations.state import (
     recount_waiting,
     window_expires_at,
 )
+from inbox.conversations.writing import Written
 from inbox.db import Database
 from inbox.errors import UpstreamError, UpstreamRejected, Verdict
 from inbox.gateways.gemini import Turn
-from inbox.models import Author, Contact, Conversation, Message
+from inbox.knowledge.finding import Passage, best_passages, knows_more
+from inbox.models import (
+    Account,
+    Author,
+    BotProfile,
+    Contact,
+    Conversation,
+    Job,
+    Message,
+    UTCDateTime,
+)
 from inbox.outbox import jobs
 from inbox.outbox.jobs import JobClaim
+from inbox.outbox.typing import TypingSign, TypingSigns
 from inbox.webhooks.parsing.content import says_something
 
 log = logging.getLogger(__name__)
 
+KNOWLEDGE = "knowledge"  #: in an answer's payload: which passages it was written from
 MAX_REWRITES = 3  # each is a call for nothing; then the answer leaves, and what came meanwhile gets the next
 _RETRY_CAP = 30.0  # seconds between tries while the AI is away
+UNSUPPORTED = "unsupported_content"
+_FILE_WAITS, _FILE_WAIT = 2, 1.0  # times, and seconds at least, that an answer waits for a file to be kept
+_SHORT_QUESTION = 20  # characters
 _OWN_SHARE, _OWN_CAP = 0.25, 900.0  # of the wait so far, and seconds: while it may be this conversation that fails
 
 
@@ -69,18 +87,34 @@ class _Scene:
     """What the bot sees when it begins."""
 
     conversation: Conversation
+    number: Account
     customer_name: str | None
     messages: Sequence[Message]  #: as the model sees them: what was said, then what awaits an answer
     quoted: dict[str, str]  #: what they quote and we hold: its text by wa id
     waiting: Sequence[Message]  #: those that await an answer, of the customer, at least one
     profile_version: int
     answers_this_hour: int
+    models_rest: bool  #: some model may not be asked at the moment
+    knows_more: bool  #: the number has something that was read beside its profile
     now: datetime
 
     @property
     def newest(self) -> datetime:
         """When the customer wrote last."""
         return max(message.timestamp for message in self.waiting)
+
+    @property
+    def said(self) -> str:
+        """All that the customer has written lately."""
+        return "\n".join(each.content_text for each in self.messages if each.author_kind == Author.CUSTOMER)
+
+    @property
+    def question(self) -> str:
+        """What the customer asks; a short one with what they wrote before it, which it may go on from."""
+        asked = " ".join(message.content_text for message in self.waiting)
+        before = [message for message in self.messages if message.author_kind == Author.CUSTOMER]
+        earlier = before[-len(self.waiting) - 1 : -len(self.waiting)]
+        return " ".join([asked, *(message.content_text for message in earlier if len(asked) < _SHORT_QUESTION)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +128,8 @@ class Answering:
     settings: BotSettings
     rng: random.Random
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
+    signs: TypingSigns
+    files: CustomerFiles
 
     def run(self, claim: JobClaim) -> None:
         """Answer the claimed conversation, hand it over, or try again later."""
@@ -102,22 +138,32 @@ class Answering:
             return
         profile = cached_profile(self.db, self.cache, claim.account_id, scene.profile_version)
         history = turns(scene.messages, scene.customer_name, scene.quoted)
-        reason = _why_a_person(scene, profile, history)
+        seen = self.files.seen_in(scene.waiting) if profile.reads_files else Seen()
+        if seen.pending and claim.attempts <= _FILE_WAITS:
+            self._wait_for_files(claim)
+            return
+        reason = _why_a_person(scene, profile, history, seen)
         if reason is not None:
             self._hand_over(claim, scene, reason)
             return
         self._show_typing(claim, scene)
+        passages = self._passages(claim, scene) if scene.knows_more else []
+        system = system_text(profile, knows_more=bool(passages), has_files=bool(seen.files))
+        asked = with_files(with_passages(history, passages), seen.files)
         try:
-            generated = self.models.generate(profile.model, system_text(profile), history, about=claim.conversation_id)
+            generated = self.models.generate(
+                profile.model, system, asked, about=claim.conversation_id, resting=scene.models_rest
+            )
         except UpstreamRejected as error:
             log.warning("the bot cannot answer", extra={"upstream": error.upstream, "reason": error.reason})
-            self._hand_over(claim, scene, _REFUSALS.get(str(error.code), BOT_FAILED))
+            refused = UNSUPPORTED if seen.files and error.http_status == 400 else BOT_FAILED  # perhaps a file of theirs
+            self._hand_over(claim, scene, _REFUSALS.get(str(error.code), refused))
         except UpstreamError as error:
             self._try_later(claim, scene, profile, error)
         else:
-            answer = presentable(generated.text, profile)
+            answer = presentable(generated.text, profile, passages)
             if answer:
-                self._queue_answer(claim, scene, answer)
+                self._queue_answer(claim, scene, answer, passages)
             else:  # a link that the business did not write, or nothing that anybody could see
                 self._hand_over(claim, scene, "ai_empty_answer")
 
@@ -129,7 +175,7 @@ class Answering:
             if conversation is None or jobs.note_raised(session, claim, now) or not owes_answer(conversation):
                 return
             hand_over(conversation, BOT_FAILED, conversation.last_inbound_at)
-            conversation.changed_at = now
+            conversation.touch()
         log.error("the bot gave up", extra={"conversation_id": str(claim.conversation_id), "reason": BOT_FAILED})
         self.handover.tell(claim.account_id, claim.conversation_id, BOT_FAILED)
 
@@ -145,16 +191,25 @@ class Answering:
         return scene
 
     def _show_typing(self, claim: JobClaim, scene: _Scene) -> None:
-        newest = scene.waiting[-1].wa_message_id
-        if newest is None or claim.attempts > 1:
+        newest, number = scene.waiting[-1].wa_message_id, scene.number
+        if newest is None or claim.attempts > 1 or number.paused_reason or not number.access_token_encrypted:
             return
+        self.signs.show(TypingSign(number.id, number.phone_number_id, number.access_token_encrypted, newest))
+
+    def _wait_for_files(self, claim: JobClaim) -> None:
+        """What the customer sent is on its way from WhatsApp: it takes a moment."""
         with self.db.writing() as session:
-            jobs.request_receipt(session, claim.account_id, claim.conversation_id, newest, scene.now, typing=True)
+            wait = timedelta(seconds=max(self.settings.debounce, _FILE_WAIT))
+            jobs.postpone_job(session, claim, self.db.now(session) + wait)
+
+    def _passages(self, claim: JobClaim, scene: _Scene) -> list[Passage]:
+        with self.db.reading() as session:
+            return best_passages(session, claim.account_id, scene.question)
 
     # --- after ---------------------------------------------------------------------------------------------------
 
     def _rest(self, session: Session, claim: JobClaim, conversation: Conversation | None, now: datetime) -> None:
-        """End the job, or keep it for what still awaits an answer, until a person's pause ends (I17)."""
+        """End the job, or keep it for what awaits an answer: until a person's pause ends, or the number opens (I17)."""
         if conversation is None:
             jobs.drop_job(session, claim)
             return
@@ -162,45 +217,54 @@ class Answering:
         if not owes_answer(conversation):
             jobs.drop_job(session, claim)
             return
-        since = pause_ends(conversation, now, self.settings.bot_stays_out)
+        number = session.get_one(Account, conversation.account_id)
+        since = bot_from(number, pause_ends(conversation, now, self.settings.bot_stays_out))
         jobs.keep_job(session, claim, since, max(since, now + timedelta(seconds=self.settings.debounce)))
 
-    def _still_holds(self, session: Session, claim: JobClaim, scene: _Scene, now: datetime) -> Conversation | None:
-        """The conversation, locked. None when what was begun is void; then the job is at rest already.
+    def _still_holds(
+        self, session: Session, claim: JobClaim, scene: _Scene, now: datetime
+    ) -> tuple[Conversation, Job] | None:
+        """The conversation and the job, locked. None when what was begun is void; then the job is at rest already.
 
         That is when a person has acted since (I9), what was asked has changed, or it took so long that the job went to
         another process, which may have answered.
         """
-        conversation = _locked(session, claim)
+        found = jobs.held_with_conversation(session, claim)
         if (
-            conversation is not None
-            and conversation.epoch == scene.conversation.epoch
-            and jobs.held_job(session, claim) is not None
-            and _may_speak(conversation, now, self.settings.bot_stays_out)
+            found is not None
+            and found[0].epoch == scene.conversation.epoch
+            and _may_speak(found[0], now, self.settings.bot_stays_out)
         ):
-            return conversation
-        self._rest(session, claim, conversation, now)
+            return found
+        self._rest(session, claim, found[0] if found else _locked(session, claim), now)
         log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
         return None
 
-    def _queue_answer(self, claim: JobClaim, scene: _Scene, text: str) -> None:
+    def _queue_answer(self, claim: JobClaim, scene: _Scene, text: str, passages: Sequence[Passage]) -> None:
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = self._still_holds(session, claim, scene, now)
-            if conversation is None or self._customer_writes_on(session, claim, now):
+            held = self._still_holds(session, claim, scene, now)
+            if held is None or self._customer_writes_on(session, claim, held[1], now):
                 return
-            _say(session, conversation, text, now, Author.BOT)
+            conversation = held[0]
+            asked_at = min(message.timestamp for message in scene.waiting)
             conversation.bot_last_reply_at = now
             conversation.answered_through = max(message.position for message in scene.waiting)
             if conversation.needs_human_reason in AI_OUTAGES:
                 conversation.needs_human, conversation.needs_human_reason = False, None
-            self._rest(session, claim, conversation, now)
+            done = not owes_answer(conversation)
+            payload = {KNOWLEDGE: [passage.reference for passage in passages]} if passages else {}
+            content = Written("text", text, payload)
+            _say(session, conversation, content, now, Author.BOT, asked_at=asked_at, withdraw_answers=done)
+            if done:
+                conversation.waiting_since = None
+            else:
+                self._rest(session, claim, conversation, now)
 
-    def _customer_writes_on(self, session: Session, claim: JobClaim, now: datetime) -> bool:
+    def _customer_writes_on(self, session: Session, claim: JobClaim, job: Job, now: datetime) -> bool:
         """True when the answer is put off, to be one to all: but not for longer than the customer may have to wait."""
-        job = jobs.held_job(session, claim)
         latest = claim.created_at + jobs.patience(self.settings.debounce)
-        if job is None or job.revision == claim.revision or now >= latest or claim.attempts > MAX_REWRITES:
+        if job.revision == claim.revision or now >= latest or claim.attempts > MAX_REWRITES:
             return False
         quiet = timedelta(seconds=self.settings.debounce * 2**claim.attempts)  # this customer pauses for longer
         jobs.postpone_job(session, claim, min(now + quiet, latest))
@@ -211,13 +275,14 @@ class Answering:
         """The bot stops here; the reason is shown, and the backup number is told."""
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = self._still_holds(session, claim, scene, now)
-            if conversation is None:
+            held = self._still_holds(session, claim, scene, now)
+            if held is None:
                 return
+            conversation, job = held
             news = conversation.needs_human_reason != reason
             hand_over(conversation, reason, scene.newest)
-            conversation.changed_at = now
-            jobs.drop_job(session, claim)
+            conversation.touch()
+            session.delete(job)
         if news:
             self.handover.tell(claim.account_id, claim.conversation_id, reason)
 
@@ -225,13 +290,15 @@ class Answering:
         """The AI is away: keep the job, and after the deadline say so once and ask for a person (I10)."""
         with self.db.writing() as session:
             now = self.db.now(session)
-            conversation = self._still_holds(session, claim, scene, now)
-            if conversation is None:
+            held = self._still_holds(session, claim, scene, now)
+            if held is None:
                 return
+            conversation = held[0]
             deadline = claim.created_at + timedelta(seconds=self.settings.answer_deadline)
             late = now >= deadline and not conversation.needs_human
             if late:
-                _say(session, conversation, fallback(profile), now, Author.SYSTEM)  # no answer: that is still owed
+                text = fallback(profile, scene.said)
+                _say(session, conversation, text, now, Author.SYSTEM)  # no answer: that is still owed
                 hand_over(conversation, AI_UNAVAILABLE, scene.newest)
             again = now + timedelta(seconds=self._delay(claim.attempts, error, now - claim.created_at))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
@@ -264,76 +331,101 @@ _REFUSALS = {
 
 def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out: timedelta) -> _Scene | None:
     """None when nothing awaits an answer that the bot may give now."""
-    conversation = session.get(Conversation, conversation_id)
-    if conversation is None or not _may_speak(conversation, now, bot_stays_out):
+    asked = {"conversation_id": conversation_id, "hour_ago": now - timedelta(hours=1), "now": now}
+    found = session.execute(_WHO, asked).one_or_none()
+    if found is None or not _may_speak(found.Conversation, now, bot_stays_out) or bot_from(found.Account, now) > now:
         return None
-    waiting = _waiting(session, conversation)
+    conversation: Conversation = found.Conversation
+    waiting, before = _said(session, conversation)
     if not waiting:
         return None
-    messages = [*_before(session, conversation, waiting), *waiting]
-    contact = session.get_one(Contact, conversation.contact_id)
+    messages = [*before, *waiting]
     return _Scene(
         conversation=conversation,
-        customer_name=shown_name(contact),
+        number=found.Account,
+        customer_name=shown_name(found.Contact),
         messages=messages,
         quoted=quoted_texts(session, conversation.account_id, messages),
         waiting=waiting,
-        profile_version=current_version(session, conversation.account_id),
-        answers_this_hour=_answers_since(session, conversation_id, now - timedelta(hours=1)),
+        profile_version=found.version or NO_PROFILE,
+        answers_this_hour=found.answers,
+        models_rest=found.models_rest,
+        knows_more=found.knows_more,
         now=now,
     )
+
+
+_WHO = (
+    select(
+        Conversation,
+        Contact,
+        Account,
+        BotProfile.version,
+        select(func.count())
+        .where(
+            Message.conversation_id == Conversation.id,
+            Message.timestamp >= bindparam("hour_ago", type_=UTCDateTime()),
+            Message.author_kind == Author.BOT,
+        )
+        .scalar_subquery()
+        .label("answers"),
+        some_rest(bindparam("now", type_=UTCDateTime())).label("models_rest"),
+        knows_more(Conversation.account_id).label("knows_more"),
+    )
+    .join(Contact, Conversation.contact_id == Contact.id)
+    .join(Account, Conversation.account_id == Account.id)
+    .outerjoin(BotProfile, BotProfile.account_id == Account.id)
+    .where(Conversation.id == bindparam("conversation_id"))
+)
 
 
 def _may_speak(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> bool:
     return owes_answer(conversation) and pause_ends(conversation, now, bot_stays_out) <= now
 
 
-def _waiting(session: Session, conversation: Conversation) -> Sequence[Message]:
-    """The customer's messages that nobody has answered, in the order they were written."""
-    newest = (
-        select(Message)
-        .where(
-            Message.conversation_id == conversation.id,
-            Message.awaits_answer,
-            Message.position > conversation.answered_through,
+_OF_THE_THREAD = Message.conversation_id == bindparam("conversation_id")
+_WAITING = (Message.awaits_answer) & (Message.position > bindparam("answered_through"))
+_SAID = select(Message).where(
+    Message.id.in_(
+        union(
+            *(
+                select(newest.order_by(*order).limit(2 * MAX_HISTORY).subquery().c.id)
+                for newest, order in (
+                    (select(Message.id).where(_OF_THE_THREAD, _WAITING), (Message.position.desc(),)),
+                    (select(Message.id).where(_OF_THE_THREAD), (Message.timestamp.desc(), Message.id.desc())),
+                )
+            )
         )
-        .order_by(Message.position.desc())
-        .limit(2 * MAX_HISTORY)
     )
-    found = session.execute(newest).scalars()
-    return sorted(found, key=lambda message: (message.timestamp, message.position))
+)
 
 
-def _before(session: Session, conversation: Conversation, waiting: Sequence[Message]) -> Sequence[Message]:
-    """What was said around it, in the order of the thread: a prompt ends with what awaits an answer."""
-    newest = (
-        select(Message)
-        .where(Message.conversation_id == conversation.id)
-        .order_by(Message.timestamp.desc(), Message.id.desc())
-        .limit(2 * MAX_HISTORY)
-    )
-    apart = {message.id for message in waiting}
-    said = [message for message in session.execute(newest).scalars() if message.id not in apart]
-    return [message for message in reversed(said) if not message.payload.get("revoked")]
+def _said(session: Session, conversation: Conversation) -> tuple[Sequence[Message], Sequence[Message]]:
+    """The customer's messages that nobody has answered, in the order they were written; and what was said around them,
+    in the order of the thread: a prompt ends with what awaits an answer."""
+    asked = {"conversation_id": conversation.id, "answered_through": conversation.answered_through}
+    waiting, before = [], []
+    for message in session.execute(_SAID, asked).scalars():
+        if message.awaits_answer and message.position > conversation.answered_through:
+            waiting.append(message)
+        elif not message.payload.get("revoked"):
+            before.append(message)
+    waiting.sort(key=lambda message: (message.timestamp, message.position))
+    return waiting, sorted(before, key=lambda message: (message.timestamp, message.id))
 
 
-def _answers_since(session: Session, conversation_id: UUID, since: datetime) -> int:
-    query = select(func.count()).where(
-        Message.conversation_id == conversation_id, Message.timestamp >= since, Message.author_kind == Author.BOT
-    )
-    return session.execute(query).scalar_one()
-
-
-def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn]) -> str | None:
+def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn], seen: Seen) -> str | None:
     """The reason to hand over before asking the model at all."""
     expires = window_expires_at(scene.conversation)
     if expires is None or expires <= scene.now:
         return WINDOW_CLOSED
     if scene.answers_this_hour >= profile.max_answers_per_hour:
         return "answer_limit"
-    readable = all(says_something(message.message_type, message.content_text) for message in scene.waiting)
+    readable = all(
+        message.id in seen.of or says_something(message.message_type, message.content_text) for message in scene.waiting
+    )
     if not history or not readable:
-        return "unsupported_content"
+        return UNSUPPORTED
     return None
 
 
@@ -342,6 +434,15 @@ def _locked(session: Session, claim: JobClaim) -> Conversation | None:
     return session.execute(query).scalar_one_or_none()
 
 
-def _say(session: Session, conversation: Conversation, text: str, now: datetime, author: Author) -> None:
-    message = outbound_message(conversation, text, now, author=author, author_id=None, name=None)
-    queue(session, conversation, message, now)
+def _say(
+    session: Session,
+    conversation: Conversation,
+    content: str | Written,
+    now: datetime,
+    author: Author,
+    *,
+    asked_at: datetime | None = None,
+    withdraw_answers: bool = False,
+) -> None:
+    message = outbound_message(conversation, content, now, author=author, author_id=None, name=None)
+    queue(session, conversation, message, now, asked_at=asked_at, withdraw_answers=withdraw_answers)

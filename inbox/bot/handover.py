@@ -80,7 +80,6 @@ def _backup_conversation(session: Session, account_id: UUID, phone: str, now: da
         contact_id=contact_id,
         bot_enabled=False,
         updated_at=now,
-        changed_at=now,
         created_at=now,
     )
     session.execute(made.on_conflict_do_nothing(index_elements=[Conversation.contact_id]))

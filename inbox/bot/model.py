@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select
+from sqlalchemy import BindParameter, ColumnElement, delete, exists, select
 from sqlalchemy.orm import Session
 
 from inbox.db import Database, insert
@@ -43,23 +43,27 @@ class Models:
     fallback: str | None
 
     def generate(
-        self, preferred: str | None, system: str, turns: Sequence[Turn], *, about: UUID | None = None
+        self,
+        preferred: str | None,
+        system: str,
+        turns: Sequence[Turn],
+        *,
+        about: UUID | None = None,
+        resting: bool = True,
     ) -> Generated:
         """The answer of `preferred` or the default, or of the fallback when that one is refused or used up.
 
-        `about`: see Gemini.generate.
+        `about`: see Gemini.generate. `resting`: False when the caller has just seen that no model rests (`some_rest`).
 
         Raises what Gemini.generate raises, ModelGone for the daily quota only. While nothing may be asked, it raises
         without a call.
         """
         names = list(dict.fromkeys(filter(None, [preferred or self.default, self.fallback])))
-        with self.db.reading() as session:
-            now = self.db.now(session)
-            resting = _resting(session, names, now)
+        rest, now = self._who_rests(names) if resting else ({}, None)
         why: ModelGone | UpstreamThrottled | None = None
         for name in names:
-            if name in resting:
-                why = why or _still_resting(resting[name], now)
+            if now is not None and name in rest:
+                why = why or _still_resting(rest[name], now)
                 continue
             try:
                 return self.gemini.generate(model=name, system=system, turns=turns, about=about)
@@ -75,6 +79,11 @@ class Models:
             # Not the customer's question was refused: somebody has to name another model, and then it can be answered.
             raise UpstreamMisconfigured(UPSTREAM, "no model can be asked: set GEMINI_MODEL", code="no_model") from why
         raise why
+
+    def _who_rests(self, names: Sequence[str]) -> tuple[dict[str, CoolDown], datetime]:
+        with self.db.reading() as session:
+            now = self.db.now(session)
+            return _resting(session, names, now), now
 
     def _rest(self, name: str, error: ModelGone | UpstreamThrottled) -> None:
         with self.db.writing() as session:
@@ -103,6 +112,11 @@ def next_reset(now: datetime) -> datetime:
 
 def _key(name: str) -> str:
     return f"{UPSTREAM}:{name}"
+
+
+def some_rest(now: BindParameter[datetime]) -> ColumnElement[bool]:
+    """Asks whether some model, of whatever name, may not be asked at the moment."""
+    return exists().where(CoolDown.until > now)
 
 
 def _resting(session: Session, names: Sequence[str], now: datetime) -> dict[str, CoolDown]:

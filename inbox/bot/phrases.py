@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from inbox.bot.schemas import ProfileContent
 from inbox.gateways.whatsapp.text import is_visible
+from inbox.knowledge.languages import code_of, language_of
 
 _FALLBACKS = {
     "en": "Thank you for your message. We cannot answer right away; a colleague will reply as soon as possible.",
@@ -13,22 +14,18 @@ _FALLBACKS = {
     "it": "Grazie per il messaggio. Non possiamo rispondere subito; un collega le risponderà appena possibile.",
     "pt": "Obrigado pela sua mensagem. Não podemos responder de imediato; um colega responderá assim que possível.",
 }
-_LANGUAGE_NAMES = {
-    "en": ("english", "anglais"),
-    "fr": ("french", "français", "francais"),
-    "es": ("spanish", "español", "espagnol"),
-    "de": ("german", "deutsch", "allemand"),
-    "it": ("italian", "italiano", "italien"),
-    "pt": ("portuguese", "português", "portugais"),
-}
 
 
-def fallback(profile: ProfileContent) -> str:
-    """The profile's fallback message, else ours in the profile's language, else in English."""
-    if profile.fallback_message and is_visible(profile.fallback_message):
-        return profile.fallback_message
-    wanted = (profile.language or profile.template_config.system_rules.language or "").strip().lower()
-    for code, names in _LANGUAGE_NAMES.items():
-        if wanted and (wanted == code or wanted.startswith(f"{code}-") or wanted in names):
-            return _FALLBACKS[code]
-    return _FALLBACKS["en"]
+def fallback(profile: ProfileContent, said: str = "") -> str:
+    """What is sent instead of an answer. `said`: the customer's words, which tell their language.
+
+    The profile's text in that language, else its text for all, else ours: in the language of the profile's answers,
+    which is the customer's unless the profile names one; in English where it is not known.
+    """
+    theirs = language_of(said)
+    own = (each.text for each in profile.fallback_texts if theirs is not None and code_of(each.language) == theirs)
+    for text in (*own, profile.fallback_message):
+        if text and is_visible(text):
+            return text
+    named = profile.language or profile.template_config.system_rules.language
+    return _FALLBACKS[(code_of(named) if named else theirs) or "en"]

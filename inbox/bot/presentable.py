@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 
 from inbox.bot.addresses import addresses_of
 from inbox.bot.marks import whatsapp_marks
 from inbox.bot.schemas import ProfileContent
 from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
+from inbox.knowledge.finding import Passage
 
 _ROUNDS = 5  # cutting may leave a mark open, and closing it may ask for another cut
 _READ = 2 * MAX_TEXT  # characters: no more of an answer could leave, and reading hostile Markdown takes its square
@@ -17,9 +19,12 @@ _SENTENCE_END = re.compile(r"[.!?\u2026][)\]\u00bb\u201d\"*_~]*(?=\s)|[\u3002\uf
 _CUT = "\u2026"
 
 
-def presentable(answer: str, profile: ProfileContent) -> str:
-    """The answer for the customer; empty when nothing is left of it that anybody could see."""
-    address = addresses_of(profile)
+def presentable(answer: str, profile: ProfileContent, passages: Sequence[Passage] = ()) -> str:
+    """The answer for the customer; empty when nothing is left of it that anybody could see.
+
+    `passages`: what the model was given besides the profile.
+    """
+    address = addresses_of(profile, passages)
     text = _readable(answer[:_READ])
     for _ in range(_ROUNDS):
         shown = _cut(_readable(whatsapp_marks(text, address)))

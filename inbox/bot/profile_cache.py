@@ -35,6 +35,7 @@ from inbox.config import Config
 from inbox.errors import DatabaseUnavailable, UpstreamUnavailable
 from inbox.memory.flights import Flights
 from inbox.memory.redis import SharedRedis
+from inbox.metrics import meters
 
 log = logging.getLogger(__name__)
 
@@ -86,6 +87,7 @@ class ProfileCache:
         key = _key(account_id, version)
         text = self._store.get(key) if self._enabled else None
         self._note("hits" if text is not None else "misses")
+        meters.LOOKUPS.labels("profiles", "hit" if text is not None else "miss").inc()
         log.info("Cache HIT" if text is not None else "Cache MISS", extra={"cache": "profile", "key": key})
         if text is None and self._enabled:
             text = self._flights.share(key, lambda: self._find_or_load(account_id, key, load), may_insist=True)

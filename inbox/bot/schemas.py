@@ -13,7 +13,7 @@ from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHa
 
 from inbox.config.values import LONGEST_MODEL, MODEL_PATTERN
 from inbox.gateways.whatsapp.text import MAX_TEXT
-from inbox.schemas import Body, OpenBody, Row, Time
+from inbox.schemas import Body, OpenBody, Row, Time, printable
 
 Short = Annotated[str | None, Field(max_length=500)]
 Long = Annotated[str | None, Field(max_length=10_000)]
@@ -134,6 +134,13 @@ class Escalation(Part):
     hours: Short = None
 
 
+class FallbackText(Part):
+    """What is sent while the AI is away, to customers who write in this language."""
+
+    language: Short = None
+    text: Annotated[str | None, Field(max_length=1000)] = None
+
+
 class TemplateConfig(Part):
     """The profile by its parts; each may be left out."""
 
@@ -169,10 +176,17 @@ class ProfileContent(_Sparse, OpenBody):
     fallback_message: Annotated[
         str | None, Field(max_length=1000, description="Sent once when the AI has not answered in time.")
     ] = None
+    fallback_texts: Annotated[
+        list[FallbackText],
+        Field(max_length=20, description="The same in several languages: the customer's own, as far as it is clear."),
+    ] = Field(default_factory=list)
     max_answers_per_hour: Annotated[
         int,
         Field(ge=0, le=1000, strict=True, description="Answers per conversation and hour before a person is asked."),
     ] = 20
+    reads_files: Annotated[
+        bool, Field(strict=True, description="Voice messages and pictures go to the model as they are.")
+    ] = True
     model: Annotated[
         str | None,
         Field(max_length=LONGEST_MODEL, pattern=MODEL_PATTERN, description="null: the server's GEMINI_MODEL."),
@@ -183,7 +197,10 @@ class ProfileRow(ProfileContent):
     """A profile as GET shows it: texts that were never set are left out; id and updated_at are null until then."""
 
     ALWAYS = frozenset(
-        {"id", "account_id", "updated_at", "custom_fields", "template_config", "max_answers_per_hour"},
+        {
+            *("id", "account_id", "updated_at"),
+            *("custom_fields", "template_config", "max_answers_per_hour", "reads_files"),
+        },
     )
 
     id: UUID | None
@@ -192,9 +209,22 @@ class ProfileRow(ProfileContent):
 
 
 class PreviewBody(Body):
-    """What a customer could write."""
+    """What a customer could write, and a profile that is not saved yet."""
+
+    MAX_BYTES = ProfileContent.MAX_BYTES + Body.MAX_BYTES
 
     message: Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
+    profile: ProfileContent | None = Field(
+        None, description="Answer as if this had been PUT; null: by the profile as it is saved."
+    )
+
+
+class PassageRef(Row):
+    """A passage that the model was given with the question."""
+
+    passage_id: UUID
+    name: str = Field(description="Of its source.")
+    page: int | None
 
 
 class Preview(Row):
@@ -202,3 +232,42 @@ class Preview(Row):
 
     answer: str
     model: str | None
+    knowledge: list[PassageRef]
+
+
+class VersionAuthor(Row):
+    """Who saved it: a user, a key or a command; `system` for what was saved before versions were kept."""
+
+    kind: str
+    id: str | None
+    name: str
+
+
+class VersionRow(Row):
+    """A profile as it was saved once. The newest one is in use."""
+
+    id: UUID
+    account_id: UUID
+    version: int
+    changed: list[str] = Field(description="Fields that differ from the version before.")
+    author: VersionAuthor
+    created_at: Time
+
+
+class VersionWhole(VersionRow):
+    """With what was in it."""
+
+    profile: ProfileContent
+
+
+class QuestionBody(Body):
+    """What a customer could ask."""
+
+    text: Annotated[str, Field(min_length=1, max_length=500, pattern=r"\S"), AfterValidator(printable)]
+
+
+class QuestionRow(Row):
+    """A question that profiles are tried with."""
+
+    id: UUID
+    text: str

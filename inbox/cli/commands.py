@@ -25,6 +25,8 @@ from inbox.accounts.changes import resume
 from inbox.accounts.rotation import rotate_keys
 from inbox.auth.access import OPERATOR
 from inbox.cli.groups import DatabaseGroup
+from inbox.cli.legacy import import_legacy
+from inbox.cli.logs import log_commands
 from inbox.cli.people import day, key_commands, role_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config, values
@@ -35,6 +37,7 @@ from inbox.operations import text as operator
 from inbox.operations.dead_letters import service as dead_letters
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
 from inbox.operations.incidents import list_incidents
+from inbox.operations.restored import after_restore
 from inbox.operations.watch import DATABASE
 from inbox.resilience import UPSTREAMS
 from inbox.runtime import runtime_of
@@ -51,8 +54,8 @@ letter_commands = DatabaseGroup("dead-letters", help="What came in and could not
 
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    groups = db_commands, user_commands, role_commands, key_commands, account_commands, letter_commands
-    for command in (*groups, worker, incidents, doctor, demo):
+    groups = db_commands, user_commands, role_commands, key_commands, account_commands, letter_commands, log_commands
+    for command in (*groups, import_legacy, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
 
@@ -87,6 +90,18 @@ def downgrade(revision: str | None) -> None:
 
     changed = migrations.downgrade(runtime_of(current_app).db, revision)
     click.echo("The schema was downgraded." if changed else "Nothing to do.")
+
+
+@db_commands.command("restored")
+def restored() -> None:
+    """Run once after a backup was put back, before any process starts: leave to people what may have been done since.
+
+    Replies and answers that were waiting when the backup was made are not sent by themselves; all sessions end.
+    """
+    runtime = runtime_of(current_app)
+    left = after_restore(runtime.db, runtime.ingest_settings)
+    click.echo(f"{left.sends} replies are unconfirmed, {left.answers} questions are left to people.")
+    click.echo(f"{left.webhooks} webhooks were read, {left.sessions} sessions ended. Now start the processes.")
 
 
 @account_commands.command("list")

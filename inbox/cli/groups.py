@@ -1,9 +1,11 @@
-"""Commands that use the database: each says in one line that it cannot be used."""
+"""Commands that use the database: each says in one line why it cannot be used."""
 
 from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import click
@@ -11,7 +13,7 @@ import psycopg
 from flask.cli import AppGroup
 
 from inbox.db.faults import describe, original
-from inbox.errors import DatabaseUnavailable
+from inbox.errors import DatabaseUnavailable, UnknownSchema
 from inbox.logs import redact
 
 
@@ -19,17 +21,24 @@ class DatabaseGroup(AppGroup):
     """A group of such commands. What a person typed is answered by the message alone, without log lines around it."""
 
     def invoke(self, context: click.Context) -> Any:
-        """As the base class. Raises ClickException for a database that is away."""
-        unavailable = logging.getLogger("inbox.db.transactions")
-        unavailable.disabled = True
-        try:
+        """As the base class. Raises as `telling_trouble`."""
+        with telling_trouble():
             return super().invoke(context)
-        except DatabaseUnavailable as error:
-            raise click.ClickException(
-                f"The database cannot be used{_why(error)}; see: flask --app wsgi doctor"
-            ) from None
-        finally:
-            unavailable.disabled = False
+
+
+@contextmanager
+def telling_trouble() -> Iterator[None]:
+    """Raises ClickException for a database that is away, or of a newer release."""
+    unavailable = logging.getLogger("inbox.db.transactions")
+    unavailable.disabled = True
+    try:
+        yield
+    except DatabaseUnavailable as error:
+        raise click.ClickException(f"The database cannot be used{_why(error)}; see: flask --app wsgi doctor") from None
+    except UnknownSchema as error:
+        raise click.ClickException(str(error)) from None
+    finally:
+        unavailable.disabled = False
 
 
 def _why(error: DatabaseUnavailable) -> str:

@@ -2,7 +2,10 @@
 
 from inbox.config.policies import (
     GEMINI,
+    HOOKS,
+    MEDIA_STORE,
     MOST_AT_ONCE,
+    PAGES,
     REDIS,
     SUPABASE,
     WHATSAPP,
@@ -11,15 +14,19 @@ from inbox.config.policies import (
     Policy,
 )
 from inbox.config.settings import Config
-from inbox.config.values import is_local_host, phone_digits
+from inbox.config.values import BucketAddress, is_local_host, phone_digits
 
 __all__ = [
     "GEMINI",
+    "HOOKS",
+    "MEDIA_STORE",
     "MOST_AT_ONCE",
+    "PAGES",
     "REDIS",
     "SUPABASE",
     "WHATSAPP",
     "WHATSAPP_MEDIA",
+    "BucketAddress",
     "Config",
     "DatabaseLimits",
     "Policy",

@@ -76,7 +76,21 @@ WHATSAPP_MEDIA = Policy(
     patience=5.0,
     max_bytes=100 * 1024 * 1024,
 )
+#: A kept file on its way into a bucket or out of it. The outbox repeats what fails.
+MEDIA_STORE = Policy(
+    total=60.0,
+    connect=3.0,
+    read=10.0,
+    minimum=1.0,
+    bulkhead=6,
+    line=32,
+    patience=5.0,
+)
 SUPABASE = Policy(total=5.0, connect=2.0, read=3.0, attempts=2, breaker_failures=5, breaker_open=30.0, bulkhead=2)
+#: An event to somebody else's system. Repeats belong to its row.
+HOOKS = Policy(total=10.0, connect=3.0, read=7.0)
+#: A web page of the business. Repeats belong to its row.
+PAGES = Policy(total=20.0, connect=3.0, read=8.0, max_bytes=2 * 1024 * 1024)
 #: One attempt, one failure, thirty seconds without: losing Redis costs a lookup 0.2 s once.
 REDIS = Policy(total=0.2, connect=0.2, read=0.2, minimum=0.0, breaker_failures=1, breaker_open=30.0)
 

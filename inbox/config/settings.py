@@ -11,15 +11,27 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from inbox.config.keys import development_secrets
-from inbox.config.policies import DATABASE, GEMINI, SUPABASE, WHATSAPP, WHATSAPP_MEDIA, DatabaseLimits, Policy
+from inbox.config.policies import (
+    DATABASE,
+    GEMINI,
+    MEDIA_STORE,
+    SUPABASE,
+    WHATSAPP,
+    WHATSAPP_MEDIA,
+    DatabaseLimits,
+    Policy,
+)
 from inbox.config.setting import read_all, setting, settings_of
 from inbox.config.values import (
     MAKE_FERNET,
+    BucketAddress,
     address,
+    bucket_address,
     database_address,
     digits,
     fernet_key,
     is_local_host,
+    listening_place,
     many,
     model,
     one_of,
@@ -83,7 +95,9 @@ class Config:
 
     # --- processes ---
     web_threads: int = setting("WEB_THREADS", whole(1, 200), 8, "request threads of a web process")
-    deliver_threads: int = setting("DELIVER_THREADS", whole(1, 100), 4, "sends under way at once, per dispatcher")
+    deliver_threads: int = setting(
+        "DELIVER_THREADS", whole(1, 100), 4, "sends under way at once, per dispatcher; one more while all of them hang"
+    )
     answer_threads: int = setting("ANSWER_THREADS", whole(1, 100), 4, "answers being written at once, per dispatcher")
     dispatcher: bool = setting(
         "DISPATCHER",
@@ -102,6 +116,19 @@ class Config:
     )
     log_level: str = setting(
         "LOG_LEVEL", one_of("DEBUG", "INFO", "WARNING", "ERROR"), "INFO", "`DEBUG`, `INFO`, `WARNING` or `ERROR`"
+    )
+    metrics_token: str | None = setting(
+        "METRICS_TOKEN",
+        phrase(16, 4096),
+        None,
+        "16 characters or more, which Prometheus shows as a Bearer token; without it there is no `/metrics`",
+        secret=True,
+    )
+    metrics_listen: tuple[str, int] | None = setting(
+        "METRICS_LISTEN",
+        listening_place,
+        None,
+        "address and port where a `worker` process answers `/metrics`, such as `127.0.0.1:9101`; needs `METRICS_TOKEN`",
     )
 
     # --- WhatsApp ---
@@ -131,6 +158,12 @@ class Config:
     )
 
     # --- Gemini ---
+    demo_simulator_url: str | None = setting(
+        "DEMO_SIMULATOR_URL",
+        address,
+        None,
+        "set by `flask demo` alone: where the drawer of the demo writes as a customer and breaks things",
+    )
     gemini_api_url: str = setting(
         "GEMINI_API_URL",
         address,
@@ -192,6 +225,20 @@ class Config:
         "refused or anonymous requests a minute of one address (IPv6: of its /64)",
     )
 
+    webhooks_private: bool = setting(
+        "WEBHOOKS_ALLOW_PRIVATE",
+        switch,
+        False,
+        "`on`: webhooks may also go to private networks and over plain http",
+    )
+
+    knowledge_private: bool = setting(
+        "KNOWLEDGE_ALLOW_PRIVATE",
+        switch,
+        False,
+        "`on`: web pages that a bot learns from may stand in private networks",
+    )
+
     # --- the bot and the outbox ---
     human_backup_number: str | None = setting(
         "HUMAN_BACKUP_NUMBER", phone_digits, None, "gets a WhatsApp message when the bot hands a conversation over"
@@ -228,6 +275,22 @@ class Config:
         "webhooks kept on disk while the database is away; 0: none",
     )
 
+    media_dir: Path | None = setting(
+        "MEDIA_DIR",
+        Path,
+        None,
+        "folder for the files that customers send; where several machines share a database, one that they share",
+        shown="`media` in the instance folder",
+    )
+    media_s3_url: BucketAddress | None = setting(
+        "MEDIA_S3_URL",
+        bucket_address,
+        None,
+        "a bucket for them in the place of a folder: `s3://KEY:SECRET@host/bucket?region=eu-west-1`, of any store that "
+        "speaks S3; `http://…` for one on a network of your own",
+        secret=True,
+    )
+
     # --- ways back ---
     resilience_retry: bool = setting("RESILIENCE_RETRY", switch, True, "`off`: no call is repeated")
     resilience_breaker: bool = setting("RESILIENCE_BREAKER", switch, True, "`off`: no circuit opens")
@@ -238,12 +301,18 @@ class Config:
     gemini: Policy = GEMINI
     supabase: Policy = SUPABASE
     whatsapp_media: Policy = WHATSAPP_MEDIA
+    media_store: Policy = MEDIA_STORE
     database: DatabaseLimits = DATABASE
     platform: str | None = None  #: where this runs, if files there go with each restart
 
     @property
     def production(self) -> bool:
         return self.env == "production"
+
+    @property
+    def media_path(self) -> Path:
+        """Where files are kept."""
+        return self.media_dir or self.instance_path / "media"
 
     @property
     def switches(self) -> dict[str, bool]:
@@ -261,14 +330,17 @@ class Config:
             self.gemini_api_key,
             self.supabase_key,
             self.supabase_jwt_secret,
+            self.metrics_token,
+            self.media_s3_url and self.media_s3_url.secret,
         )
         plain = [unquote(password) for password in passwords]
         return tuple(filter(None, [*tokens, *self.encryption_keys, *self.whatsapp_app_secrets, *passwords, *plain]))
 
     @property
-    def dispatcher_threads(self) -> int:
-        """Threads of a dispatcher that may use the database at once."""
-        return self.deliver_threads + self.answer_threads
+    def dispatcher_connections(self) -> int:
+        """Database connections for a dispatcher's threads: of many, most wait for an upstream, and hold none then."""
+        threads = self.deliver_threads + self.answer_threads + 1  # the spare one of sends
+        return min(threads, 8 + threads // 4)
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Config:
@@ -290,14 +362,21 @@ class Config:
             raise ConfigError("SUPABASE_JWT_SECRET", "must have 32 bytes or more; copy it from the project's settings")
         if self.whatsapp_phone_number_id and not self.whatsapp_access_token:
             raise ConfigError("WHATSAPP_ACCESS_TOKEN", "is missing, but WHATSAPP_PHONE_NUMBER_ID is set; set both")
+        if self.metrics_listen and not self.metrics_token:
+            raise ConfigError("METRICS_TOKEN", "is missing, but METRICS_LISTEN is set; set both")
         if self.production:
             self._check_production()
 
     def _check_production(self) -> None:
+        if self.demo_simulator_url:
+            raise ConfigError("DEMO_SIMULATOR_URL", "belongs to the demo; take it out, or set INBOX_ENV=development")
         for name, each in settings_of(Config):
             url = getattr(self, name)
             if each.rule is address and url and _is_plain_and_public(url):
                 raise ConfigError(each.variable, "must use https for a public host")
+        bucket = self.media_s3_url
+        if bucket and _is_plain_and_public(bucket.origin):
+            raise ConfigError("MEDIA_S3_URL", "must use s3:// or https:// for a public host")
         if self.platform and self.database_url.startswith("sqlite"):
             raise ConfigError(
                 "DATABASE_URL",
@@ -336,11 +415,13 @@ def _policies(config: Config, env: Mapping[str, str]) -> dict[str, Any]:
     whatsapp = replace(WHATSAPP, bulkhead=config.deliver_threads + 1)
     supabase = replace(SUPABASE, bulkhead=max(2, config.web_threads // 4))
     media = replace(WHATSAPP_MEDIA, total=config.whatsapp_media_seconds, bulkhead=max(1, config.web_threads // 2))
+    store = replace(MEDIA_STORE, total=config.whatsapp_media_seconds, bulkhead=2 + config.web_threads // 2)
     return {
         "whatsapp": whatsapp.read_from(env, "WHATSAPP", longest=15),  # a lease on a send ends after 20
         "gemini": gemini.read_from(env, "GEMINI", longest=45),  # a lease on an answer ends after 60
         "supabase": supabase.read_from(env, "SUPABASE", longest=15),
         "whatsapp_media": media,
+        "media_store": store,
     }
 
 

@@ -10,8 +10,9 @@ import binascii
 import ipaddress
 import re
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 T = TypeVar("T")
 Rule = Callable[[str], T]
@@ -35,6 +36,8 @@ def token(text: str) -> str:
 
 def database_address(text: str) -> str:
     """Where the database is. An @ in its password would make a host of the password's end, and errors name hosts."""
+    if re.fullmatch("sqlite:/*", text):
+        raise ValueError("names no file; write sqlite:////var/lib/inbox/inbox.db, or leave it out")
     if not text.startswith("sqlite:") and text.count("@") > 1:
         raise ValueError(
             "holds a password or a name with an @ in it; percent-encode it: @ is %40, : is %3A, / is %2F, # is %23, "
@@ -137,6 +140,14 @@ def many(rule: Rule[str]) -> Rule[tuple[str, ...]]:
     return read
 
 
+def listening_place(text: str) -> tuple[str, int]:
+    """An address of this machine and a port, to listen on."""
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or not 1 <= int(port) <= 65535:
+        raise ValueError("must be an address and a port, such as 127.0.0.1:9101")
+    return host.strip("[]"), int(port)
+
+
 def origin(text: str) -> str:
     """Where a page comes from: scheme, host and port."""
     parts = urlsplit(text)
@@ -151,6 +162,61 @@ def address(text: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("must be an address such as https://host/path")
     return text.rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class BucketAddress:
+    """A bucket, and who we are there."""
+
+    scheme: str
+    host: str  #: with its port, unless that is the scheme's own
+    bucket: str
+    prefix: str  #: before every key; empty, or with a slash at its end
+    key: str
+    secret: str = field(repr=False)
+    region: str = "us-east-1"
+
+    @property
+    def origin(self) -> str:
+        return f"{self.scheme}://{self.host}"
+
+    def path(self, key: str) -> str:
+        """Of an object. All its parts are plain: nothing in it needs an escape."""
+        return f"/{self.bucket}/{self.prefix}{key}"
+
+
+_BUCKET_SCHEMES = {"s3": "https", "https": "https", "http": "http"}
+_BUCKET = re.compile(r"/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9][A-Za-z0-9._-]*)*)/?")
+_REGION = re.compile(r"[a-z0-9-]{1,32}")
+_BUCKET_FORM = (
+    "must be an address such as s3://KEY:SECRET@host/bucket?region=eu-west-1, with special characters of the secret "
+    "percent-encoded: / is %2F, + is %2B, @ is %40"
+)
+
+
+def bucket_address(text: str) -> BucketAddress:
+    """Where a bucket is, with the key and the secret for it."""
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError:
+        raise ValueError(_BUCKET_FORM) from None
+    place, scheme = _BUCKET.fullmatch(parts.path), _BUCKET_SCHEMES.get(parts.scheme)
+    told = dict(parse_qsl(parts.query, keep_blank_values=True))
+    region = told.pop("region", "us-east-1")
+    named = parts.hostname and parts.username and parts.password
+    if not named or place is None or scheme is None or told or parts.fragment or not _REGION.fullmatch(region):
+        raise ValueError(_BUCKET_FORM)
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else str(parts.hostname)
+    return BucketAddress(
+        scheme,
+        host if port in (None, {"https": 443, "http": 80}[scheme]) else f"{host}:{port}",
+        place[1],
+        f"{place[2][1:]}/" if place[2] else "",
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        region,
+    )
 
 
 def is_local_host(host: str) -> bool:

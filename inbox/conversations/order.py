@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from inbox.conversations.state import answered
 from inbox.models import Conversation
 
 LATE = timedelta(hours=1)
@@ -43,8 +44,9 @@ def comes_too_late(conversation: Conversation, at: datetime, now: datetime) -> b
     return now - at > LATE and answered is not None and at < answered
 
 
-def customer_wrote(conversation: Conversation, position: int) -> None:
-    """The message at `position` awaits an answer."""
+def customer_wrote(conversation: Conversation, position: int, at: datetime) -> None:
+    """The message at `position`, of WhatsApp's time `at`, awaits an answer."""
+    conversation.waiting_since = min(at, conversation.waiting_since or at)
     conversation.asked_through = max(conversation.asked_through, position)
 
 
@@ -63,7 +65,7 @@ def person_replied(conversation: Conversation, at: datetime, bot_stays_out: time
         conversation.needs_human, conversation.needs_human_reason = False, None
     if settles_all:
         conversation.epoch += 1
-        conversation.answered_through = conversation.last_position
+        answered(conversation)
     return settles_all
 
 

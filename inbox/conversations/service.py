@@ -2,52 +2,73 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id
-from inbox.conversations.order import next_position, person_typed
+from inbox.conversations.order import LATE, next_position, person_typed
+from inbox.conversations.readers import take_part
+from inbox.conversations.resolving import note_done, take_back_done
 from inbox.conversations.rows import (
-    CONVERSATION,
     conversation_rows,
+    conversations_shown,
+    me,
     message_row,
+    new_message_row,
+    overtaken_by,
 )
 from inbox.conversations.schemas import ConversationRow, MessageRow
-from inbox.conversations.state import note_message, owes_answer, switch_bot, window_expires_at
+from inbox.conversations.state import (
+    note_message,
+    owes_answer,
+    pause_ends,
+    put_away,
+    recount_waiting,
+    switch_bot,
+    window_expires_at,
+)
+from inbox.conversations.writing import Draft, Written
 from inbox.db import Database
 from inbox.db.queries import values_of
 from inbox.db.transactions import whole_transaction
 from inbox.errors import (
+    ContactBlocked,
     ConversationNotFound,
     FieldProblem,
     IdempotencyConflict,
     InvalidRequest,
     MessageNotFound,
     NotResendable,
+    Overtaken,
     PermissionDenied,
     ReplyWindowClosed,
 )
 from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
+from inbox.logs import request_id
 from inbox.models import (
-    ACCOUNTS,
-    CONTACTS,
     CONVERSATIONS,
+    REACTION,
     Account,
     Author,
     Conversation,
+    ConversationStatus,
     Direction,
     Message,
     MessageStatus,
     User,
 )
-from inbox.outbox import jobs, settle, store
+from inbox.models.base import server_now
+from inbox.outbox import adding, jobs, settle, store
+from inbox.outbox.outcomes import NOT_HANDED_OVER
 
 # --- one conversation --------------------------------------------------------------------------------------------
 
@@ -55,7 +76,7 @@ from inbox.outbox import jobs, settle, store
 def get_conversation(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
     """One row. Raises ConversationNotFound."""
     with db.reading() as session:
-        row = _row(session, conversation_id)
+        row = row_of(session, access, conversation_id)
     if not access.allows(row.account_id):
         raise ConversationNotFound
     return row
@@ -75,52 +96,21 @@ def visible(session: Session, access: Access, conversation_id: UUID, *, lock: bo
     return conversation
 
 
-_ONE = (
-    select(*CONVERSATION)
-    .join(CONTACTS, CONVERSATIONS.c.contact_id == CONTACTS.c.id)
-    .join(ACCOUNTS, CONVERSATIONS.c.account_id == ACCOUNTS.c.id)
-    .where(CONVERSATIONS.c.id == bindparam("id"), ACCOUNTS.c.deleted_at.is_(None))
-)
-
-
-def _row(session: Session, conversation_id: UUID) -> ConversationRow:
+def row_of(session: Session, access: Access, conversation_id: UUID) -> ConversationRow:
+    """One row, as the caller sees it now. Raises ConversationNotFound."""
     session.flush()  # the statement is about tables, so nothing else makes the session write what has changed
-    found = values_of(session.execute(_ONE, {"id": conversation_id}))
+    found = values_of(session.execute(_one(), {"id": conversation_id, **me(access)}))
     if not found:
         raise ConversationNotFound
     return conversation_rows(found)[0]
 
 
+@cache
+def _one() -> Select[Any]:
+    return conversations_shown().where(CONVERSATIONS.c.id == bindparam("id"))
+
+
 # --- changing ----------------------------------------------------------------------------------------------------
-
-
-@whole_transaction(idempotent=True)
-def mark_read(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
-    """Somebody opened the thread: nothing is unread, and the customer gets the blue ticks.
-
-    Not by somebody who cannot write there: what only they have read still waits for the team, and the customer would
-    take blue ticks for a promise.
-    """
-    with db.writing() as session:
-        conversation = visible(session, access, conversation_id, lock=True)
-        now = db.now(session)
-        if conversation.unread_count and access.principal.may(Permission.MESSAGES_SEND, conversation.account_id):
-            conversation.unread_count = 0
-            conversation.changed_at = now
-            newest = _newest_inbound(session, conversation_id)
-            if newest is not None:
-                jobs.request_receipt(session, conversation.account_id, conversation_id, newest, now, typing=False)
-        return _row(session, conversation_id)
-
-
-def _newest_inbound(session: Session, conversation_id: UUID) -> str | None:
-    query = (
-        select(Message.wa_message_id)
-        .where(Message.conversation_id == conversation_id, Message.author_kind == Author.CUSTOMER)
-        .order_by(Message.timestamp.desc(), Message.id.desc())
-        .limit(1)
-    )
-    return session.execute(query).scalar_one_or_none()
 
 
 @whole_transaction(idempotent=True)
@@ -129,8 +119,8 @@ def set_favorite(db: Database, access: Access, conversation_id: UUID, *, favorit
     with db.writing() as session:
         conversation = visible(session, access, conversation_id, lock=True)
         conversation.is_favorite = favorite
-        conversation.changed_at = db.now(session)
-        return _row(session, conversation_id)
+        conversation.touch()
+        return row_of(session, access, conversation_id)
 
 
 @whole_transaction(idempotent=True)
@@ -142,12 +132,53 @@ def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: boo
             raise InvalidRequest([FieldProblem("/enabled", "the bot does not answer in groups")])
         now = db.now(session)
         switch_bot(conversation, enabled=enabled)
-        conversation.changed_at = now
+        conversation.touch()
         jobs.withdraw_answers(session, [conversation.id])
         if owes_answer(conversation):
             owed = jobs.Owed(conversation.account_id, conversation.id, now)
             jobs.request_answers(session, [owed], now, debounce=0.0)
-        return _row(session, conversation_id)
+        return row_of(session, access, conversation_id)
+
+
+@whole_transaction(idempotent=True)
+def set_status(
+    db: Database, access: Access, conversation_id: UUID, status: ConversationStatus, *, bot_stays_out: timedelta
+) -> ConversationRow:
+    """Put a conversation away, or open it again. Done means that nobody need answer; taken back, all waits as before.
+
+    Raises ConversationNotFound.
+    """
+    with db.writing() as session:
+        conversation = visible(session, access, conversation_id, lock=True)
+        change_status(session, access.principal, conversation, status, db.now(session), bot_stays_out)
+        return row_of(session, access, conversation_id)
+
+
+def change_status(
+    session: Session,
+    caller: Principal,
+    conversation: Conversation,
+    status: ConversationStatus,
+    now: datetime,
+    bot_stays_out: timedelta,
+) -> None:
+    """As set_status, for a caller who holds the conversation's row."""
+    if conversation.status == status:
+        return
+    conversation.touch()
+    taken_back = conversation.status == ConversationStatus.DONE
+    if status == ConversationStatus.DONE:
+        note_done(session, conversation, caller, now)
+    elif taken_back:
+        take_back_done(session, conversation)
+    put_away(conversation, status)
+    recount_waiting(session, conversation)
+    if not owes_answer(conversation):
+        jobs.withdraw_answers(session, [conversation.id])
+    elif taken_back:
+        since = pause_ends(conversation, now, bot_stays_out)
+        owed = jobs.Owed(conversation.account_id, conversation.id, since)
+        jobs.request_answers(session, [owed], now, debounce=0.0)
 
 
 @whole_transaction(idempotent=True)
@@ -158,48 +189,59 @@ def assign(db: Database, access: Access, conversation_id: UUID, user_id: UUID | 
     """
     with db.writing() as session:
         conversation = visible(session, access, conversation_id, lock=True)
-        if user_id != conversation.assigned_to:
-            _check_assignment(session, access.principal, conversation, user_id)
-            conversation.assigned_to = user_id
-            conversation.changed_at = db.now(session)
-        return _row(session, conversation_id)
+        give_to(session, access.principal, conversation, user_id)
+        return row_of(session, access, conversation_id)
 
 
-def _check_assignment(session: Session, caller: Principal, conversation: Conversation, user_id: UUID | None) -> None:
+def give_to(
+    session: Session,
+    caller: Principal,
+    conversation: Conversation,
+    user_id: UUID | None,
+    may: Callable[[Session, UUID, UUID], bool] | None = None,
+) -> None:
+    """As assign, for a caller who holds the conversation's row. `may`: as may_answer, where many are given."""
+    if user_id == conversation.assigned_to:
+        return
+    _check_assignment(session, caller, conversation, user_id, may or may_answer)
+    conversation.assigned_to = user_id
+    if user_id is not None:
+        take_part(session, conversation, user_id)
+    conversation.touch()
+
+
+def _check_assignment(
+    session: Session,
+    caller: Principal,
+    conversation: Conversation,
+    user_id: UUID | None,
+    may: Callable[[Session, UUID, UUID], bool],
+) -> None:
     """Among oneself and nobody, everybody may; others are an administrator's to move."""
     others = {str(each) for each in (conversation.assigned_to, user_id) if each is not None} - {caller.id}
     if others and not caller.may(Permission.ACCOUNTS_ASSIGN, conversation.account_id):
         raise PermissionDenied(
             "You need accounts.assign to hand a conversation to somebody else, or to take it from them."
         )
-    if user_id is not None and not _may_answer(session, user_id, conversation.account_id):
+    if user_id is not None and not may(session, user_id, conversation.account_id):
         raise InvalidRequest([FieldProblem("/user_id", "is not a user who may answer in this conversation")])
 
 
-def _may_answer(session: Session, user_id: UUID, account_id: UUID) -> bool:
+def may_answer(session: Session, user_id: UUID, account_id: UUID) -> bool:
+    """Whether this user may be given conversations of this number."""
     user = session.get(User, user_id)
     if user is None or user.disabled_at is not None:
         return False
     return principal_of(session, user).may(Permission.MESSAGES_SEND, account_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """What an agent wants to send."""
-
-    conversation_id: UUID
-    content: str
-    client_key: str | None = None
-    reply_to: UUID | None = None
-
-
 def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: timedelta) -> MessageRow:
     """Store an agent's message with its outbox entry, or neither (I5). The same client key gives the same message.
 
     So does the same call, repeated after a connection broke: the message has its id before the first attempt.
-    Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, InvalidRequest.
+    Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, Overtaken, InvalidRequest.
     """
-    if not is_visible(draft.content):
+    if isinstance(draft.content, str) and not is_visible(draft.content):
         raise InvalidRequest([FieldProblem("/content", "must hold some visible text")])
     message_id = new_id()
     try:
@@ -212,47 +254,70 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
 @whole_transaction(idempotent=True)
 def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: timedelta, message_id: UUID) -> MessageRow:
     with db.writing() as session:
-        conversation = visible(session, access, draft.conversation_id, lock=True)
-        earlier = _sent_before(session, conversation.account_id, draft, message_id)
+        conversation, earlier, now = _place_of(session, access, draft, message_id)
         if earlier is not None:
-            return message_row(session, earlier)
-        now = db.now(session)
-        check_window(conversation, now)
+            return message_row(session, _same(session, earlier, draft).id)
+        check_blocked(conversation)
+        if not draft.written.any_time:
+            check_window(conversation, now)
         quoted = _quoted(session, draft)
+        _check_overtaken(session, draft, access.principal.id)
+        written = draft.written.write(session, conversation)
         message = outbound_message(
             conversation,
-            draft.content,
+            written,
             now,
             author=Author.AGENT,
             author_id=access.principal.id,
             name=access.principal.name,
         )
-        message.id = message_id
+        message.id, message.changed_at = message_id, now
         message.client_key = draft.client_key
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
-        queue(session, conversation, message, now)
-        _person_typed(session, conversation, now, bot_stays_out)
-        return message_row(session, message)
+        queue(session, conversation, message, now, withdraw_answers=True)
+        if written.stored is not None:
+            written.stored(session, message)
+        person_typed(conversation, now, bot_stays_out)
+        return new_message_row(message, quoted)
 
 
-def _person_typed(session: Session, conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> None:
-    person_typed(conversation, now, bot_stays_out)
-    jobs.withdraw_answers(session, [conversation.id])
+#: The conversation, locked; the time after that; and what an earlier attempt at this call has stored, or an earlier
+#: request with its key. One that committed while this waited for the lock is not seen: the key then refuses the row.
+_LOCKED = (
+    select(Conversation)
+    .join(Account, Conversation.account_id == Account.id)
+    .where(Conversation.id == bindparam("conversation_id"), Account.deleted_at.is_(None))
+    .with_for_update(of=Conversation)
+    .cte("locked")
+)
+_KEYED = select(Message.id).where(
+    Message.client_key == bindparam("client_key"), Message.account_id == _LOCKED.c.account_id
+)
+_REPEATED = select(Message.id).where(Message.id == bindparam("message_id"))
+_PLACE = select(
+    aliased(Conversation, _LOCKED),
+    func.coalesce(_KEYED.scalar_subquery(), _REPEATED.scalar_subquery()),
+    server_now(),
+)
 
 
-def _sent_before(session: Session, account_id: UUID, draft: Draft, message_id: UUID) -> Message | None:
-    """What an earlier attempt at this call stored, or an earlier request with its key.
+def _place_of(
+    session: Session, access: Access, draft: Draft, message_id: UUID
+) -> tuple[Conversation, UUID | None, datetime]:
+    """Where the draft belongs, the id of what it has become already, and the time. Raises ConversationNotFound."""
+    wanted = {"conversation_id": draft.conversation_id, "client_key": draft.client_key, "message_id": message_id}
+    found = session.execute(_PLACE, wanted).one_or_none()
+    if found is None or not access.allows(found[0].account_id):
+        raise ConversationNotFound
+    conversation, earlier, now = found
+    return conversation, earlier, now
 
-    Raises IdempotencyConflict when the key was used for something else.
-    """
-    if draft.client_key is None:
-        return session.get(Message, message_id)
-    query = select(Message).where(Message.account_id == account_id, Message.client_key == draft.client_key)
-    message = session.execute(query).scalar_one_or_none()
-    if message is None:
-        return None
-    same = (message.conversation_id, message.content_text, message.reply_to)
-    if same != (draft.conversation_id, draft.content, draft.reply_to):
+
+def _same(session: Session, earlier: UUID, draft: Draft) -> Message:
+    """The message that this draft has become. Raises IdempotencyConflict when its key was used for something else."""
+    message = session.get_one(Message, earlier)
+    same = (message.conversation_id, message.reply_to) == (draft.conversation_id, draft.reply_to)
+    if not same or not draft.written.is_of(message):
         raise IdempotencyConflict
     return message
 
@@ -268,6 +333,38 @@ def _quoted(session: Session, draft: Draft) -> Message | None:
     return message
 
 
+def _check_overtaken(session: Session, draft: Draft, me: str) -> None:
+    """Raises Overtaken when others, or the bot, have answered what the agent had not seen answered."""
+    if draft.seen_through is None:
+        return
+    seen = session.get(Message, draft.seen_through)
+    if seen is None or seen.conversation_id != draft.conversation_id:
+        raise InvalidRequest([FieldProblem("/seen_through", "is not a message of this conversation")])
+    by_a_colleague = (Message.author_kind == Author.AGENT) & Message.author_id.is_distinct_from(me)
+    query = (
+        select(Message)
+        .where(
+            Message.conversation_id == draft.conversation_id,
+            Message.position > seen.position,
+            Message.timestamp >= seen.timestamp - LATE,  # for the index; a reply from the phone app comes late
+            (Message.author_kind == Author.BOT) | by_a_colleague,
+            Message.message_type != REACTION,
+            Message.status != MessageStatus.FAILED,
+        )
+        .order_by(Message.timestamp.desc(), Message.id.desc())
+        .limit(1)
+    )
+    answer = session.execute(query).scalar_one_or_none()
+    if answer is not None:
+        raise Overtaken(extra=overtaken_by(answer))
+
+
+def check_blocked(conversation: Conversation) -> None:
+    """Raises ContactBlocked: nobody writes to somebody they have blocked without knowing it."""
+    if conversation.blocked_at is not None:
+        raise ContactBlocked
+
+
 def check_window(conversation: Conversation, now: datetime) -> None:
     """Raises ReplyWindowClosed when WhatsApp would refuse free text."""
     expires = window_expires_at(conversation)
@@ -276,35 +373,61 @@ def check_window(conversation: Conversation, now: datetime) -> None:
 
 
 def outbound_message(
-    conversation: Conversation, text: str, now: datetime, *, author: Author, author_id: str | None, name: str | None
+    conversation: Conversation,
+    content: str | Written,
+    now: datetime,
+    *,
+    author: Author,
+    author_id: str | None,
+    name: str | None,
 ) -> Message:
-    """A text to be sent, at the end of its thread even if WhatsApp's clock is ahead of ours."""
+    """A message to be sent, at the end of its thread even if WhatsApp's clock is ahead of ours."""
+    written = Written("text", content[:MAX_TEXT], {}) if isinstance(content, str) else content
     return Message(
         id=new_id(),
         account_id=conversation.account_id,
         conversation_id=conversation.id,
         direction=Direction.OUTBOUND,
-        message_type="text",
-        content_text=text[:MAX_TEXT],
-        payload={},
+        message_type=written.type,
+        content_text=written.text,
+        payload=written.payload,
+        media_id=written.media_id,
+        media_mime_type=written.media_mime_type,
+        media_filename=written.media_filename,
         timestamp=max(now, conversation.updated_at),
         stored_at=now,
         author_kind=author,
         author_id=author_id,
         author_name=name,
+        request_id=request_id(),
+        awaits_answer=False,
         status=MessageStatus.QUEUED,
         attempts=0,
     )
 
 
-def queue(session: Session, conversation: Conversation, message: Message, now: datetime) -> None:
-    """Store `message` with its outbox entry. The caller holds the conversation's row (I5)."""
+def queue(
+    session: Session,
+    conversation: Conversation,
+    message: Message,
+    now: datetime,
+    *,
+    withdraw_answers: bool = False,
+    asked_at: datetime | None = None,
+) -> None:
+    """Store `message` with its outbox entry. The caller holds the conversation's row (I5).
+
+    `asked_at`: when the customer wrote what it answers.
+    """
+    if conversation.waiting_since is not None and _answers(message):
+        message.answered_after = max(0, int((now - conversation.waiting_since).total_seconds()))
     message.position = next_position(conversation)
-    session.add(message)
-    session.flush()
-    note_message(conversation, message.timestamp, message.content_text)
-    conversation.changed_at = now
-    store.enqueue_send(session, message, now)
+    note_message(conversation, message.id, message.timestamp, message.content_text)
+    adding.store_send(session, message, now, withdraw_answers=withdraw_answers, asked_at=asked_at)
+
+
+def _answers(message: Message) -> bool:
+    return message.author_kind in (Author.AGENT, Author.BOT) and message.message_type != REACTION
 
 
 @whole_transaction
@@ -319,10 +442,17 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         session.refresh(message, with_for_update=True)
         if message.status not in (MessageStatus.FAILED, MessageStatus.UNCONFIRMED):
             raise NotResendable
+        if message.message_type == REACTION:
+            raise NotResendable("React again instead: this reaction may have been replaced since.")
+        check_blocked(conversation)
         now = db.now(session)
-        check_window(conversation, now)
+        if message.message_type != "template":
+            check_window(conversation, now)
         settle.resend(session, message, now)
+        if (message.media_id or "").startswith(NOT_HANDED_OVER):
+            jobs.request_media(session, {conversation.id: conversation.account_id}, now)
         message.position = next_position(conversation)  # it answers what has been asked until now
-        _person_typed(session, conversation, now, bot_stays_out)
-        conversation.changed_at = now
-        return message_row(session, message)
+        person_typed(conversation, now, bot_stays_out)
+        jobs.withdraw_answers(session, [conversation.id])
+        conversation.touch()
+        return message_row(session, message.id)

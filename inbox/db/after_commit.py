@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 log = logging.getLogger(__name__)
 
-Action = Callable[[], object]
+Action = Callable[..., object]
 _KEY = "inbox.after_commit"
 
 
@@ -25,14 +25,14 @@ class Signals:
         self._actions: defaultdict[str, list[Action]] = defaultdict(list)
 
     def connect(self, name: str, action: Action) -> None:
-        """Run `action` whenever the signal is sent. It must be quick, and its failure is only logged."""
+        """Run `action` whenever the signal is sent, with its details. It must be quick; its failure is only logged."""
         self._actions[name].append(action)
 
-    def send(self, name: str) -> None:
+    def send(self, name: str, *details: object) -> None:
         """Tell everybody who is connected, now. Never raises."""
         for action in self._actions[name]:
             try:
-                action()
+                action(*details)
             except Exception:
                 log.exception("what follows a change failed", extra={"signal": name})
 
@@ -42,21 +42,21 @@ class AfterCommit:
 
     def __init__(self, signals: Signals) -> None:
         self._signals = signals
-        self._names: dict[str, None] = {}
+        self._asked: dict[tuple[object, ...], None] = {}
 
     def bind(self, session: Session) -> None:
         """From here on `after_commit(session, …)` is kept here."""
-        session.info[_KEY] = self._names
+        session.info[_KEY] = self._asked
 
     def send(self) -> None:
         """The transaction has committed."""
-        for name in self._names:
-            self._signals.send(name)
+        for name, *details in self._asked:
+            self._signals.send(str(name), *details)
 
 
-def after_commit(session: Session, name: str) -> None:
-    """Send this signal once the session's transaction has committed; never if it is rolled back.
+def after_commit(session: Session, name: str, *details: object) -> None:
+    """Send this signal, with its details, once the session's transaction has committed; never if it is rolled back.
 
     `session` comes from Database.writing(): one that only reads has nothing to tell, and a KeyError says so.
     """
-    session.info[_KEY][name] = None
+    session.info[_KEY][name, *details] = None

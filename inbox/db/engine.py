@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from psycopg import pq
 from sqlalchemy import (
     URL,
     Connection,
@@ -28,6 +29,7 @@ from sqlalchemy import (
     make_url,
     text,
 )
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.orm import DeclarativeBase, Session
 
 from inbox.clock import to_milliseconds
@@ -36,10 +38,13 @@ from inbox.db.after_commit import AfterCommit, Signals
 from inbox.db.driver import DriverInsert
 from inbox.db.faults import describe, is_unavailable
 from inbox.db.postgres import Connections, Frozen, be_patient
+from inbox.db.server_clock import ServerClock
 from inbox.db.sqlite import SQLiteFile
 from inbox.db.storage import Storage
 from inbox.db.transactions import Use, database_breaker
+from inbox.db.writes import WritingSession
 from inbox.errors import ConfigError, DatabaseUnavailable
+from inbox.metrics import statements
 from inbox.resilience import Breaker
 
 log = logging.getLogger(__name__)
@@ -65,6 +70,10 @@ def normalise_url(raw: str) -> URL:
     if backend not in ("postgres", "postgresql"):
         raise ConfigError("DATABASE_URL", "must begin with sqlite:, postgres: or postgresql:")
     url = url.set(drivername="postgresql+psycopg")
+    known = {POOLER_MARK, *(option.keyword.decode() for option in pq.Conninfo.get_defaults())}
+    for name in url.query:  # Prisma's and JDBC's addresses bring options of their own
+        if name not in known:
+            raise ConfigError("DATABASE_URL", f"has the option {name!r}, which libpq does not know; take it out")
     if url.host and not url.host.startswith("/") and not is_local_host(url.host) and "sslmode" not in url.query:
         url = url.update_query_dict({"sslmode": "require"})
     return url
@@ -112,6 +121,7 @@ class Database:
         self.repeats = repeats
         self.pool_size = pool_size  #: connections this process may hold
         self.signals = Signals()  #: what follows a commit (`after_commit`)
+        self._clock = ServerClock()
         self._limits = limits
         self._watchdog = limits.watchdog if watchdog is None else watchdog
         self._lock = threading.Lock()
@@ -141,6 +151,12 @@ class Database:
                         opened.base.dispose(close=False)
                     opened = self._opened = self._open()
         return opened
+
+    @property
+    def connections_in_use(self) -> int:
+        """Connections that somebody holds just now."""
+        opened = self._opened
+        return int(opened.base.pool.checkedout()) if opened is not None else 0  # type: ignore[attr-defined]
 
     def close(self) -> None:
         """Close every pooled connection. The next use opens new ones."""
@@ -177,7 +193,7 @@ class Database:
             self._turn_to_write(),
             self._use(writes=True) as use,
             self._checked_file(),
-            Session(self._engines().writing, expire_on_commit=False) as session,
+            WritingSession(self._engines().writing, expire_on_commit=False) as session,
             session.begin(),
         ):
             if patient and self.is_postgres:
@@ -188,6 +204,20 @@ class Database:
             self._check_file()
             use.committing = True
         following.send()
+
+    @contextmanager
+    def writing_once(self) -> Iterator[Session]:
+        """A session for one statement that writes: it commits by itself, without BEGIN and COMMIT.
+
+        Raises DatabaseUnavailable. Nothing follows such a commit: what it does, its caller has in hand.
+        """
+        with (
+            self._turn_to_write(),
+            self._use(writes=True),
+            self._checked_file(),
+            Session(self._engines().base, expire_on_commit=False) as session,
+        ):
+            yield session
 
     def insert_alone(self, table: type[DeclarativeBase], row: dict[str, Any]) -> None:
         """Insert one row as a transaction of its own, in one round trip. Must be safe to run twice.
@@ -211,6 +241,7 @@ class Database:
         connection = engines.base.raw_connection()
         try:
             cursor = connection.cursor()
+            statements.count()
             with self._turn_to_write():
                 cursor.execute(statement, values)
             cursor.close()
@@ -260,22 +291,37 @@ class Database:
             self._writer.release()
 
     def now(self, session: Session) -> datetime:
-        """The clock that leases follow: the server's on PostgreSQL, because several machines share it."""
+        """The clock that leases follow: the server's on PostgreSQL, because several machines share it.
+
+        It is asked for every few seconds only (`server_clock`).
+        """
         if not self.is_postgres:
             session.connection()  # a writer waits for its turn here, and takes the time after it (`horizon`)
             return to_milliseconds(datetime.now(UTC))
-        return to_milliseconds(session.execute(text("SELECT clock_timestamp()")).scalar_one())
+        ask = text("SELECT clock_timestamp()")
+        return self._clock.now() or self._clock.read(lambda: session.execute(ask).scalar_one())
+
+    def seconds_until(self, due: datetime) -> float:
+        """By the clock of `now`, without asking for it."""
+        return (due - ((self._clock.about() if self.is_postgres else None) or datetime.now(UTC))).total_seconds()
 
     def _open(self) -> _Engines:
         if self.is_postgres:
             connections = Connections(self.url, self._limits, pooled=self.transaction_pooled, watchdog=self._watchdog)
             engine = connections.engine(pool_size=self.pool_size)
             begin, distrust = connections.begin, connections.distrust
+            event.listen(engine, "handle_error", self._doubt_clock)
         else:
             engine = self._open_sqlite()
             begin, distrust = "BEGIN IMMEDIATE", _trusting
         event.listen(engine, "begin", _begin)
+        event.listen(engine, "before_cursor_execute", statements.count)
         return _Engines(os.getpid(), engine, engine.execution_options(inbox_begin=begin), distrust)
+
+    def _doubt_clock(self, context: ExceptionContext) -> None:
+        """After a connection broke, another server may have taken over."""
+        if context.is_disconnect:
+            self._clock.forget()
 
     def _open_sqlite(self) -> Engine:
         engine = create_engine(

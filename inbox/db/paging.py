@@ -61,10 +61,14 @@ def _time(text: str) -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """Rows in the order of the list, and where the next page begins; None when this was the last."""
+    """Rows in the order of the list, and where the next page begins; None when this was the last.
+
+    Where one can go the other way as well, `prev` is the row that the page before would begin behind.
+    """
 
     rows: Sequence[Row]
     next: Cursor | None = None
+    prev: Cursor | None = None
 
 
 def newest_first(
@@ -112,14 +116,18 @@ def _paged(
 # --- for statements that are kept --------------------------------------------------------------------------------
 
 
-def behind(time: Any, id_: Any, *, ascending: bool = False) -> ColumnElement[bool]:
+def behind(time: Any, id_: Any, *, ascending: bool = False, inclusive: bool = False) -> ColumnElement[bool]:
     """Rows behind the cursor, which is a parameter (`place`), in an order of (time, id); descending, unless told.
+
+    `inclusive`: of a descending order, with the row at the cursor.
 
     A comparison of rows: both databases seek to it in an index on (…, time, id). Written with OR they scan that index
     from its start: 50 ms half-way through a million rows.
     """
     last = tuple_(bindparam("place_time", type_=time.type), bindparam("place_id", type_=id_.type))
-    return tuple_(time, id_) > last if ascending else tuple_(time, id_) < last
+    if ascending:
+        return tuple_(time, id_) > last
+    return tuple_(time, id_) <= last if inclusive else tuple_(time, id_) < last
 
 
 def place(cursor: Cursor | None, limit: int) -> dict[str, Any]:

@@ -107,6 +107,7 @@ class Connections:
             max_overflow=0,
             pool_timeout=self._limits.pool,
             pool_recycle=1500,
+            pool_use_lifo=True,  # few connections are used while it is quiet, so few have to be tested
             isolation_level="AUTOCOMMIT",
             hide_parameters=True,  # an error that is logged would tell what customers wrote
             connect_args=self._arguments(),

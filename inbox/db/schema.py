@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 
-from sqlalchemy import inspect, text
+from sqlalchemy import exc, inspect, text
 from sqlalchemy.orm import Session
 
 from inbox.db.engine import Database
@@ -15,15 +16,26 @@ from inbox.models import SCHEMA
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY = 1.0  # seconds between two looks of one process
+_NO_TABLE = "42P01"
+LOOK_EVERY = 5.0  # seconds between two looks of one process
 
 
 def schema_version(session: Session) -> str | None:
     """The revision the database is at; None when it was never migrated."""
-    if not inspect(session.connection()).has_table("alembic_version"):
+    try:
+        found: str | None = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    except exc.DBAPIError as error:
+        if not _is_missing(error, session):
+            raise
         return None
-    found: str | None = session.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
     return found
+
+
+def _is_missing(error: exc.DBAPIError, session: Session) -> bool:
+    """True when it failed because there is no such table. PostgreSQL says so, and could not be asked any more."""
+    if isinstance(error.orig, sqlite3.Error):
+        return not inspect(session.connection()).has_table("alembic_version")
+    return getattr(error.orig, "sqlstate", None) == _NO_TABLE
 
 
 class SchemaGate:

@@ -21,6 +21,8 @@ from sqlalchemy import Dialect, Engine, event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from inbox.db.words import holds
+
 log = logging.getLogger(__name__)
 
 _FOLDER, _FILE = 0o700, 0o600
@@ -52,8 +54,9 @@ class SQLiteFile:
 
     def complaint(self) -> str | None:
         """What is wrong with the file, and what to do; None when it is the one that was opened."""
+        opened = self._opened  # before the look: another thread may open the file, and make it, in between
         found = self._identity()
-        if self._opened is None or found == self._opened:
+        if opened is None or found == opened:
             return None
         happened = "deleted" if found is None else "replaced"
         return f"{self._path.name} was {happened} while in use; stop the processes, then restore"
@@ -112,3 +115,4 @@ def _prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
         "temp_store=MEMORY",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    connection.create_function("holds", 2, holds, deterministic=True)

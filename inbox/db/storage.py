@@ -19,6 +19,7 @@ from circuitbreaker import STATE_CLOSED, STATE_OPEN
 
 from inbox.clock import utc_now
 from inbox.db.faults import Trouble, original, trouble
+from inbox.metrics import meters
 from inbox.resilience.breaker import BreakerState, Listener
 
 log = logging.getLogger(__name__)
@@ -91,6 +92,7 @@ class Storage:
         """Count it as well until it fails again."""
         with self._lock:
             self._close()
+        meters.circuit(NAME, STATE_CLOSED)
 
     def snapshot(self) -> BreakerState:
         """How it stands, for /health."""
@@ -112,5 +114,6 @@ class Storage:
         self._strange.clear()
 
     def _tell(self, before: str, after: str) -> None:
+        meters.circuit(NAME, after)
         for listener in self.listeners:
             listener(NAME, before, after)

@@ -18,6 +18,7 @@ from inbox.db.postgres import Frozen
 from inbox.db.sqlite import FileLost
 from inbox.db.storage import Storage
 from inbox.errors import DatabaseUnavailable, UpstreamOpen
+from inbox.metrics import meters
 from inbox.resilience import Breaker, Verdict
 
 log = logging.getLogger(__name__)
@@ -75,6 +76,7 @@ class Use:
             self._storage.took()
         if error is not None and is_unavailable(error):
             self._storage.failed(error)
+            meters.UNAVAILABLE.inc()
             log.warning("database unavailable: %s", describe(error))
             raise self._unavailable(error) from error
 

@@ -19,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,6 +27,8 @@ from typing import Any
 import requests
 from flask import Flask
 
+from inbox.accounts import changes
+from inbox.accounts.schemas import AccountPatch
 from inbox.accounts.service import all_accounts
 from inbox.auth import keys
 from inbox.auth.access import OPERATOR, Access, Permission, Role
@@ -33,11 +36,12 @@ from inbox.bot.profile_cache import ProfileCache
 from inbox.bot.profiles import put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.config import Config
-from inbox.demo import bakery
+from inbox.demo import bakery, entry
 from inbox.models import WebhookEvent
 from inbox.runtime import Runtime, build
 from inbox.users.grants import Assignment
 from inbox.users.service import Newcomer, create_local, invite
+from inbox.users.sign_in.service import begin_for
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.routes import new_event
 
@@ -77,7 +81,8 @@ def run(port: int, *, seconds: float | None, pace: float) -> None:
         app_url = f"http://127.0.0.1:{port}"
         sandbox_url = stack.enter_context(_sandbox(app_url, secret, folder))
         place = Place(folder, app_url, sandbox_url, secret, _environment(folder, port, sandbox_url, secret))
-        shop = _furnish(_runtime(Config.from_env(place.environment)))
+        config = Config.from_env(place.environment)
+        shop = _furnish(_runtime(config), timedelta(days=config.session_days))
         _post(f"{sandbox_url}/_supabase/users", {"email": shop.supabase_email, "password": shop.password})
         stack.enter_context(_app(place))
         _greet(place, shop)
@@ -137,6 +142,10 @@ def _environment(folder: Path, port: int, sandbox_url: str, secret: str) -> dict
         "GEMINI_API_KEY": "demo-key",
         "SUPABASE_URL": sandbox_url,
         "SUPABASE_KEY": "demo-key",
+        "DEMO_SIMULATOR_URL": sandbox_url,
+        # What takes minutes in earnest is to be seen within one.
+        "GEMINI_BREAKER_OPEN_SECONDS": "8",
+        "BOT_DEBOUNCE_SECONDS": "1",
     }
 
 
@@ -219,6 +228,7 @@ class Shop:
     account_id: str
     key: str
     password: str
+    way_in: str  #: a path that is good once
     email: str = "baker@example.com"
     supabase_email: str = "owner@example.com"  #: of somebody who signs in at Supabase, with the same password
 
@@ -228,16 +238,19 @@ def _runtime(config: Config) -> Runtime:
     return build(config, ProfileCache(Flask("demo"), config))
 
 
-def _furnish(runtime: Runtime) -> Shop:
+def _furnish(runtime: Runtime, lifetime: timedelta) -> Shop:
     """A business with a profile, a history, somebody who may sign in, and a key."""
     try:
         runtime.prepare_database()
         key = keys.create(runtime.db, name="Demo", role=Role.ADMIN).secret
         (account,) = all_accounts(runtime.db)
-        shop = Shop(str(account.id), key, secrets.token_urlsafe(12))
-        baker = Newcomer(shop.email, "The baker", [Assignment(Role.ADMIN.id)], shop.password)
-        create_local(runtime.db, OPERATOR, baker)
+        password = secrets.token_urlsafe(12)
+        baker = Newcomer(Shop.email, "The baker", [Assignment(Role.ADMIN.id)], password)
+        begun = begin_for(runtime.db, create_local(runtime.db, OPERATOR, baker), lifetime)
+        shop = Shop(str(account.id), key, password, entry.prepare(runtime.config.instance_path, begun.token))
         invite(runtime.db, OPERATOR, Newcomer(shop.supabase_email, "The owner", [Assignment(Role.ADMIN.id)]))
+        named = AccountPatch(name=str(bakery.PROFILE["business_name"]))
+        changes.update(runtime.db, runtime.cipher, Access(OPERATOR, Permission.ACCOUNTS_MANAGE), account.id, named)
         me = Access(OPERATOR, Permission.SETTINGS_MANAGE)
         put_profile(runtime.db, me, account.id, ProfileContent.model_validate(bakery.PROFILE))
         with runtime.db.writing() as session:
@@ -251,9 +264,12 @@ def _furnish(runtime: Runtime) -> Shop:
 def _greet(place: Place, shop: Shop) -> None:
     _say(
         f"""
-{bakery.PROFILE["business_name"]} is open. Customers are writing, the bot answers.
+{place.app_url}{shop.way_in}
+  opens the inbox of {bakery.PROFILE["business_name"]}, signed in; the link is good once.
 
-  Inbox     {place.app_url}          state: {place.app_url}/health, the API: {place.app_url}/docs
+  Customers are writing, the bot answers. "Demo" in the corner breaks things, and shows what becomes of it.
+
+  Inbox     {place.app_url}   how it stands: {place.app_url}/status, the API: {place.app_url}/docs
   Sign in   {shop.email}  {shop.password}
   Supabase  {shop.supabase_email}  {shop.password}   project: {place.sandbox_url}, with any key
   Key       {shop.key}

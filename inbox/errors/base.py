@@ -13,3 +13,7 @@ class ConfigError(InboxError):
     def __init__(self, variable: str, problem: str) -> None:
         super().__init__(f"{variable}: {problem}")
         self.variable = variable
+
+
+class UnknownSchema(InboxError):
+    """A version of the schema that this release does not know. Says what to do."""

@@ -127,6 +127,13 @@ class WrongPassword(DomainError):
     status, code, title = 401, "wrong_password", "The e-mail address or the password is wrong."
 
 
+class EmailNotConfirmed(DomainError):
+    """Their password is right, but the identity provider still waits for them to confirm their address."""
+
+    status, code = 403, "email_not_confirmed"
+    title = "Confirm your e-mail address first: follow the link in the message that was sent to you."
+
+
 class NotExchangeable(DomainError):
     """A session was to be begun with something else than a Supabase access token that has not ended."""
 
@@ -134,11 +141,24 @@ class NotExchangeable(DomainError):
     title = "Show a Supabase access token that has not ended, as Authorization: Bearer. Others are not exchanged."
 
 
+class NotAUser(DomainError):
+    """A key asked for what only people have: a name to change, preferences, drafts, a place where they are."""
+
+    status, code = 403, "not_a_user"
+    title = "Only people have this. Sign in as a user; an API key has none."
+
+
 class ForgedRequest(DomainError):
     """A write with a session cookie that another site could have made the browser send."""
 
     status, code = 403, "csrf_failed"
     title = "Send the csrf_token of GET /auth/me in the X-CSRF-Token header, or use Authorization: Bearer."
+
+
+class FormExpired(DomainError):
+    """A form without what this browser was given with it: an old page, cookies that are off, or another site's form."""
+
+    status, code, title = 400, "form_expired", "The form is too old, or the browser keeps no cookies. Send it again."
 
 
 class TooManyRequests(DomainError):
@@ -211,10 +231,34 @@ class DeadLetterNotFound(DomainError):
     status, code, title = 404, "dead_letter_not_found", "There is no such dead letter."
 
 
+class MetricsOff(DomainError):
+    """Nobody may read the metrics, because no token for them is set."""
+
+    status, code, title = 404, "metrics_off", "METRICS_TOKEN is not set, so there is no such page."
+
+
 class AccountExists(DomainError):
     """The phone number id is in use."""
 
     status, code, title = 409, "account_exists", "There is an account with this phone_number_id already."
+
+
+class UploadNotFound(DomainError):
+    """No such file is being handed over: it was sent, given up, or forgotten after a day."""
+
+    status, code, title = 404, "upload_not_found", "There is no such upload, or not any more. Begin again."
+
+
+class UploadOffset(DomainError):
+    """The piece is not the next one; `extra` has `received`, where to go on."""
+
+    status, code, title = 409, "upload_offset", "Go on at the byte that received names."
+
+
+class UploadIncomplete(DomainError):
+    """A file is to be sent of which pieces are missing."""
+
+    status, code, title = 409, "upload_incomplete", "The file has not come whole yet. Send its other pieces first."
 
 
 class MediaNotFound(DomainError):
@@ -241,6 +285,138 @@ class MessageNotFound(DomainError):
     status, code, title = 404, "message_not_found", "There is no such message."
 
 
+class ContactNotFound(DomainError):
+    """No such contact, or none the caller may manage."""
+
+    status, code, title = 404, "contact_not_found", "There is no such contact."
+
+
+class NoteNotFound(DomainError):
+    """No such note, or none the caller may see; or it has been deleted."""
+
+    status, code, title = 404, "note_not_found", "There is no such note."
+
+
+class LabelNotFound(DomainError):
+    """No such label, or none the caller may change."""
+
+    status, code, title = 404, "label_not_found", "There is no such label."
+
+
+class LabelExists(DomainError):
+    """Another label of the number has this name."""
+
+    status, code, title = 409, "label_exists", "There is a label with this name already."
+
+
+class CannedReplyNotFound(DomainError):
+    """No such canned reply, or none the caller may change."""
+
+    status, code, title = 404, "canned_reply_not_found", "There is no such canned reply."
+
+
+class CannedReplyExists(DomainError):
+    """Another canned reply of the number has this shortcut."""
+
+    status, code, title = 409, "canned_reply_exists", "There is a canned reply with this shortcut already."
+
+
+class TooManyOfThem(DomainError):
+    """A number has as many labels or canned replies as it can have."""
+
+    status, code, title = 409, "too_many", "There are as many of these as there can be. Remove some first."
+
+
+class ContactFieldNotFound(DomainError):
+    """No such detail of contacts, or none the caller may change."""
+
+    status, code, title = 404, "contact_field_not_found", "There is no such detail."
+
+
+class ContactFieldExists(DomainError):
+    """Another detail of the number's contacts has this name."""
+
+    status, code, title = 409, "contact_field_exists", "There is a detail with this name already."
+
+
+class ContactBlocked(DomainError):
+    """Something is to be sent to a contact who is blocked."""
+
+    status, code, title = 409, "contact_blocked", "This contact is blocked. Unblock them first."
+
+
+class ContactsDiffer(DomainError):
+    """Two contacts are to become one whom WhatsApp tells apart, or who belong to two numbers."""
+
+    status, code, title = 409, "contacts_differ", "WhatsApp tells these two apart, so they stay two contacts."
+
+
+class MergeInFlight(DomainError):
+    """Two contacts are to become one while something is being sent to one of them."""
+
+    status, code, title = 409, "merge_in_flight", "A message to one of them is being sent. Try again in a moment."
+
+
+class WebhookEndpointNotFound(DomainError):
+    """No such endpoint, or none the caller may manage."""
+
+    status, code, title = 404, "webhook_endpoint_not_found", "There is no such webhook endpoint."
+
+
+class WebhookEndpointExists(DomainError):
+    """The number tells this address already."""
+
+    status, code, title = 409, "webhook_endpoint_exists", "This number has an endpoint with this address already."
+
+
+class WebhookDeliveryNotFound(DomainError):
+    """No such delivery, or none the caller may see."""
+
+    status, code, title = 404, "webhook_delivery_not_found", "There is no such webhook delivery."
+
+
+class SourceNotFound(DomainError):
+    """No such source of a bot's knowledge, or none the caller may manage."""
+
+    status, code, title = 404, "source_not_found", "There is no such source."
+
+
+class PassageNotFound(DomainError):
+    """No such passage: its source was removed, or says something else by now."""
+
+    status, code, title = 404, "passage_not_found", "This passage is gone: its source was changed or removed."
+
+
+class KnowledgeSourceExists(DomainError):
+    """The bot of this number reads this page already."""
+
+    status, code, title = 409, "knowledge_source_exists", "The bot of this number reads this page already."
+
+
+class KnowledgeFixed(DomainError):
+    """A file or a text is to be read again, and it is not kept."""
+
+    status, code, title = 409, "knowledge_fixed", "A file or a text is read once. Add the new one and remove this one."
+
+
+class VersionNotFound(DomainError):
+    """No such version of a profile, or not any more, or none the caller may see."""
+
+    status, code, title = 404, "version_not_found", "There is no such version of a profile, or not any more."
+
+
+class QuestionNotFound(DomainError):
+    """No such question, or none the caller may manage."""
+
+    status, code, title = 404, "question_not_found", "There is no such question."
+
+
+class DraftConflict(DomainError):
+    """The draft has been changed on another device since; `draft` is how it is there."""
+
+    status, code, title = 409, "draft_conflict", "This draft has been changed on another device."
+
+
 class CircuitBreakerNotFound(DomainError):
     """No circuit breaker has this name."""
 
@@ -261,8 +437,48 @@ class ReplyWindowClosed(DomainError):
     status, code = 409, "reply_window_closed"
     title = (
         "The customer last wrote more than 24 hours ago, so WhatsApp refuses free text. "
-        "Wait for the customer to write again, or send an approved template from WhatsApp Manager."
+        "Wait for the customer to write again, or send an approved template."
     )
+
+
+class TemplateNotFound(DomainError):
+    """No template with this id belongs to the conversation's number; WhatsApp may have deleted it."""
+
+    status, code, title = 404, "template_not_found", "This number has no such template, or not any more."
+
+
+class TemplateNotSendable(DomainError):
+    """WhatsApp would refuse the template. `extra` has refusal, whatsapp_status and whatsapp_reason."""
+
+    status, code, title = 409, "template_not_sendable", "This template cannot be sent."
+
+
+class MarketingStopped(DomainError):
+    """The customer has stopped marketing messages, and the template is one (Meta error 131050)."""
+
+    status, code = 409, "marketing_stopped"
+    title = "The customer has stopped marketing messages. Send a template of another category."
+
+
+class BusinessAccountUnknown(DomainError):
+    """Templates belong to a WhatsApp Business Account, and this number's is not known yet."""
+
+    status, code = 409, "business_account_unknown"
+    title = "Set waba_id of this number first: the id of its WhatsApp Business Account, from WhatsApp Manager."
+
+
+class Overtaken(DomainError):
+    """Somebody else, or the bot, has answered since the writer looked. `extra` tells of that answer."""
+
+    status, code = 409, "overtaken"
+    title = "Somebody else has answered since. Look at it, and send yours again without seen_through if it is to go."
+
+
+class NotReactable(DomainError):
+    """WhatsApp takes no reaction to this message: it has not got it, or it is gone or a reaction itself."""
+
+    status, code = 409, "not_reactable"
+    title = "WhatsApp takes reactions to messages that were sent and are still there."
 
 
 class NotResendable(DomainError):
@@ -305,6 +521,13 @@ class DatabaseUnavailable(TemporarilyUnavailable):
         super().__init__(self.IN_DOUBT if in_doubt else None, retry_after=retry_after)
         self.may_repeat = may_repeat
         self.in_doubt = in_doubt
+
+
+class MediaUnavailable(TemporarilyUnavailable):
+    """WhatsApp, or the host of the file, does not give it at the moment."""
+
+    code = "media_unavailable"
+    title = "WhatsApp does not hand out this file at the moment. Try again shortly."
 
 
 class AccountBeingRemoved(TemporarilyUnavailable):

@@ -9,8 +9,9 @@ from __future__ import annotations
 import logging
 import math
 import re
+from base64 import b64encode
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote
 
@@ -57,11 +58,23 @@ _REFUSALS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
+class InlineFile:
+    """A file within a request."""
+
+    mime_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Turn:
-    """One turn of a conversation; `user` is the customer; `model` is the bot or a person, whichever answered."""
+    """One turn of a conversation; `user` is the customer; `model` is the bot or a person, whichever answered.
+
+    `files` stand behind the text.
+    """
 
     role: Literal["user", "model"]
     text: str
+    files: Sequence[InlineFile] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +184,15 @@ def _request(asking: _Asking) -> dict[str, Any]:
         generation["thinkingConfig"] = asking.thinking
     return {
         "systemInstruction": {"parts": [{"text": asking.system}]},
-        "contents": [{"role": turn.role, "parts": [{"text": turn.text}]} for turn in asking.turns],
+        "contents": [{"role": turn.role, "parts": _parts(turn)} for turn in asking.turns],
         "generationConfig": generation,
         "safetySettings": _SAFETY,
     }
+
+
+def _parts(turn: Turn) -> list[dict[str, Any]]:
+    files = ({"mimeType": file.mime_type, "data": b64encode(file.data).decode()} for file in turn.files)
+    return [{"text": turn.text}, *({"inlineData": file} for file in files)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Supabase Auth: whose an access token is, and the public keys by which tokens can be checked without asking.
+"""Supabase Auth: whose an access token is, a token for a password, and the public keys that tokens are checked with.
 
 Source: supabase/auth, internal/api (user.go, jwks.go, errors.go, apierrors). For a bad token it answers 403, not 401; a
 401 without one of its own codes comes from the gateway in front of it and is about our apikey.
@@ -16,16 +16,22 @@ from inbox.resilience import SUPABASE, About
 UPSTREAM = SUPABASE.name
 T = TypeVar("T")
 
-_REFUSALS = frozenset({400, 401, 403})  # of the token, where Auth itself answers so
+_REFUSALS = frozenset({400, 401, 403})  # of the token or the password, where Auth itself answers so
+_PASSWORD = "/token?grant_type=password"  # noqa: S105 (an address)
 
 
-def _token(_gateway: SupabaseAuth, _path: str, headers: dict[str, str], _read: object) -> About:
+def _subject(
+    _gateway: SupabaseAuth, _path: str, headers: dict[str, str], _read: object, body: dict[str, str] | None = None
+) -> About:
     """What a call is about. Its silence is nobody's in particular: people wait for it, on the request path."""
-    return About(answered=headers.get("Authorization"), unanswered=None)
+    return About(answered=headers.get("Authorization") or (body or {}).get("email"), unanswered=None)
 
 
 class SupabaseAuth:
-    """`url` is the project's, `key` its publishable or anon key. Asking changes nothing, so it may be repeated."""
+    """`url` is the project's, `key` its publishable or anon key.
+
+    Asking may be repeated: it changes nothing, and a second session there that nobody holds the keys of harms nobody.
+    """
 
     def __init__(self, url: str, key: str | None) -> None:
         self._base_url = f"{url}/auth/v1"
@@ -36,19 +42,30 @@ class SupabaseAuth:
 
         Raises UpstreamRejected when the token is refused. Every other UpstreamError means that we cannot tell.
         """
-        return self._get("/user", {"Authorization": f"Bearer {token}"}, _user)
+        return self._ask("/user", {"Authorization": f"Bearer {token}"}, _user)
+
+    def access_token(self, email: str, password: str) -> str:
+        """An access token for whom these belong to.
+
+        Raises UpstreamRejected, whose `code` says why: invalid_credentials, email_not_confirmed, user_banned, or
+        another. Every other UpstreamError means that we cannot tell.
+        """
+        return self._ask(_PASSWORD, {}, _access_token, {"email": email, "password": password})
 
     def jwks(self) -> list[dict[str, Any]]:
         """The published keys (RFC 7517); none when the project signs with a secret. Raises UpstreamError."""
-        return self._get("/.well-known/jwks.json", {}, _keys)
+        return self._ask("/.well-known/jwks.json", {}, _keys)
 
     @SUPABASE.deadline
     @SUPABASE.bulkhead
     @SUPABASE.retry
-    @SUPABASE.breaker.about(_token)
-    def _get(self, path: str, headers: dict[str, str], read: Callable[[Any], T | None]) -> T:
+    @SUPABASE.breaker.about(_subject)
+    def _ask(
+        self, path: str, headers: dict[str, str], read: Callable[[Any], T | None], body: dict[str, str] | None = None
+    ) -> T:
         """What `read` finds in the answer; within the breaker, because an answer that cannot be read is a failure."""
-        answer = http.exchange(SUPABASE, "GET", self._base_url + path, headers=self._headers | headers)
+        method = "GET" if body is None else "POST"
+        answer = http.exchange(SUPABASE, method, self._base_url + path, headers=self._headers | headers, body=body)
         if answer.status != 200:
             raise _refusal(answer)
         found = read(answer.data)
@@ -59,6 +76,11 @@ class SupabaseAuth:
 
 def _user(data: Any) -> dict[str, Any] | None:
     return data if isinstance(data, dict) and isinstance(data.get("id"), str) else None
+
+
+def _access_token(data: Any) -> str | None:
+    token = data.get("access_token") if isinstance(data, dict) else None
+    return token if isinstance(token, str) and token else None
 
 
 def _keys(data: Any) -> list[dict[str, Any]] | None:
@@ -74,7 +96,7 @@ def _refusal(answer: http.Answer) -> UpstreamError:
     """
     code, status = _code(answer), answer.status
     if status in _REFUSALS and code is not None:
-        return UpstreamRejected(UPSTREAM, "the token is refused", http_status=status, code=code)
+        return UpstreamRejected(UPSTREAM, "what it was shown is refused", http_status=status, code=code)
     if status in (408, 429) or status >= 500:
         return http.refusal(UPSTREAM, status, answer.headers, scope="project", code=code)
     words = f"HTTP {status}: look at SUPABASE_URL and SUPABASE_KEY"
@@ -84,10 +106,13 @@ def _refusal(answer: http.Answer) -> UpstreamError:
 def _code(answer: http.Answer) -> str | None:
     """Auth's own error code, "unknown" where a server from before 2024 gives none; None for an answer of another.
 
-    The gateway's errors have a `message` alone: {"message": "Invalid API key", "hint": …}.
+    To a password such a server says {"error": "invalid_grant", "error_description": …} (RFC 6749). The gateway's
+    errors have a `message` alone: {"message": "Invalid API key", "hint": …}.
     """
     data = answer.data if isinstance(answer.data, dict) else {}
     for code in (answer.headers.get("x-sb-error-code"), data.get("error_code"), data.get("code")):
         if isinstance(code, str) and code:
             return code[:100]
+    if data.get("error") == "invalid_grant":
+        return "invalid_credentials"
     return "unknown" if isinstance(data.get("code"), int) and isinstance(data.get("msg"), str) else None

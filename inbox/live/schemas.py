@@ -8,7 +8,8 @@ from uuid import UUID
 from pydantic import Field
 
 from inbox.conversations.schemas import ConversationCounts, ConversationRow, MessageRow
-from inbox.schemas import Query, Row, Time
+from inbox.schemas import Body, Query, Row, Time
+from inbox.team.schemas import NoteRow
 
 
 class ChangesQuery(Query):
@@ -18,17 +19,25 @@ class ChangesQuery(Query):
     since: Annotated[str | None, Field(max_length=500, description="`next` of the answer before; without: begin.")] = (
         None
     )
-    conversation_id: UUID | None = Field(None, description="Tell the changed messages of this conversation as well.")
+    conversation_id: UUID | None = Field(
+        None, description="Tell the changed messages and notes of this conversation as well."
+    )
 
 
-NoticeCode = Literal["gemini_away", "whatsapp_away", "supabase_away", "database_away"]
-#: What to tell while the circuit of this name is not closed.
-AWAY: dict[str, NoticeCode] = {
-    "gemini": "gemini_away",
-    "whatsapp": "whatsapp_away",
-    "supabase": "supabase_away",
-    "database": "database_away",
-}
+NoticeCode = Literal[
+    "gemini_away",
+    "gemini_struggling",
+    "whatsapp_away",
+    "whatsapp_struggling",
+    "supabase_away",
+    "supabase_struggling",
+    "media_store_away",
+    "media_store_struggling",
+    "database_away",
+    "number_paused",
+    "number_warned",
+    "reply_expiring",
+]
 
 
 class Notice(Row):
@@ -36,6 +45,35 @@ class Notice(Row):
 
     code: NoticeCode
     since: Time | None
+    reason: str | None = Field(
+        description="Of a number: its `paused_code`, or what WhatsApp warns of, as in its `troubles`."
+    )
+    conversation_id: UUID | None = Field(
+        default=None, description="Of reply_expiring: where a reply of the user who asks still waits."
+    )
+    until: Time | None = Field(default=None, description="Of reply_expiring: WhatsApp takes the reply until then.")
+
+
+class PersonHere(Row):
+    """A colleague."""
+
+    id: UUID
+    name: str
+
+
+class PresentRow(Row):
+    """A colleague has a conversation open."""
+
+    conversation_id: UUID
+    user: PersonHere
+    doing: Literal["viewing", "writing"]
+
+
+class PresenceBody(Body):
+    """Where you are. Say it again at least every 45 seconds."""
+
+    conversation_id: UUID
+    doing: Literal["viewing", "writing", "gone"]
 
 
 class ChangesRow(Row):
@@ -46,7 +84,12 @@ class ChangesRow(Row):
     more: bool = Field(description="There is more: ask again at once.")
     poll_after_ms: int = Field(ge=0, description="How long to wait before asking again.")
     conversations: list[ConversationRow] = Field(description="Those that changed, at most 100.")
-    gone: list[UUID] = Field(description="Conversations that were merged into another.")
+    gone: list[UUID] = Field(description="Conversations that were merged into another, or deleted.")
     messages: list[MessageRow] = Field(description="Changed messages of the conversation that was asked for.")
-    counts: dict[str, ConversationCounts] = Field(description="What waits, by account.")
-    notices: list[Notice]
+    notes: list[NoteRow] = Field(description="Changed notes of the conversation that was asked for.")
+    counts: dict[str, ConversationCounts] = Field(
+        description="What waits, by account. Empty when only `present` or `notices` are different."
+    )
+    present: list[PresentRow] = Field(description="Colleagues who have a conversation open now, all of them.")
+    notices: list[Notice] = Field(description="What holds up answers or replies now, all of it.")
+    release: str = Field(description="Of the page that this server has: another one is to be loaded.")

@@ -13,8 +13,7 @@ from flask import Response, request
 from inbox.errors import UpstreamError
 
 if TYPE_CHECKING:
-    from inbox.gateways.whatsapp.media import Download
-    from inbox.media.service import Found
+    from inbox.media.service import Content, Found
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +40,7 @@ def _socket_of_client() -> socket.socket | None:
 class _Content:
     """What the WSGI server writes to the client: the file, under its deadline, or a broken connection."""
 
-    def __init__(self, file: Download, client: socket.socket | None) -> None:
+    def __init__(self, file: Content, client: socket.socket | None) -> None:
         self._file = file
         self._client = client
 

@@ -17,6 +17,7 @@ from cachetools import LRUCache, TTLCache
 
 from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable
 from inbox.memory.flights import Flights
+from inbox.metrics import meters
 
 T = TypeVar("T")
 
@@ -44,13 +45,17 @@ class Kept(Generic[T]):
         away: type[TemporarilyUnavailable] = DatabaseUnavailable,
         may_insist: bool = True,
         clock: Callable[[], float] = time.monotonic,
+        name: str = "other",
     ) -> None:
         """`fresh`: seconds a value is used without another look; it may depend on the value.
 
         `stale`: seconds since its load began that a value stands in while loading raises `away`, the one error that
         says nothing against it. `pause`: seconds without another try after that error. `may_insist`: see
-        `Flights.share`.
+        `Flights.share`. `name`: under which its lookups are counted.
         """
+        self._hit, self._miss, self._stood_in = (
+            meters.LOOKUPS.labels(name, result) for result in ("hit", "miss", "stale")
+        )
         self._fresh = fresh
         self._stale = stale
         self._pause = pause
@@ -78,23 +83,27 @@ class Kept(Generic[T]):
         entry = self._entry(key)
         return None if entry is None else entry.value
 
-    def get(self, key: str, load: Callable[[], T]) -> T:
-        """The value of `key`, by `load` unless it is fresh.
+    def get(self, key: str, load: Callable[[], T], *, within: float | None = None) -> T:
+        """The value of `key`, by `load` unless it is fresh. `within`: the seconds that count as fresh for this caller.
 
         While another thread loads, or loading raises `away`, an entry that is not too old stands in. Any other error
         of `load` passes, and ends the entry: a refusal is final, also when the source goes away after it.
         """
         entry = self._entry(key)
-        if entry is not None and self._is_fresh(entry):
+        if entry is not None and self._is_fresh(entry, within):
+            self._hit.inc()
             return entry.value
+        self._miss.inc()
         stand_in = entry if entry is not None and self._clock() - entry.since <= self._stale else None
         if stand_in is not None and (self._flights.under_way(key) or self._left(key)):
+            self._stood_in.inc()
             return stand_in.value  # a slow source has one thread waiting for each key, not all of them
         try:
             return self._shared(key, load, seen=entry, may_insist=stand_in is None)
         except self._away:
             if stand_in is None:
                 raise
+            self._stood_in.inc()
             return stand_in.value
 
     def newer(self, key: str, seen: T, load: Callable[[], T]) -> T:
@@ -130,8 +139,10 @@ class Kept(Generic[T]):
         with self._lock:
             return self._entries.get(key)
 
-    def _is_fresh(self, entry: _Entry[T]) -> bool:
-        lasts = self._fresh(entry.value) if callable(self._fresh) else self._fresh
+    def _is_fresh(self, entry: _Entry[T], within: float | None = None) -> bool:
+        lasts = within
+        if lasts is None:
+            lasts = self._fresh(entry.value) if callable(self._fresh) else self._fresh
         return self._clock() - entry.since < lasts
 
     def _left(self, key: str) -> float:

@@ -10,7 +10,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from inbox.clock import new_id
-from inbox.models.base import Base
+from inbox.models.base import Base, server_now
 
 
 class Contact(Base):
@@ -38,8 +38,25 @@ class Contact(Base):
     username: Mapped[str | None] = mapped_column(String(255))
     display_name: Mapped[str | None]
     marketing_stopped_at: Mapped[datetime | None]
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")  #: by id of a ContactField
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+
+
+class ContactField(Base):
+    """A detail that a number keeps of its contacts."""
+
+    __tablename__ = "contact_fields"
+    __table_args__ = (UniqueConstraint("account_id", "name_key"),)
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    name: Mapped[str] = mapped_column(String(40))
+    name_key: Mapped[str] = mapped_column(String(160))  #: casefolded
+    kind: Mapped[str] = mapped_column(String(8))  #: text | number | date | choice
+    choices: Mapped[list[str]] = mapped_column(default=list)
+    created_at: Mapped[datetime]
+    changed_at: Mapped[datetime] = mapped_column(default=server_now(), onupdate=server_now())
 
 
 class ContactChange(Base):

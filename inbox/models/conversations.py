@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from inbox.clock import new_id
 from inbox.models.base import Base, server_now
+from inbox.models.states import ConversationStatus
 
 
 class Conversation(Base):
@@ -44,12 +45,29 @@ class Conversation(Base):
             sqlite_where=text("notice_error IS NOT NULL"),
         ),
         Index(
-            "ix_conversations_closed",
+            "ix_conversations_waiting",  # order=waiting
+            "account_id",
+            "waiting_since",
+            "id",
+            postgresql_where=text("waiting_since IS NOT NULL"),
+            sqlite_where=text("waiting_since IS NOT NULL"),
+        ),
+        Index(
+            "ix_conversations_unanswered",
             "account_id",
             "updated_at",
             "id",
-            postgresql_where=text("status = 'closed'"),
-            sqlite_where=text("status = 'closed'"),
+            postgresql_where=text("waiting_since IS NOT NULL"),
+            sqlite_where=text("waiting_since IS NOT NULL"),
+        ),
+        Index(
+            "ix_conversations_put_away",  # pending and done
+            "account_id",
+            "status",
+            "updated_at",
+            "id",
+            postgresql_where=text("status <> 'open'"),
+            sqlite_where=text("status <> 'open'"),
         ),
         Index(
             "ix_conversations_assigned",
@@ -65,10 +83,10 @@ class Conversation(Base):
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
     contact_id: Mapped[UUID] = mapped_column(ForeignKey("contacts.id", ondelete="CASCADE"))
-    status: Mapped[str] = mapped_column(String(16), default="open")
+    status: Mapped[str] = mapped_column(String(16), default=ConversationStatus.OPEN)
     is_group: Mapped[bool] = mapped_column(default=False)
     is_favorite: Mapped[bool] = mapped_column(default=False)
-    unread_count: Mapped[int] = mapped_column(default=0)
+    unread_count: Mapped[int] = mapped_column(default=0)  #: to the team; `ConversationReader` has each person's own
     bot_enabled: Mapped[bool] = mapped_column(default=False)
     bot_paused_until: Mapped[datetime | None]  #: set by a person's reply: the bot stays out of the conversation
     bot_last_reply_at: Mapped[datetime | None]
@@ -81,17 +99,57 @@ class Conversation(Base):
     needs_human: Mapped[bool] = mapped_column(default=False)
     needs_human_reason: Mapped[str | None] = mapped_column(String(64))
     assigned_to: Mapped[UUID | None]  #: a user; no foreign key, since users are disabled and never deleted
+    blocked_at: Mapped[datetime | None]  #: what the customer writes is stored, and asks for nobody
     epoch: Mapped[int] = mapped_column(default=0)  #: +1 whenever a person acts: an answer begun before is void (I9)
     last_message: Mapped[str | None]
+    last_message_id: Mapped[UUID | None]  #: whose text that is; no foreign key, which would be a circle
+    #: WhatsApp's time of the oldest message that nobody has answered: set just while asked_through > answered_through.
+    waiting_since: Mapped[datetime | None]
+    #: WhatsApp's time of the customer's first message since it was last done; None: they have not written since.
+    opened_at: Mapped[datetime | None]
+    answered_before_done: Mapped[int | None]  #: answered_through when somebody said "done", for taking that back
+    asked_before_done: Mapped[str | None] = mapped_column(String(64))  #: why a person was asked for then
     last_inbound_at: Mapped[datetime | None]  #: WhatsApp's time of the newest message the customer wrote
+    away_told_at: Mapped[datetime | None]  #: when the customer was last told that the number is closed
     updated_at: Mapped[datetime]  #: time of the newest message; the order of the list
     #: Our clock at every change, whichever statement makes it; what /changes and updated_since compare.
     changed_at: Mapped[datetime] = mapped_column(default=server_now(), onupdate=server_now())
     created_at: Mapped[datetime]
 
+    def touch(self) -> None:
+        """Mark the row as changed, by the server's clock when it is written: versions of a row are compared by it."""
+        self.changed_at = server_now()
+
+
+class ConversationReader(Base):
+    """Somebody who has opened a conversation, or has been given it: what is new to them is counted apart.
+
+    To all others what is new to the team is new.
+    """
+
+    __tablename__ = "conversation_readers"
+    __table_args__ = (
+        Index("ix_conversation_readers_conversation", "conversation_id"),  # somebody reads: the others have not
+        # what is new to somebody although the team has dealt with it
+        Index(
+            "ix_conversation_readers_behind",
+            "user_id",
+            "account_id",
+            postgresql_where=text("beyond_team > 0"),
+            sqlite_where=text("beyond_team > 0"),
+        ),
+    )
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    conversation_id: Mapped[UUID] = mapped_column(ForeignKey("conversations.id", ondelete="CASCADE"), primary_key=True)
+    account_id: Mapped[UUID] = mapped_column(ForeignKey("whatsapp_accounts.id", ondelete="CASCADE"))
+    #: Messages that are new to them beyond the team's `unread_count`; below 0: so many of those they have seen. So a
+    #: customer's message, which adds to unread_count alone, is new to everybody.
+    beyond_team: Mapped[int] = mapped_column(default=0)
+
 
 class GoneConversation(Base):
-    """A conversation that was merged into another. Kept as long as a position of /changes is good (a day)."""
+    """A conversation that was merged or deleted. Kept as long as a position of /changes is good (a day)."""
 
     __tablename__ = "gone_conversations"
     __table_args__ = (Index("ix_gone_conversations_changed", "account_id", "changed_at"),)
@@ -125,6 +183,21 @@ class Message(Base):
             sqlite_where=text("awaits_answer"),
         ),
         Index("ix_messages_changed", "conversation_id", "changed_at", "id"),  # GET /changes
+        # first answers of a day: reports
+        Index(
+            "ix_messages_answers",
+            "account_id",
+            "stored_at",
+            postgresql_where=text("answered_after IS NOT NULL"),
+            sqlite_where=text("answered_after IS NOT NULL"),
+        ),
+        # replies whose author is told that the reply window closes
+        Index(
+            "ix_messages_closing",
+            "account_id",
+            postgresql_where=text("window_closes_at IS NOT NULL"),
+            sqlite_where=text("window_closes_at IS NOT NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
@@ -146,6 +219,7 @@ class Message(Base):
     author_kind: Mapped[str] = mapped_column(String(16))
     author_id: Mapped[str | None] = mapped_column(String(64))
     author_name: Mapped[str | None]
+    request_id: Mapped[str | None] = mapped_column(String(200))  #: of the request or job that wrote it; ours only
     media_id: Mapped[str | None] = mapped_column(String(255))
     media_mime_type: Mapped[str | None] = mapped_column(String(255))
     media_filename: Mapped[str | None]
@@ -157,11 +231,17 @@ class Message(Base):
     read_at: Mapped[datetime | None]
     failed_at: Mapped[datetime | None]
     edited_at: Mapped[datetime | None]
+    answered_after: Mapped[int | None]  #: the first answer to a customer who had waited so many seconds
+    window_closes_at: Mapped[datetime | None]  #: it waits, and WhatsApp takes it until then: set an hour before
     error_code: Mapped[str | None] = mapped_column(String(64))
     error_title: Mapped[str | None]
     error_detail: Mapped[str | None]
     #: Our clock at every change, reactions and ticks included; what /changes compares.
     changed_at: Mapped[datetime] = mapped_column(default=server_now(), onupdate=server_now())
+
+    def touch(self) -> None:
+        """As Conversation.touch."""
+        self.changed_at = server_now()
 
 
 class Annotation(Base):

@@ -40,6 +40,17 @@ class Process(Base):
     report: Mapped[dict[str, Any]]  #: `health.reporter.Report`
 
 
+class Sample(Base):
+    """What a process's calls came to until the end of a minute: the charts of the status page. Kept for a day."""
+
+    __tablename__ = "samples"
+    __table_args__ = (Index("ix_samples_minute", "minute"),)
+
+    process_id: Mapped[UUID] = mapped_column(primary_key=True)
+    minute: Mapped[datetime] = mapped_column(primary_key=True)
+    figures: Mapped[dict[str, Any]]  #: by upstream: answers, errors, and times (`metrics.tally`)
+
+
 class Incident(Base):
     """A time during which an upstream was away for at least one process."""
 

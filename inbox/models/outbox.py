@@ -69,7 +69,7 @@ class Job(Base):
     listening_from: Mapped[datetime | None]  #: of an unknown outcome: since when silence counts (`outbox.silence`)
     resends: Mapped[int] = mapped_column(default=0)  #: automatic repeats of an unknown outcome: once at most (I7)
     raised: Mapped[int] = mapped_column(server_default="0")  #: how often our own code has failed at it
-    lease: Mapped[UUID | None]  #: the thread that works on an answer or a receipt; due_at is then when the lease ends
+    lease: Mapped[UUID | None]  #: the thread that works on a job that is not a send; due_at is then when the lease ends
     revision: Mapped[int] = mapped_column(default=0)  #: of an answer: +1 for each customer message that joins it
     payload: Mapped[dict[str, Any]] = mapped_column(default=dict)
     created_at: Mapped[datetime]

@@ -25,6 +25,7 @@ class User(Base):
     name: Mapped[str | None] = mapped_column(String(200))
     password_hash: Mapped[str | None]
     disabled_at: Mapped[datetime | None]
+    preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)  #: what they have chosen: see `users.preferences`
     signed_in_at: Mapped[datetime | None]  #: newest sign-in here, or the first time a token of theirs was seen
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

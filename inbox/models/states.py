@@ -10,6 +10,14 @@ class Direction(enum.StrEnum):
     OUTBOUND = "outbound"
 
 
+class ConversationStatus(enum.StrEnum):
+    """What people made of a conversation. A customer's message opens it again."""
+
+    OPEN = "open"
+    PENDING = "pending"  #: it waits for something else than an answer
+    DONE = "done"  #: nobody need answer
+
+
 class MessageStatus(enum.StrEnum):
     """What the wire shows. An outbound message only moves forward (I4)."""
 
@@ -23,6 +31,10 @@ class MessageStatus(enum.StrEnum):
     FAILED = "failed"  #: refused, with error_code and error_detail
 
 
+#: The type of a message that only puts an emoji on another one: it answers nothing and is shown there.
+REACTION = "reaction"
+
+
 class Author(enum.StrEnum):
     CUSTOMER = "customer"
     BOT = "bot"
@@ -33,7 +45,8 @@ class Author(enum.StrEnum):
 class JobKind(enum.StrEnum):
     SEND = "send"  #: deliver one outbound message; in order per conversation
     ANSWER = "answer"  #: let the bot answer a conversation
-    READ = "read"  #: send a read receipt, perhaps with the typing indicator
+    READ = "read"  #: send a read receipt
+    MEDIA = "media"  #: keep the files of a conversation
 
 
 class JobState(enum.StrEnum):

@@ -74,7 +74,16 @@ class DeadLetter(Base):
     """An item that could not be handled, whole, with the reason."""
 
     __tablename__ = "dead_letters"
-    __table_args__ = (Index("ix_dead_letters_newest", "at", "id"),)
+    __table_args__ = (
+        Index("ix_dead_letters_newest", "at", "id"),
+        # those that wait: /health
+        Index(
+            "ix_dead_letters_waiting",
+            "replayed_at",
+            postgresql_where=text("replayed_at IS NULL"),
+            sqlite_where=text("replayed_at IS NULL"),
+        ),
+    )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=new_id)
     event_id: Mapped[UUID | None]  #: no foreign key: a dead letter outlives the pruning of its event

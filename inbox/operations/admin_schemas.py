@@ -11,7 +11,17 @@ from inbox.operations.processes import CacheCounts, Circuit
 from inbox.schemas import Query, Row, Time
 
 State = Literal["closed", "half_open", "open"]
-UpstreamName = Literal["gemini", "whatsapp", "whatsapp_receipts", "whatsapp_media", "supabase", "database", "storage"]
+UpstreamName = Literal[
+    "gemini",
+    "whatsapp",
+    "whatsapp_receipts",
+    "whatsapp_media",
+    "whatsapp_templates",
+    "supabase",
+    "media_store",
+    "database",
+    "storage",
+]
 
 
 class ProcessRow(Row):

@@ -11,20 +11,19 @@ from datetime import datetime
 from typing import Literal
 
 from circuitbreaker import STATE_CLOSED
-from sqlalchemy import func, select, text
+from sqlalchemy import select, text
 
 from inbox.background import Background
 from inbox.clock import utc_now
 from inbox.config import Config, Policy
-from inbox.conversations.state import BOT_FAILED
 from inbox.db import Database
 from inbox.db.lease import Leadership
 from inbox.errors import DatabaseUnavailable, UpstreamError
 from inbox.gateways import http
-from inbox.models import Account, Contact, Conversation, DeadLetter, Job, Lane, Message, WebhookEvent
+from inbox.models import Account, Contact, Conversation, Job, Lane, Message, WebhookEvent
 from inbox.operations import processes
 from inbox.operations.processes import Seen
-from inbox.outbox import jobs
+from inbox.operations.waiting import Outbox, outbox
 from inbox.resilience import Upstream
 from inbox.webhooks.ingest import Backlog, backlog
 
@@ -57,17 +56,6 @@ class Dependency:
     latency_ms: float | None = None
     since: datetime | None = None
     reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outbox:
-    waiting: int
-    oldest_s: float
-    unconfirmed: int
-    dead_letters: int
-    paused_numbers: int
-    untold: int
-    bot_failed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +92,7 @@ class Health:
             "whatsapp": self._whatsapp,
             "gemini": self._gemini,
             "supabase": self._supabase,
+            "media_store": self._media_store,
             "redis": self._redis,
         }
         self._trying = threading.Lock()
@@ -206,24 +195,9 @@ class Health:
         try:
             with self._db.reading() as session:
                 now = self._db.now(session)
-                depth = jobs.depth(session, now)
                 self._webhooks = backlog(session, now)
                 self._processes = processes.seen(session, now)
-                dead = select(func.count()).where(DeadLetter.replayed_at.is_(None))
-                paused = select(func.count()).where(Account.paused_reason.is_not(None), Account.deleted_at.is_(None))
-                untold = select(func.count()).where(Conversation.notice_error.is_not(None), Conversation.needs_human)
-                failed = select(func.count()).where(
-                    Conversation.needs_human, Conversation.needs_human_reason == BOT_FAILED
-                )
-                self._outbox = Outbox(
-                    depth.waiting,
-                    depth.oldest_s,
-                    depth.unconfirmed,
-                    session.execute(dead).scalar_one(),
-                    session.execute(paused).scalar_one(),
-                    session.execute(untold).scalar_one(),
-                    session.execute(failed).scalar_one(),
-                )
+                self._outbox = outbox(session, now)
         except DatabaseUnavailable:
             return "error"
         return "ok" if self.can_store() else "error"
@@ -242,6 +216,10 @@ class Health:
 
     def _supabase(self) -> State:
         return _http("supabase", self._config.supabase_url) if self._config.supabase_url else "not_configured"
+
+    def _media_store(self) -> State:
+        bucket = self._config.media_s3_url
+        return _http("media_store", bucket.origin) if bucket else "not_configured"
 
     def _redis(self) -> State:
         if not self._config.redis_url:
@@ -271,7 +249,7 @@ def _timed(name: str, probe: Callable[[], State], found: dict[str, Dependency]) 
 
 def _http(upstream: str, url: str) -> State:
     """Any answer at all means that the upstream can be reached."""
-    asking = Upstream(upstream, _PROBE)
+    asking = Upstream(f"{upstream}_probe", _PROBE)  # a name of its own, so that it is not counted as a call
     try:
         asking.deadline(http.exchange)(asking, "GET", url, headers={})
     except UpstreamError:

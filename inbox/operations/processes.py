@@ -13,12 +13,12 @@ from uuid import UUID, uuid4
 
 from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN
 from pydantic import Field, ValidationError
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import utc_now
 from inbox.db import insert
-from inbox.models import Process
+from inbox.models import Incident, Process, Reset
 from inbox.outbox.silence import DEAD_AFTER
 from inbox.schemas import Row, Time
 
@@ -51,6 +51,15 @@ class Circuit(Row):
         return bool(self.state != STATE_CLOSED)
 
 
+class Calls(Row):
+    """What the calls of one upstream came to in the last minute, in one process."""
+
+    answers: int = 0
+    errors: int = 0
+    answered_at: Time | None = None
+    failed_at: Time | None = None
+
+
 class CacheCounts(Row):
     """Lookups of bot profiles since the process started, and how many are held."""
 
@@ -65,6 +74,7 @@ class Report(Row):
     """What a process says of itself. Fields have defaults: during a release, reports of both versions are about."""
 
     circuits: dict[str, Circuit] = Field(default_factory=dict)
+    calls: dict[str, Calls] = Field(default_factory=dict)
     cache: CacheCounts = CacheCounts()
     dispatcher: bool = False  #: whether its crews are at work
     shed: int = 0  #: requests turned away because they had waited too long
@@ -95,8 +105,16 @@ class Seen:
     report: Report
 
 
-def save(session: Session, who: Identity, report: Report, now: datetime, missed: float | None = None) -> None:
-    """Write or renew a process's row. `missed`: seconds since it last turned a webhook away."""
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a process should know when it reports."""
+
+    incident: bool  #: one is open
+    reset_at: datetime | None  #: when something was last asked of all processes
+
+
+def save(session: Session, who: Identity, report: Report, now: datetime, missed: float | None = None) -> News:
+    """Write or renew a process's row, by one statement. `missed`: seconds since it last turned a webhook away."""
     statement = insert(session, Process).values(
         id=who.id,
         kind=who.kind,
@@ -108,7 +126,10 @@ def save(session: Session, who: Identity, report: Report, now: datetime, missed:
         report=report.model_dump(mode="json"),
     )
     newer = {name: statement.excluded[name] for name in ("seen_at", "missed_at", "report")}
-    session.execute(statement.on_conflict_do_update(index_elements=[Process.id], set_=newer))
+    saved = statement.on_conflict_do_update(index_elements=[Process.id], set_=newer)
+    incident = exists().where(Incident.ended_at.is_(None))
+    row = session.execute(saved.returning(incident, select(func.max(Reset.at)).scalar_subquery())).one()
+    return News(*row)
 
 
 def stop(session: Session, who: Identity, now: datetime) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import asdict
 from datetime import datetime
@@ -24,9 +25,11 @@ from inbox.db import Database, insert
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DatabaseUnavailable
 from inbox.logs import set_request_id
+from inbox.metrics import held
+from inbox.metrics.tally import Counted, tally
 from inbox.models import Reset
-from inbox.operations import incidents, processes
-from inbox.operations.processes import CacheCounts, Circuit, Identity, Kind, Report, Seen
+from inbox.operations import incidents, processes, samples
+from inbox.operations.processes import CacheCounts, Calls, Circuit, Identity, Kind, Report, Seen
 from inbox.operations.watch import Sighting, Watch
 from inbox.server.shedding import shed
 from inbox.webhooks.missed import Missed, missed
@@ -35,6 +38,7 @@ log = logging.getLogger(__name__)
 
 INTERVAL = 5.0  # seconds
 CACHE = "cache"  #: the name under which clearing the cache is asked for
+_PRUNE_EVERY = 60.0  # seconds
 _LEAVE = 2.0  # seconds a stopping process waits for its last report
 
 
@@ -60,6 +64,7 @@ class Reporter:
         journaling: Callable[[], bool] = lambda: False,
         missed: Missed = missed,
         interval: float = INTERVAL,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`journaling`: True while webhooks wait in this machine's journal."""
         self.db = db
@@ -69,9 +74,12 @@ class Reporter:
         self._journaling = journaling
         self._missed = missed
         self._interval = interval
+        self._clock = clock
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = Background("reporter", self._run)
+        self._pruned = float("-inf")
+        self._sampled = samples.minute_of(utc_now())  # the minute of the sample before
         self._known: dict[str, datetime] | None = None  # resets that were heard of; None: of none yet
         self.me = Identity.of_this_process("other")
 
@@ -112,15 +120,38 @@ class Reporter:
     def tick(self, *, leaving: bool = False) -> None:
         """Report once, and do what was asked of all processes. Raises DatabaseUnavailable."""
         sighting = self.watch.look()
-        asked = self._publish(sighting, None if leaving else self.report(sighting))
+        held.note(self.db.connections_in_use, self.db.pool_size)
+        missed = 0.0 if self._journaling() else self._missed.ago()
+        report = None if leaving else self.report(sighting)
+        counted = self._counted(leaving=leaving)
+        if report is None or sighting.episodes or counted or not self._nothing_new(report, missed):
+            try:
+                self._obey(self._publish(sighting, report, missed, counted))
+            except BaseException:
+                tally.put_back(counted)
+                raise
+        self._sampled = samples.minute_of(utc_now())
         self.watch.recorded(sighting)
-        self._obey(asked)
+
+    def _counted(self, *, leaving: bool) -> dict[str, Counted]:
+        """What the minute's sample holds, once a minute is over; nothing before."""
+        return tally.take() if leaving or samples.minute_of(utc_now()) > self._sampled else {}
 
     @whole_transaction
-    def _publish(self, sighting: Sighting, report: Report | None) -> dict[str, datetime]:
+    def _nothing_new(self, report: Report, missed: float | None) -> bool:
+        """Say that this process lives, by one statement: in quiet times that is all there is to do."""
+        if self._known is None or self._clock() - self._pruned > _PRUNE_EVERY:
+            return False
+        with self.db.writing_once() as session:
+            news = processes.save(session, self.me, report, self.db.now(session), missed)
+        return not news.incident and news.reset_at == max(self._known.values(), default=None)
+
+    @whole_transaction
+    def _publish(
+        self, sighting: Sighting, report: Report | None, missed: float | None, counted: dict[str, Counted]
+    ) -> dict[str, datetime]:
         """Write what there is to say, or say goodbye; the resets that were asked for."""
         db = self.db
-        missed = 0.0 if self._journaling() else self._missed.ago()
         with db.writing() as session:
             now = db.now(session)
             if report is None:
@@ -129,7 +160,11 @@ class Reporter:
                 processes.save(session, self.me, report, now, missed)
             incidents.record(session, sighting, now)
             processes.prune(session, now)
-            return _asked(session)
+            if counted:
+                samples.save(session, self.me.id, counted, now)
+            asked = _asked(session)
+        self._pruned = self._clock()
+        return asked
 
     def report(self, sighting: Sighting) -> Report:
         """How this process stands."""
@@ -138,6 +173,7 @@ class Reporter:
                 name: Circuit(**asdict(state), closed_at=sighting.closed_at.get(name))
                 for name, state in sighting.states.items()
             },
+            calls={name: Calls(**asdict(each)) for name, each in tally.recent().items()},
             cache=CacheCounts.model_validate(self._profiles.stats()),
             dispatcher=self._dispatching(),
             shed=shed(),

@@ -12,9 +12,10 @@ from inbox.clock import rfc3339
 from inbox.config import DatabaseLimits, Policy
 from inbox.errors import DatabaseUnavailable
 from inbox.operations import processes
-from inbox.operations.probes import Outbox, Snapshot
+from inbox.operations.probes import Snapshot
 from inbox.operations.processes import Circuit
 from inbox.operations.schemas import Alive, HealthRow, NotReady, Ready
+from inbox.operations.waiting import Outbox
 from inbox.resilience import UPSTREAMS
 from inbox.version import VERSION
 from inbox.web import contract, public, runtime

@@ -23,8 +23,8 @@ from inbox.errors import (
 )
 from inbox.gateways.whatsapp.messages import WhatsApp
 from inbox.gateways.whatsapp.pauses import pause_of
-from inbox.models import Pause
-from inbox.outbox import store
+from inbox.metrics import meters
+from inbox.models import REACTION, Pause
 from inbox.outbox.outcomes import (
     Accepted,
     Outcome,
@@ -35,12 +35,14 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
+from inbox.outbox.recording import Recorder
 from inbox.outbox.trouble import Trouble
 from inbox.resilience import WHATSAPP
 
 log = logging.getLogger(__name__)
 
 _RECORD_WAITS = (0.1, 0.5, 1.0, 2.0, 4.0)  # seconds between tries to record; then the lease ends and evidence decides
+_FILE_WAIT = 5.0  # seconds until it is looked for again; it says itself when it is there
 _SOON = 1.0  # seconds until a send that was not made is looked at again
 
 
@@ -55,21 +57,32 @@ class Delivery:
     stopping: threading.Event
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
     trouble: Trouble = field(default_factory=Trouble)
+    recorder: Recorder = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "recorder", Recorder(self.db, self.rng))
 
     def send(self, claim: SendClaim) -> Outcome:
         """Make the claimed send and record what became of it. A mistake of ours leaves it unknown (I8)."""
         try:
-            outcome = attempt(self.whatsapp, self.cipher, claim)
+            with self.recorder.under_way():
+                outcome = attempt(self.whatsapp, self.cipher, claim)
         except Exception:
             log.exception("a send raised", extra={"message_id": str(claim.message_id)})
             outcome = Unknown("our own code failed")
+        if isinstance(outcome, Unknown) and claim.type == REACTION:
+            # A second copy ends in the same state, so there is nothing to be found out.
+            outcome = RetryLater(outcome.reason, answered=outcome.answered)
         extra = {
             "message_id": str(claim.message_id),
             "attempt": claim.attempt,
             "outcome": type(outcome).__name__.lower(),
         }
+        meters.SENDS.labels(extra["outcome"]).inc()
         log.info("send", extra=extra | {"reason": getattr(outcome, "reason", None)})
         self._record(claim, outcome, self._rest_of_number(claim, outcome))
+        if isinstance(outcome, Accepted) and claim.asked_at is not None:
+            meters.answered(claim.asked_at)
         if isinstance(outcome, RetryLater | Unknown):
             self.note(WHATSAPP.name, claim.conversation_id)
         return outcome
@@ -86,9 +99,8 @@ class Delivery:
     def _record(self, claim: SendClaim, outcome: Outcome, rest: float | None = None) -> None:
         for wait in (*_RECORD_WAITS, None):
             try:
-                with self.db.writing() as session:
-                    store.record(session, claim, outcome, self.db.now(session), self.rng, rest=rest)
-                    return
+                self.recorder.record(claim, outcome, rest)
+                return
             except DatabaseUnavailable:
                 if wait is None:
                     log.error(
@@ -112,12 +124,14 @@ def attempt(whatsapp: WhatsApp, cipher: TokenCipher, claim: SendClaim) -> Outcom
         token = cipher.decrypt(claim.access_token_encrypted)
     except ConfigError:
         return PauseNumber(Pause.UNREADABLE_TOKEN)
+    if not claim.has_file:
+        return RetryLater("its file is still on its way to WhatsApp", Scope.LOCAL, _FILE_WAIT)
     try:
-        wa_message_id = whatsapp.send_text(
+        wa_message_id = whatsapp.send(
             phone_number_id=claim.phone_number_id,
             token=token,
             recipient=claim.recipient,
-            text=claim.text,
+            content=claim.content,
             callback_data=claim.callback_data,
             reply_to=claim.reply_to_wa_id,
         )

@@ -13,23 +13,36 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import delete, exists, select, update
+from sqlalchemy import Row, bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import fixed, insert
-from inbox.models import Author, Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
+from inbox.db.writes import write_later
+from inbox.models import REACTION, Annotation, Author, Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
+from inbox.models.base import server_now
 from inbox.outbox.status import StatusError, apply_status
 
 log = logging.getLogger(__name__)
 
+_JOBS: Any = Job.__table__
+
 ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what we answered did not reach the customer
 HAND_OVER_OF = "hand_over_of"  #: in the payload of a notice to the backup number: the conversation it is about
+BUSINESS = "business"  #: the actor of an annotation that the business itself made
 UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
 
 
-def accept(session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime) -> None:
-    """WhatsApp has the message: remember its id, drop the job, merge statuses that came before us."""
+_DONE = delete(_JOBS).where(_JOBS.c.message_id == bindparam("message"))
+
+
+def accept(
+    session: Session, message: Message, wa_message_id: str, attempt: int, now: datetime, *, merge: bool = True
+) -> None:
+    """WhatsApp has the message: remember its id, drop the job, merge statuses that came before us.
+
+    `merge`: False when the caller looks for these itself.
+    """
     if message.wa_message_id is None:
         message.wa_message_id = wa_message_id
     elif _is_second_copy(message, wa_message_id):
@@ -40,10 +53,11 @@ def accept(session: Session, message: Message, wa_message_id: str, attempt: int,
         )
     doubted = message.status == MessageStatus.UNCONFIRMED
     apply_status(message, "sent", now)
-    session.execute(delete(Job).where(Job.message_id == message.id))
+    write_later(session, _DONE, {"message": message.id})
     if doubted:
-        no_longer_unconfirmed(session, message, now)
-    _merge_parked(session, message, wa_message_id, now)
+        no_longer_unconfirmed(session, message)
+    if merge:
+        merge_parked(session, message, wa_message_id, now)
 
 
 def _is_second_copy(message: Message, wa_message_id: str) -> bool:
@@ -51,7 +65,7 @@ def _is_second_copy(message: Message, wa_message_id: str) -> bool:
     return message.attempts > 1 and wa_message_id not in (message.wa_message_id, message.duplicate_wa_message_id)
 
 
-def no_longer_unconfirmed(session: Session, message: Message, now: datetime) -> None:
+def no_longer_unconfirmed(session: Session, message: Message) -> None:
     """One doubt less in this conversation; after the last one nobody need look. The caller holds the conversation."""
     session.flush()
     doubts = exists().where(
@@ -60,12 +74,11 @@ def no_longer_unconfirmed(session: Session, message: Message, now: datetime) -> 
         Job.message_id != message.id,
     )
     asked = (Conversation.id == message.conversation_id) & (Conversation.needs_human_reason == UNCONFIRMED)
-    session.execute(
-        update(Conversation).where(asked, ~doubts).values(needs_human=False, needs_human_reason=None, changed_at=now)
-    )
+    session.execute(update(Conversation).where(asked, ~doubts).values(needs_human=False, needs_human_reason=None))
 
 
-def _merge_parked(session: Session, message: Message, wa_message_id: str, now: datetime) -> None:
+def merge_parked(session: Session, message: Message, wa_message_id: str, now: datetime) -> None:
+    """Merge the statuses that came before it was known whose they are. The caller holds what `accept` needs."""
     query = select(ParkedStatus).where(
         ParkedStatus.account_id == message.account_id, ParkedStatus.wa_message_id == wa_message_id
     )
@@ -86,10 +99,10 @@ def note_failure(
     known = {message.wa_message_id, message.duplicate_wa_message_id} - {wa_message_id, None}
     if message.attempts <= 1 or all(_has_failed(session, message.account_id, str(other)) for other in known):
         apply_status(message, "failed", at, error)
-        ask_about_failure(session, message, now)
+        ask_about_failure(session, message)
 
 
-def ask_about_failure(session: Session, message: Message, now: datetime) -> None:
+def ask_about_failure(session: Session, message: Message) -> None:
     """Ask for a person when `message`, of the bot or of a person, has failed for good: it answered nobody (I17).
 
     Not when a person has replied since, unless that reply has failed too; one that still waits asks when it fails.
@@ -98,12 +111,16 @@ def ask_about_failure(session: Session, message: Message, now: datetime) -> None
     if message.status == MessageStatus.FAILED and (about := hand_over_of(message)) is not None:
         reason = message.error_title or message.error_code or "WhatsApp gave no reason."
         untold = update(Conversation).where(Conversation.id == about)
-        session.execute(untold.values(notice_error=reason, changed_at=now))
+        session.execute(untold.values(notice_error=reason))
+    if message.message_type == REACTION:
+        _take_away(session, message)
+        return
     if message.author_kind not in (Author.BOT, Author.AGENT) or message.status != MessageStatus.FAILED:
         return
     replied = exists().where(
         Message.conversation_id == message.conversation_id,
         Message.author_kind == Author.AGENT,
+        Message.message_type != REACTION,
         Message.position > message.position,
         Message.status != MessageStatus.FAILED,
     )
@@ -112,10 +129,30 @@ def ask_about_failure(session: Session, message: Message, now: datetime) -> None
         return
     conversation.needs_human, conversation.needs_human_reason = True, ANSWER_FAILED
     conversation.handed_over_at = message.timestamp
-    conversation.changed_at = now
+    conversation.touch()
 
 
-def hand_over_of(message: Message) -> UUID | None:
+def annotation_id(message_id: UUID) -> str:
+    """The id of the annotation that a reaction of ours makes, in the place of one of WhatsApp's."""
+    return f"inbox:{message_id.hex}"
+
+
+def _take_away(session: Session, message: Message) -> None:
+    """The customer does not see this reaction of ours, so we do not show it: what stood there before stands again."""
+    if message.status != MessageStatus.FAILED:
+        return
+    target = (Message.account_id == message.account_id) & (
+        Message.wa_message_id == message.payload[REACTION]["message_id"]
+    )
+    session.execute(
+        delete(Annotation).where(
+            Annotation.account_id == message.account_id, Annotation.wa_message_id == annotation_id(message.id)
+        )
+    )
+    session.execute(update(Message).where(target).values(changed_at=server_now()))
+
+
+def hand_over_of(message: Message | Row[Any]) -> UUID | None:
     """The conversation that a notice to the backup number is about."""
     about = message.payload.get(HAND_OVER_OF) if message.author_kind == Author.SYSTEM else None
     return UUID(about) if about else None

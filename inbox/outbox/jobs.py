@@ -1,32 +1,44 @@
-"""Answers and receipts: jobs without a lane, at most one of each kind per conversation, safe to run again."""
+"""Answers, receipts, files to keep: jobs without a lane, one of each kind per conversation, safe to run again."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
+from typing import Any, cast
 from uuid import UUID, uuid4
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import Insert, Integer, Select, Table, bindparam, case, delete, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from inbox.clock import new_id
-from inbox.db import Database, fixed, insert
+from inbox.db import Database, fixed, found_by, insert
 from inbox.db.wake import Work, wake
-from inbox.models import Account, Job, JobKind, JobState
+from inbox.db.writes import insert_rows
+from inbox.models import Account, Conversation, Job, JobKind, JobState, UTCDateTime
 
 MAX_READ_ATTEMPTS = 3
 MAX_RAISED = 3  #: times that our own code may fail at a job
 _RAISED_WAIT = timedelta(seconds=10)  # times how often it has
 PATIENCE = timedelta(seconds=15)
 _NOT_A_SEND = Job.kind != fixed(JobKind.SEND)
-_OF_A_NUMBER_IN_USE = Job.account_id.in_(select(Account.id).where(Account.deleted_at.is_(None)))
-LEASES = {JobKind.ANSWER: timedelta(seconds=60), JobKind.READ: timedelta(seconds=30)}
+OF_A_NUMBER_IN_USE = Job.account_id.in_(select(Account.id).where(Account.deleted_at.is_(None)))
+_JOBS = cast("Table", Job.__table__)
+_CLAIMED = ("id", "lease", "account_id", "conversation_id", "revision", "attempts", "payload", "created_at")
+LEASES = {
+    JobKind.ANSWER: timedelta(seconds=60),
+    JobKind.READ: timedelta(seconds=30),
+    JobKind.MEDIA: timedelta(minutes=15),  # one file may take ten (WHATSAPP_MEDIA_SECONDS)
+}
+_WORK = {JobKind.ANSWER: Work.ANSWER, JobKind.READ: Work.HOUSEKEEPING, JobKind.MEDIA: Work.MEDIA}
 
 
 @dataclass(frozen=True, slots=True)
 class JobClaim:
-    """An answer or a receipt to work on until the lease ends."""
+    """An answer, a receipt or files to work on until the lease ends."""
 
     job_id: UUID
     lease: UUID
@@ -76,16 +88,28 @@ def request_answers(session: Session, owed: Sequence[Owed], now: datetime, debou
         }
         for each in sorted(owed, key=lambda each: each.conversation_id)
     ]
-    statement = insert(session, Job)
-    patient = (Job.lease.is_(None)) & (Job.created_at > now + quiet - patience(debounce))
+    begun_after = now + quiet - patience(debounce)
+    if session.get_bind().dialect.name == "postgresql":
+        insert_rows(session, _ASKING, rows, {"begun_after": begun_after})
+    else:
+        insert_rows(session, _asking(sqlite.insert(Job), begun_after), rows)
+    for due in {max(each.since, now + quiet) for each in owed}:
+        wake(session, Work.ANSWER, due)
+
+
+def _asking(statement: Any, begun_after: Any) -> Insert:
+    """A job for each, or what joins the one that is there."""
+    patient = (Job.lease.is_(None)) & (Job.created_at > begun_after)
     patient &= Job.due_at < statement.excluded.due_at  # later only: after an answer that was put off the wait is longer
-    statement = statement.on_conflict_do_update(
+    joined: Insert = statement.on_conflict_do_update(
         index_elements=[Job.conversation_id, Job.kind],
         index_where=_NOT_A_SEND,
         set_={"revision": Job.revision + 1, "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at)},
     )
-    session.execute(statement, rows)
-    wake(session, Work.ANSWER)
+    return joined
+
+
+_ASKING = _asking(postgresql.insert(Job), bindparam("begun_after", type_=UTCDateTime()))
 
 
 def withdraw_answers(session: Session, conversation_ids: Iterable[UUID]) -> None:
@@ -99,12 +123,20 @@ def void_answers(session: Session, conversation_ids: Iterable[UUID], now: dateti
     answers = (Job.conversation_id.in_(list(conversation_ids))) & (Job.kind == fixed(JobKind.ANSWER))
     again = {"lease": None, "due_at": now, "attempts": 0, "revision": Job.revision + 1}
     session.execute(update(Job).where(answers).values(again))
+    wake(session, Work.ANSWER)
+
+
+def look_again(session: Session, account_id: UUID, now: datetime) -> None:
+    """What may speak when has changed for a number: answers that were put off are looked at now."""
+    later = (Job.account_id == account_id) & (Job.kind == fixed(JobKind.ANSWER)) & Job.lease.is_(None)
+    session.execute(update(Job).where(later, Job.due_at > now).values(due_at=now))
+    wake(session, Work.ANSWER)
 
 
 def request_receipt(
-    session: Session, account_id: UUID, conversation_id: UUID, wa_message_id: str, now: datetime, *, typing: bool
+    session: Session, account_id: UUID, conversation_id: UUID, wa_message_id: str, now: datetime
 ) -> None:
-    """Mark the customer's message (and those before it) as read, perhaps with the typing indicator."""
+    """Mark the customer's message, and those before it, as read."""
     statement = insert(session, Job).values(
         id=new_id(),
         kind=JobKind.READ,
@@ -112,7 +144,7 @@ def request_receipt(
         conversation_id=conversation_id,
         due_at=now,
         created_at=now,
-        payload={"wa_message_id": wa_message_id, "typing": "yes" if typing else ""},
+        payload={"wa_message_id": wa_message_id},
     )
     session.execute(
         statement.on_conflict_do_update(
@@ -124,55 +156,102 @@ def request_receipt(
     wake(session, Work.HOUSEKEEPING)
 
 
-def jobs_due(session: Session, kind: JobKind, now: datetime) -> bool:
-    """True when claim_jobs may find something."""
-    due = select(Job.id).where(Job.kind == kind, _NOT_A_SEND, Job.due_at <= now, _OF_A_NUMBER_IN_USE)
+def request_media(session: Session, conversations: Mapping[UUID, UUID], now: datetime) -> None:
+    """Keep the files of these conversations, each with its account: there are new ones."""
+    if not conversations:
+        return
+    rows = [
+        {
+            "id": new_id(),
+            "kind": JobKind.MEDIA,
+            "account_id": conversations[conversation_id],
+            "conversation_id": conversation_id,
+            "state": JobState.PENDING,
+            "due_at": now,
+            "revision": 1,
+            "created_at": now,
+            "payload": {},
+        }
+        for conversation_id in sorted(conversations)
+    ]
+    insert_rows(session, _KEEPING[session.get_bind().dialect.name], rows)
+    wake(session, Work.MEDIA)
+
+
+#: A job for each, or what joins the one that is there.
+_KEEPING = {
+    name: into(Job).on_conflict_do_update(
+        index_elements=[Job.conversation_id, Job.kind],
+        index_where=_NOT_A_SEND,
+        set_={"revision": Job.revision + 1},
+    )
+    for name, into in (("postgresql", postgresql.insert), ("sqlite", sqlite.insert))
+}
+
+
+def first_due(kind: JobKind) -> Select[datetime | None]:
+    """Asks when claim_jobs will find something. No row: nothing waits."""
+    due = select(Job.due_at).where(Job.kind == kind, _NOT_A_SEND, Job.due_at.is_not(None), OF_A_NUMBER_IN_USE)
     # The order makes the planner use the index; without, it hopes that some job is due and reads until it meets one.
-    return session.execute(due.order_by(Job.due_at).limit(1)).first() is not None
+    return due.order_by(Job.due_at).limit(1)
 
 
 def claim_due(db: Database, kind: JobKind, count: int) -> list[JobClaim]:
-    """Up to `count` due jobs of a kind, leased. A look without a lock comes first: mostly nothing is due."""
-    with db.reading() as session:
-        if not jobs_due(session, kind, db.now(session)):
-            return []
-    with db.writing() as session:
+    """Up to `count` due jobs of a kind, leased, in one round trip."""
+    with db.writing_once() as session:
         return claim_jobs(session, kind, db.now(session), count)
 
 
 def claim_jobs(session: Session, kind: JobKind, now: datetime, limit: int) -> list[JobClaim]:
-    """Lease up to `limit` due jobs of `kind`. A lease that ended in a crash is simply taken again."""
-    query = (
-        select(Job)
-        .where(Job.kind == kind, _NOT_A_SEND, Job.due_at <= now, _OF_A_NUMBER_IN_USE)
-        .order_by(Job.due_at)
-        .limit(limit)
+    """Lease up to `limit` due jobs of `kind`, the oldest first. A lease that ended in a crash is simply taken again."""
+    values = {"of_kind": kind, "now": now, "limit": limit, "new_lease": uuid4(), "lease_ends": now + LEASES[kind]}
+    leased = session.execute(_leasing(session.get_bind().dialect.name), values)
+    return [
+        JobClaim(kind=kind, job_id=job_id, **dict(zip(_CLAIMED[1:], values, strict=True)))
+        # The database returns what it has changed in any order; the ids grow with time.
+        for job_id, *values in sorted(leased, key=lambda row: row.id)
+    ]
+
+
+@cache
+def _leasing(dialect: str) -> ReturningUpdate[Any]:
+    due = (
+        select(_JOBS.c.id)
+        .where(_JOBS.c.kind == bindparam("of_kind"), _NOT_A_SEND, OF_A_NUMBER_IN_USE)
+        .where(_JOBS.c.due_at <= bindparam("now"))
+        .order_by(_JOBS.c.due_at)
+        .limit(bindparam("limit", type_=Integer()))
         .with_for_update(skip_locked=True)
+        .cte("due")
     )
-    claims = []
-    for job in session.execute(query).scalars():
-        job.lease, job.due_at = uuid4(), now + LEASES[kind]
-        job.attempts += 1
-        claims.append(
-            JobClaim(
-                job_id=job.id,
-                lease=job.lease,
-                kind=kind,
-                account_id=job.account_id,
-                conversation_id=job.conversation_id,
-                revision=job.revision,
-                attempts=job.attempts,
-                payload=dict(job.payload),
-                created_at=job.created_at,
-            )
-        )
-    return claims
+    until, lease = bindparam("lease_ends", type_=_JOBS.c.due_at.type), bindparam("new_lease", type_=_JOBS.c.lease.type)
+    return (
+        update(_JOBS)
+        .where(found_by(dialect, _JOBS.c.id, select(due.c.id)))
+        .values(lease=lease, due_at=until, attempts=_JOBS.c.attempts + 1)
+        .returning(*(_JOBS.c[name] for name in _CLAIMED))
+    )
 
 
 def held_job(session: Session, claim: JobClaim) -> Job | None:
     """The claimed job's row, locked, if the lease is still ours."""
     job = session.get(Job, claim.job_id, with_for_update=True)
     return job if job is not None and job.lease == claim.lease else None
+
+
+_WITH_CONVERSATION = (
+    select(Conversation, Job)
+    .join(Job, Job.conversation_id == Conversation.id)
+    .where(Conversation.id == bindparam("conversation"), Job.id == bindparam("job"))
+    .with_for_update(of=[Conversation, Job])
+)
+
+
+def held_with_conversation(session: Session, claim: JobClaim) -> tuple[Conversation, Job] | None:
+    """The conversation and the claimed job, locked in this order by one statement; None when the lease is not ours."""
+    ids = {"conversation": claim.conversation_id, "job": claim.job_id}
+    found = session.execute(_WITH_CONVERSATION, ids).one_or_none()
+    return None if found is None or found[1].lease != claim.lease else (found[0], found[1])
 
 
 def finish_job(session: Session, claim: JobClaim, now: datetime) -> None:
@@ -183,14 +262,16 @@ def finish_job(session: Session, claim: JobClaim, now: datetime) -> None:
     if job.revision == claim.revision:
         session.delete(job)
     else:
-        job.lease, job.due_at, job.attempts, job.created_at = None, now, 0, now
+        job.attempts, job.created_at = 0, now
+        _give_back(session, job, now)
 
 
 def keep_job(session: Session, claim: JobClaim, since: datetime, due: datetime) -> None:
     """The customer still waits, from `since` on: the job begins again, at `due`."""
     job = held_job(session, claim)
     if job is not None:
-        job.lease, job.due_at, job.attempts, job.created_at = None, due, 0, since
+        job.attempts, job.created_at = 0, since
+        _give_back(session, job, due)
 
 
 def drop_job(session: Session, claim: JobClaim) -> None:
@@ -204,7 +285,12 @@ def postpone_job(session: Session, claim: JobClaim, until: datetime) -> None:
     """Give the job back, to be tried again at `until`."""
     job = held_job(session, claim)
     if job is not None:
-        job.lease, job.due_at = None, until
+        _give_back(session, job, until)
+
+
+def _give_back(session: Session, job: Job, due: datetime) -> None:
+    job.lease, job.due_at = None, due
+    wake(session, _WORK[JobKind(job.kind)], due)
 
 
 def note_raised(session: Session, claim: JobClaim, now: datetime) -> bool:
@@ -213,10 +299,11 @@ def note_raised(session: Session, claim: JobClaim, now: datetime) -> bool:
     if job is None:
         return True
     job.raised += 1
-    job.lease, job.due_at = None, now + job.raised * _RAISED_WAIT
     if job.raised >= MAX_RAISED:
         session.delete(job)
-    return job.raised < MAX_RAISED
+        return False
+    _give_back(session, job, now + job.raised * _RAISED_WAIT)
+    return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +322,19 @@ def depth(session: Session, now: datetime) -> Depth:
             func.count(),
             func.min(Job.created_at),
             func.count(case((Job.state == fixed(JobState.UNKNOWN), 1))),
-        ).where(_OF_A_NUMBER_IN_USE)
+        ).where(OF_A_NUMBER_IN_USE)
     ).one()
     since = min(oldest, now) if oldest else now  # an answer that waits for a person's pause to end is not late
     return Depth(waiting - unknown, (now - since).total_seconds(), unknown)
+
+
+def waiting(session: Session, kind: JobKind, now: datetime) -> tuple[int, float]:
+    """How many jobs of a kind wait, and for how many seconds the oldest has.
+
+    Without sends whose outcome is unknown, and answers that wait for a person's pause to end.
+    """
+    of_kind = Job.kind == fixed(kind), Job.state != fixed(JobState.UNKNOWN), Job.created_at <= now
+    count, oldest = session.execute(
+        select(func.count(), func.min(Job.created_at)).where(*of_kind, OF_A_NUMBER_IN_USE)
+    ).one()
+    return count, (now - oldest).total_seconds() if oldest else 0.0

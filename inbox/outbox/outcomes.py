@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
-from inbox.gateways.whatsapp.messages import Recipient
-from inbox.models import Pause
+from inbox.gateways.whatsapp.messages import Content, Recipient
+from inbox.models import REACTION, Pause
+
+#: Types of message whose payload holds what WhatsApp is given. Any other goes as its text.
+SENT_AS_STORED = frozenset({"template", REACTION, "location", "contacts", "interactive"})
+
+
+#: Keys of what WhatsApp takes of a file; the payload of what it sends has others.
+FILES: Mapping[str, tuple[str, ...]] = {
+    "image": ("id", "caption"),
+    "video": ("id", "caption"),
+    "audio": ("id", "voice"),
+    "document": ("id", "caption", "filename"),
+    "sticker": ("id",),
+}
+NOT_HANDED_OVER = "upload:"  #: begins the media_id of a message whose file WhatsApp has not got yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +41,29 @@ class SendClaim:
     recipient: Recipient
     text: str
     reply_to_wa_id: str | None
+    type: str = "text"  #: the message's own
+    payload: Mapping[str, Any] = field(default_factory=dict, repr=False)  #: the message's own
     hand_over_of: UUID | None = None  #: of a notice to the backup number: the conversation it is about
+    asked_at: str | None = None  #: of the bot's answer: when the customer asked
 
     @property
     def callback_data(self) -> str:
         return callback_data(self.message_id, self.attempt)
+
+    @property
+    def content(self) -> Content:
+        """What WhatsApp is given: the object of the message's type, which stands in its payload, or its text."""
+        if self.type in FILES and self.has_file:
+            file = self.payload[self.type]
+            return Content(self.type, {name: file[name] for name in FILES[self.type] if name in file})
+        if self.type in SENT_AS_STORED:
+            return Content(self.type, self.payload[self.type])
+        return Content.of_text(self.text)
+
+    @property
+    def has_file(self) -> bool:
+        """False for a message whose file is still on its way to WhatsApp."""
+        return self.type not in FILES or "id" in self.payload.get(self.type, {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import exists, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from inbox.db import fixed
-from inbox.db.wake import Work, wake
-from inbox.models import Account, Author, Conversation, Job, JobState, Lane, Message, MessageStatus
-from inbox.outbox import evidence, silence, store
+from inbox.models import REACTION, Account, Author, Conversation, Job, JobState, Lane, Message, MessageStatus
+from inbox.outbox import adding, evidence, silence, store
 from inbox.outbox.evidence import UNCONFIRMED
 from inbox.outbox.silence import Hearing
 
@@ -30,8 +29,7 @@ def settle_accepted(session: Session, message: Message, wa_message_id: str, atte
     evidence.accept(session, message, wa_message_id, attempt, now)
     lane = session.get(Lane, message.conversation_id)
     if job is not None and lane is not None and lane.lease is None:
-        lane.due_at = store.next_due(session, message.conversation_id, now)
-        wake(session, Work.DELIVER)
+        store.rest_lanes(session, [lane.conversation_id], now)
 
 
 def lock_lanes(session: Session, conversation_ids: Iterable[UUID]) -> None:
@@ -40,10 +38,10 @@ def lock_lanes(session: Session, conversation_ids: Iterable[UUID]) -> None:
     session.execute(query.with_for_update()).scalars().all()
 
 
-def unknown_due(session: Session, now: datetime) -> bool:
-    """True when some unknown outcome should be looked at."""
-    query = exists().where(Job.state == fixed(JobState.UNKNOWN), Job.due_at <= now)
-    return session.execute(select(query)).scalar_one()
+def first_due() -> Select[datetime | None]:
+    """Asks when an unknown outcome should be looked at next. No row: there is none that time alone moves on."""
+    due = select(Job.due_at).where(Job.state == fixed(JobState.UNKNOWN), Job.due_at.is_not(None))
+    return due.order_by(Job.due_at).limit(1)
 
 
 def settle_unknown(session: Session, now: datetime, confirm_window: float, limit: int = 100) -> int:
@@ -84,11 +82,13 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta, he
     attempted = message.attempted_at or job.created_at
     listening = max(filter(None, (attempted, job.listening_from, heard.last_gap)))
     until = listening + silence.wait_for(window, attempted, listening)
+    if job.listening_from is None:  # the first look: the end of a lease cannot say that there is a doubt
+        session.get_one(Conversation, job.conversation_id).touch()
     job.listening_from = listening
     over = now >= attempted + window
     if over and not job.payload.get("asked"):
         job.payload = {"asked": "yes"}  # once: who has looked and left it so is not asked again
-        _ask_a_person(session, message, now)
+        _ask_a_person(session, message)
     if account.deleted_at is not None:
         job.due_at = now + RECHECK  # it is being withdrawn
     elif over and job.resends >= 1:
@@ -113,21 +113,23 @@ def _others_were_heard_of(account: Account, since: datetime) -> bool:
     return account.statuses_through is not None and account.statuses_through > since
 
 
-def _ask_a_person(session: Session, message: Message, now: datetime) -> None:
+def _ask_a_person(session: Session, message: Message) -> None:
     """Nobody knows whether the customer has it: the conversation shows that somebody should look."""
+    if message.message_type == REACTION:
+        return
     conversation = session.get_one(Conversation, message.conversation_id)
     if not conversation.needs_human and message.author_kind in (Author.BOT, Author.AGENT):
         conversation.needs_human, conversation.needs_human_reason = True, UNCONFIRMED
-        conversation.changed_at = now
+        conversation.touch()
 
 
 def _requeue(session: Session, message: Message, job: Job, now: datetime) -> None:
     store.back_to_pending(message, job, now)
-    evidence.no_longer_unconfirmed(session, message, now)
+    session.get_one(Conversation, message.conversation_id).touch()
+    evidence.no_longer_unconfirmed(session, message)
     lane = session.get_one(Lane, job.conversation_id)
     if lane.lease is None:
-        lane.due_at = store.next_due(session, job.conversation_id, now)
-        wake(session, Work.DELIVER)
+        store.rest_lanes(session, [lane.conversation_id], now)
 
 
 def resend(session: Session, message: Message, now: datetime) -> None:
@@ -138,7 +140,7 @@ def resend(session: Session, message: Message, now: datetime) -> None:
     message.error_code = message.error_title = message.error_detail = None
     message.status = MessageStatus.QUEUED
     if job is None:
-        store.enqueue_send(session, message, now)
+        adding.enqueue_send(session, message, now)
     else:
         job.attempts = 0
         job.created_at = now

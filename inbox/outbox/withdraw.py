@@ -26,7 +26,7 @@ def withdraw(session: Session, account_id: UUID, now: datetime, limit: int) -> i
     found = session.execute(wanted.order_by(Job.conversation_id, Job.id).limit(limit)).all()
     conversations = {row.conversation_id for row in found}
     for conversation in _locked(session, Conversation.id, conversations):
-        conversation.changed_at = now
+        conversation.touch()
     for lane in _locked(session, Lane.conversation_id, conversations):
         lane.due_at = lane.lease = None
     sends = _locked(session, Message.id, {row.message_id for row in found if row.message_id is not None})

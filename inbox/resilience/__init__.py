@@ -7,11 +7,13 @@ from inbox.resilience.deadline import remaining
 from inbox.resilience.suspects import About
 from inbox.resilience.upstream import (
     GEMINI,
+    MEDIA_STORE,
     SUPABASE,
     UPSTREAMS,
     WHATSAPP,
     WHATSAPP_MEDIA,
     WHATSAPP_RECEIPTS,
+    WHATSAPP_TEMPLATES,
     RetryBudget,
     Upstream,
     configure,
@@ -20,11 +22,13 @@ from inbox.resilience.upstream import (
 
 __all__ = [
     "GEMINI",
+    "MEDIA_STORE",
     "SUPABASE",
     "UPSTREAMS",
     "WHATSAPP",
     "WHATSAPP_MEDIA",
     "WHATSAPP_RECEIPTS",
+    "WHATSAPP_TEMPLATES",
     "About",
     "Breaker",
     "BreakerState",

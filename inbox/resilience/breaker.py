@@ -22,6 +22,7 @@ from circuitbreaker import STATE_CLOSED, STATE_HALF_OPEN, STATE_OPEN, CircuitBre
 from inbox.clock import utc_now
 from inbox.config import Policy
 from inbox.errors import UpstreamError, UpstreamOpen, Verdict
+from inbox.metrics import meters
 from inbox.resilience.suspects import About, Suspects
 
 log = logging.getLogger(__name__)
@@ -76,7 +77,7 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
         """Close the circuit and forget what was seen."""
         with self._lock:
             self._generation = getattr(self, "_generation", 0) + 1
-            self._state = STATE_CLOSED
+            was, self._state = getattr(self, "_state", STATE_CLOSED), STATE_CLOSED
             self._failure_count = self._success_count = 0
             self._suspects.clear()
             self._probing = False
@@ -84,6 +85,8 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
             self._reopens = 0.0
             self.opened_at: datetime | None = None
             self.last_error: str | None = None
+        if was != STATE_CLOSED:
+            meters.circuit(self.name, STATE_CLOSED)
 
     def __enter__(self) -> None:
         raise TypeError("a breaker is worn as a decorator: as a context manager it could not tell calls apart")
@@ -145,17 +148,20 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
             if self._state == STATE_OPEN:
                 wait = self._reopens - self._clock()
                 if wait > 0:
-                    self.refused_total += 1
-                    raise UpstreamOpen(self.name, "the circuit is open", retry_after=wait)
+                    raise self._refusal("the circuit is open", wait)
                 change = self._become(STATE_HALF_OPEN)
             if self._state == STATE_HALF_OPEN:
                 if self._probing:
-                    self.refused_total += 1
-                    raise UpstreamOpen(self.name, "the circuit is being probed", retry_after=1.0)
+                    raise self._refusal("the circuit is being probed", 1.0)
                 self._probing = True
             generation: int = self._generation
         self._tell(change)
         return generation
+
+    def _refusal(self, reason: str, wait: float) -> UpstreamOpen:
+        self.refused_total += 1
+        meters.REFUSALS.labels(self.name, "circuit").inc()
+        return UpstreamOpen(self.name, reason, retry_after=wait)
 
     def leave(
         self,
@@ -173,9 +179,11 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
             if generation != self._generation:
                 return
             self._probing = False
-            thing = _thing(subject, error)
+            thing = None
             if result is Verdict.SUCCESS:
-                self._suspects.succeeded(_things(subject))
+                self._suspects.succeeded(_about(subject))
+            elif result is Verdict.FAILURE and isinstance(error, UpstreamError) and error.sent:
+                thing = self._suspects.blamed(_about(subject), answered=error.answered)
             result = self._weighed(result, thing)
             if error is not None and result is Verdict.FAILURE:
                 self.last_error = describe(error)
@@ -242,6 +250,7 @@ class Breaker(CircuitBreaker):  # type: ignore[misc]  # the library has no types
             return
         level = logging.WARNING if change[1] == STATE_OPEN else logging.INFO
         log.log(level, "Circuit %s: %s → %s", self.name, *change, extra={"error": self.last_error})
+        meters.circuit(self.name, change[1])
         for listener in self.listeners:
             listener(self.name, *change)
 
@@ -289,21 +298,6 @@ class BreakerState:
     last_error: str | None
     failures_total: int  #: failed calls since the process started
     refused_total: int  #: calls that were not made because the circuit was open
-
-
-def _thing(subject: Hashable, error: BaseException | None) -> int | None:
-    """What the end of a call says something about; None for the upstream as a whole, as where nothing was sent."""
-    if not isinstance(error, UpstreamError) or not error.sent:
-        return None
-    about = _about(subject)
-    thing = about.answered if error.answered else about.unanswered
-    return None if thing is None else hash(thing)
-
-
-def _things(subject: Hashable) -> set[int]:
-    """All that a call which went well says something about."""
-    about = _about(subject)
-    return {hash(thing) for thing in (about.answered, about.unanswered) if thing is not None}
 
 
 def _about(subject: Hashable) -> About:

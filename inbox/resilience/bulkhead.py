@@ -11,6 +11,7 @@ from functools import wraps
 from typing import ParamSpec, TypeVar
 
 from inbox.errors import UpstreamBusy
+from inbox.metrics import meters
 from inbox.resilience.deadline import remaining
 
 P = ParamSpec("P")
@@ -65,6 +66,7 @@ class Bulkhead:
         left = remaining()
         patience = self.patience if left is None else max(0.0, min(self.patience, left))
         if ticket is None or not (ticket.granted or places.wait(ticket, patience)):
+            meters.REFUSALS.labels(self._name, "bulkhead").inc()
             reason = f"{self.size} calls are under way already"
             raise UpstreamBusy(self._name, reason, retry_after=places.next_free())
         began = time.monotonic()

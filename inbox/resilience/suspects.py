@@ -7,7 +7,7 @@ about the upstream. Its failure counts once (I12), be it an answer or no answer 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable
 from dataclasses import dataclass
 
 
@@ -16,11 +16,17 @@ class About:
     """What a call is about, where no answer concerns something else than an answer does. None: the upstream as a whole.
 
     WhatsApp answers with failures for a number, and its silence is one recipient's: with a single number, several
-    recipients have to be enough to see that WhatsApp is away.
+    recipients have to be enough to see that WhatsApp is away. While it answers another number, it is not: then the
+    silence is the number's as well.
     """
 
     answered: Hashable
     unanswered: Hashable
+
+    @property
+    def has_parts(self) -> bool:
+        """What answers are about is a whole, and each call without an answer is about a part of it."""
+        return self.unanswered not in (None, self.answered)
 
 
 @dataclass(slots=True)
@@ -39,13 +45,27 @@ class Suspects:
 
     def __init__(self) -> None:
         self._records: OrderedDict[int, _Record] = OrderedDict()
+        self._well: OrderedDict[int, None] = OrderedDict()  # wholes whose newest call went well
         self._successes = 0
 
-    def succeeded(self, subjects: Iterable[int]) -> None:
-        """A call went well: its objects are cleared, and the others are seen to fail alone."""
+    def succeeded(self, about: About) -> None:
+        """A call went well: what it was about is cleared, and the others are seen to fail alone."""
         self._successes += 1
-        for subject in subjects:
+        for subject in {hash(thing) for thing in (about.answered, about.unanswered) if thing is not None}:
             self._records.pop(subject, None)
+        if about.has_parts:
+            self._well[hash(about.answered)] = None
+            self._well.move_to_end(hash(about.answered))
+            if len(self._well) > self.MOST:
+                self._well.popitem(last=False)
+
+    def blamed(self, about: About, *, answered: bool) -> int | None:
+        """What a call that failed after it was sent says something about; None for the upstream as a whole."""
+        if about.has_parts:
+            self._well.pop(hash(about.answered), None)
+            answered = answered or bool(self._well)
+        thing = about.answered if answered else about.unanswered
+        return None if thing is None else hash(thing)
 
     def failed(self, subject: int) -> bool:
         """A call failed after it was sent. True when this is the object's first."""
@@ -72,3 +92,4 @@ class Suspects:
 
     def clear(self) -> None:
         self._records.clear()
+        self._well.clear()

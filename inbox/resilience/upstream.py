@@ -18,7 +18,10 @@ from __future__ import annotations
 import logging
 import random
 import threading
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
@@ -28,6 +31,7 @@ from circuitbreaker import STATE_OPEN
 from inbox import config as defaults
 from inbox.config import Config, Policy
 from inbox.errors import DeadlineExceeded, UpstreamError, Verdict
+from inbox.metrics import meters
 from inbox.resilience.breaker import Breaker, describe
 from inbox.resilience.bulkhead import Bulkhead
 from inbox.resilience.deadline import remaining, restore, shorten
@@ -96,11 +100,24 @@ class Upstream:
         def bounded(*args: P.args, **kwargs: P.kwargs) -> R:
             outer = shorten(self.policy.total)
             try:
-                return function(*args, **kwargs)
+                with self._counted():
+                    return function(*args, **kwargs)
             finally:
                 restore(outer)
 
         return bounded
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        began, outcome = time.monotonic(), "ok"
+        try:
+            yield
+        except UpstreamError as error:
+            outcome = meters.outcome_of(error)
+            raise
+        finally:
+            meters.CALLS.labels(self.name, outcome).inc()
+            meters.CALL_SECONDS.labels(self.name).observe(time.monotonic() - began)
 
     def retry(self, function: Callable[P, R]) -> Callable[P, R]:
         """Repeat what may be repeated, by backoff; its own clocks are not used, because they overrun a deadline."""
@@ -142,6 +159,7 @@ class Upstream:
 
     def _log_retry(self, details: Any) -> None:
         error = details.get("exception")
+        meters.RETRIES.labels(self.name).inc()
         log.warning(
             "Retrying %s … attempt %d/%d",
             self.name,
@@ -154,10 +172,17 @@ class Upstream:
         """Raises DeadlineExceeded when less than the minimum is left: an attempt could not end well."""
         left = remaining()
         if left is not None and left < self.policy.minimum:
+            meters.REFUSALS.labels(self.name, "deadline").inc()
             raise DeadlineExceeded(self.name, "not enough time left for an attempt")
 
 
 # --- this process's upstreams ------------------------------------------------------------------------------------
+
+
+def _for_lists(policy: Policy) -> Policy:
+    """For several pages, each of them larger than the answer to a send; one number at a time."""
+    return replace(policy, total=3 * policy.total, bulkhead=1, max_bytes=4 * 1024 * 1024)
+
 
 # One for each kind of call: what happens to files or receipts must not stop a reply (I12). Questions about a number
 # (`gateways.whatsapp.numbers`) are an operator's, and have neither circuit nor places.
@@ -165,8 +190,13 @@ GEMINI = Upstream("gemini", defaults.GEMINI)
 WHATSAPP = Upstream("whatsapp", defaults.WHATSAPP)  #: sends
 WHATSAPP_RECEIPTS = Upstream("whatsapp_receipts", defaults.WHATSAPP)
 WHATSAPP_MEDIA = Upstream("whatsapp_media", defaults.WHATSAPP_MEDIA)
+WHATSAPP_TEMPLATES = Upstream("whatsapp_templates", _for_lists(defaults.WHATSAPP))
 SUPABASE = Upstream("supabase", defaults.SUPABASE)
-UPSTREAMS = {each.name: each for each in (GEMINI, WHATSAPP, WHATSAPP_RECEIPTS, WHATSAPP_MEDIA, SUPABASE)}
+MEDIA_STORE = Upstream("media_store", defaults.MEDIA_STORE)  #: a bucket, where one is set up
+UPSTREAMS = {
+    each.name: each
+    for each in (GEMINI, WHATSAPP, WHATSAPP_RECEIPTS, WHATSAPP_MEDIA, WHATSAPP_TEMPLATES, SUPABASE, MEDIA_STORE)
+}
 
 
 def policies(config: Config) -> dict[str, Policy]:
@@ -176,7 +206,9 @@ def policies(config: Config) -> dict[str, Policy]:
         WHATSAPP.name: config.whatsapp,
         WHATSAPP_RECEIPTS.name: config.whatsapp,
         WHATSAPP_MEDIA.name: config.whatsapp_media,
+        WHATSAPP_TEMPLATES.name: _for_lists(config.whatsapp),
         SUPABASE.name: config.supabase,
+        MEDIA_STORE.name: config.media_store,
     }
 
 

@@ -11,7 +11,8 @@ them, are run long after their clients have left, and `/health` waits with the r
   What is too large for the kernel's buffer is gathered here meanwhile. What is larger than any request of ours, or
   chunked, has two threads of its own, and ten seconds to come;
 - a line holds so many tickets; who comes on top is refused at once;
-- files, which WhatsApp and slow readers hold up, have threads of their own: they take none from anybody else.
+- files, which WhatsApp and slow readers hold up, have threads of their own: they take none from anybody else;
+- what a page is made of (`/assets`) has threads of its own, too: it comes out of memory, also while all others wait.
 
 `/health`, `/health/live` and `/health/ready` have one thread each: a frozen database that holds the thread of
 `/health/ready` stops neither of the others.
@@ -117,6 +118,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
             self._lines[kind] = Line(kind, one, WAITING_PER_THREAD, 1)
         files = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="file")
         self._lines[Kind.FILE] = Line(Kind.FILE, files, ordinary, self.cfg.threads)
+        assets = ThreadPoolExecutor(self.cfg.threads, thread_name_prefix="asset")
+        self._lines[Kind.ASSET] = Line(Kind.ASSET, assets, ordinary, self.cfg.threads)
         streamed = ThreadPoolExecutor(STREAMED_THREADS, thread_name_prefix="streamed")
         self._lines[Kind.STREAMED] = Line(Kind.STREAMED, streamed, WAITING_PER_THREAD, STREAMED_THREADS)
         return pool
@@ -136,6 +139,10 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def accept(self, listener: socket.socket) -> None:
         """Take one new connection."""
+        self._take(listener)
+
+    def _take(self, listener: socket.socket) -> bool:
+        """Take one new connection, if there is one."""
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -147,9 +154,10 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
                 self.set_accept_enabled(False)
             elif error.errno not in (errno.EAGAIN, errno.ECONNABORTED):
                 raise
-            return
+            return False
         self.nr_conns += 1
         self.enqueue_req(Connection(self, sock, client, listener.getsockname()))
+        return True
 
     def set_accept_enabled(self, enabled: bool) -> None:
         """Take new connections or not; the main loop asks again every second."""
@@ -284,9 +292,21 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: connections without a request end by `deadline`, also those that never had one."""
+        self._close_the_door()
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)
+
+    def _close_the_door(self) -> None:
+        """Take who waits at the listeners, and let nobody else come.
+
+        gunicorn leaves them open until the last request has ended. The kernel goes on greeting clients there whom no
+        worker will serve, and resets them in the end: a proxy would wait for an answer and then tell its client 502.
+        """
+        for listener in self.sockets:
+            while self._take(listener):
+                pass
+            listener.close()
 
     # --- a connection ends -----------------------------------------------------------------------------------------
 

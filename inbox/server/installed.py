@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 
 from gunicorn.http.body import Body
+from gunicorn.sock import BaseSocket
 from gunicorn.workers.gthread import PollableMethodQueue, TConn, ThreadWorker
 
-#: What `gunicorn_worker` and `framing` override or call, as gunicorn 27 has it.
+#: What `gunicorn_worker`, `framing` and `opening` override or call, as gunicorn 27 has it.
 _RELIED_ON: dict[type, tuple[str, ...]] = {
     ThreadWorker: (
         "check_config(cfg, log)",
@@ -27,6 +28,7 @@ _RELIED_ON: dict[type, tuple[str, ...]] = {
     TConn: ("__init__(self, cfg, sock, client, server)", "set_timeout(self)", "close(self, graceful=False)"),
     Body: ("__init__(self, reader)", "_read_reader(self, size)"),
     PollableMethodQueue: ("defer(self, callback, *args)",),
+    BaseSocket: ("_is_listening(sock)",),
 }
 
 

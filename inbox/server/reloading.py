@@ -13,7 +13,7 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-LOADING = 20.0  # seconds that new workers have; then the old ones leave all the same
+LOADING = 30.0  # seconds that new workers have; then the old ones leave all the same. SIGTERM waits for it, too
 _LOOK_AGAIN = 0.05  # seconds
 #: A worker's heartbeat is monotonic seconds; until the first one, its file has the time of day at which it was made.
 _LONG_UPTIME = 1e9

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Protocol
 
+from inbox.metrics import meters
 from inbox.server.refusals import answer
 from inbox.webhooks.missed import missed
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE = 0.5  # seconds a request may wait for a thread: a person has not given up yet, and 503 tells them to repeat
 FILE_PATIENCE = 5.0  # a screen of pictures is asked for at once, and WhatsApp takes its time for each
+ASSET_PATIENCE = 5.0  # a page without its style or its script is no page, and they come out of memory
 SIGN_IN_PATIENCE = 5.0  # many who come at once are worked off within that, and who has typed a password has time
 WEBHOOK_PATIENCE = 4.0  # Meta waits about 5 s for its 200 and, told 503, sends the event again
 NOTICEABLE = 0.1  # seconds of waiting after which it is worth asking whether the client is still there
@@ -41,6 +43,7 @@ class Kind(enum.Enum):
     ORDINARY = "requests"
     WEBHOOK = "webhooks"
     FILE = "files"
+    ASSET = "assets"
     SIGN_IN = "sign-ins"
     LIVE = "live"
     READY = "ready"
@@ -50,12 +53,18 @@ class Kind(enum.Enum):
     @property
     def patience(self) -> float:
         """Seconds such a request may wait for a thread."""
-        own = {Kind.WEBHOOK: WEBHOOK_PATIENCE, Kind.FILE: FILE_PATIENCE, Kind.SIGN_IN: SIGN_IN_PATIENCE}
-        return own.get(self, PATIENCE)
+        return _PATIENCE.get(self, PATIENCE)
 
 
+_PATIENCE = {
+    Kind.WEBHOOK: WEBHOOK_PATIENCE,
+    Kind.FILE: FILE_PATIENCE,
+    Kind.ASSET: ASSET_PATIENCE,
+    Kind.SIGN_IN: SIGN_IN_PATIENCE,
+}
 _FILE = re.compile(rb"(?:GET|HEAD) /messages/media/")
-_PROBE = re.compile(rb"(?:GET|HEAD) /health(/live|/ready)?[ ?]")
+_ASSET = re.compile(rb"(?:GET|HEAD) /assets/")
+_PROBE = re.compile(rb"(?:GET|HEAD) /(?:health(/live|/ready)?|metrics)[ ?]")
 _PROBES = {None: Kind.HEALTH, b"/live": Kind.LIVE, b"/ready": Kind.READY}
 
 
@@ -74,6 +83,8 @@ def kind_of(head: bytes) -> Kind:
         return Kind.SIGN_IN
     if _FILE.match(head):
         return Kind.FILE
+    if _ASSET.match(head):
+        return Kind.ASSET
     probe = _PROBE.match(head)
     return _PROBES[probe[1]] if probe and b"\r\n\r\n" in head else Kind.ORDINARY
 
@@ -122,6 +133,7 @@ class Tally:
 
     def add(self, kind: Kind, waited: float, *, left: bool = False) -> None:
         """One request of `kind` was shed after `waited` seconds; `left`: because its client had gone."""
+        meters.SHED.labels(kind.value).inc()
         with self._lock:
             self._total += 1
             self._unsaid["left" if left else kind.value] += 1

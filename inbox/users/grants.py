@@ -105,6 +105,20 @@ def add_roles(session: Session, user: User, grants: Iterable[Grant]) -> None:
     )
 
 
+def add_overrides(session: Session, user: User, overrides: Iterable[Override]) -> None:
+    """As add_roles."""
+    session.add_all(
+        PermissionOverride(
+            id=new_id(),
+            user_id=user.id,
+            permission=override.permission,
+            allowed=override.allowed,
+            account_id=override.account_id,
+        )
+        for override in overrides
+    )
+
+
 def _replace_roles(session: Session, actor: Principal, user: User, grants: Sequence[Grant], now: datetime) -> None:
     before, said = grants_of(session, user.id), overrides_of(session, user.id)
     if set(before) == set(grants):
@@ -129,7 +143,7 @@ def _replace_overrides(
     check_gift(actor, resolve(granted, before), resolve(granted, overrides))
     with somebody_remains(session):
         session.execute(delete(PermissionOverride).where(PermissionOverride.user_id == user.id))
-        session.add_all(_override_row(user, each) for each in overrides)
+        add_overrides(session, user, overrides)
     user.updated_at = now
     rights_changed(session)
     audit.record(
@@ -140,16 +154,6 @@ def _replace_overrides(
         target=user.id,
         before=as_details(before),
         after=as_details(overrides),
-    )
-
-
-def _override_row(user: User, override: Override) -> PermissionOverride:
-    return PermissionOverride(
-        id=new_id(),
-        user_id=user.id,
-        permission=override.permission,
-        allowed=override.allowed,
-        account_id=override.account_id,
     )
 
 

@@ -51,8 +51,8 @@ def find_role(db: Database, slug: str) -> Role:
 
 
 @whole_transaction
-def create_role(db: Database, actor: Principal, wanted: Wanted) -> Role:
-    """Make a role, of permissions that its maker holds everywhere.
+def create_role(db: Database, actor: Principal, wanted: Wanted, *, role_id: UUID | None = None) -> Role:
+    """Make a role, of permissions that its maker holds everywhere. `role_id`: one that it had elsewhere.
 
     Raises InvalidRequest (a permission twice), RoleExists, PermissionDenied.
     """
@@ -61,7 +61,7 @@ def create_role(db: Database, actor: Principal, wanted: Wanted) -> Role:
         check_gift(actor, NOTHING, (frozenset(wanted.permissions), {}))
         _check_slug(session, wanted.slug, None)
         now = db.now(session)
-        row = RoleDefinition(id=new_id(), created_at=now, **_columns(wanted, now))
+        row = RoleDefinition(id=role_id or new_id(), created_at=now, **_columns(wanted, now))
         session.add(row)
         session.flush()
         audit.record(session, actor, "role.created", now, target=row.id, **_details(role_of(row)))

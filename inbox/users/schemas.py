@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from inbox.auth.access import BUILT_IN, Grant, Permission, Role
 from inbox.auth.addresses import LONGEST, normal_email
-from inbox.schemas import Body, OpenBody, Query, Row, Time
+from inbox.schemas import Body, OpenBody, Query, Row, Time, printable
 
 MAX_NAME = 200  # characters
 MAX_DESCRIPTION = 500  # characters
@@ -18,20 +18,23 @@ MAX_RIGHTS = 500  # roles, or overrides, of one user
 Kind = Literal["supabase", "local", "invited"]
 
 
-def _printable(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be one line of printable characters")
-    return text
-
-
 Email = Annotated[
     str,
     StringConstraints(max_length=LONGEST),
     AfterValidator(normal_email),
     Field(json_schema_extra={"format": "email"}),
 ]
+
+
+def _deliverable(address: str) -> str:
+    """`address`, if mail can reach it: somebody who is invited has to confirm it elsewhere. Raises ValueError."""
+    if "." not in address.rpartition("@")[2]:
+        raise ValueError("has no domain, such as example.com")
+    return address
+
+
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), AfterValidator(_printable)
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_NAME), AfterValidator(printable)
 ]
 
 
@@ -134,7 +137,7 @@ _Assignments = Annotated[list[AssignmentBody], Field(max_length=MAX_RIGHTS, json
 class InviteBody(Body):
     """Somebody who is to come in."""
 
-    email: Email
+    email: Annotated[Email, AfterValidator(_deliverable)]
     name: Name | None = None
     assignments: _Assignments = Field(default_factory=list)
 

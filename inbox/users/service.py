@@ -22,6 +22,7 @@ from inbox.db.paging import Cursor, Page, newest_first
 from inbox.db.transactions import whole_transaction
 from inbox.errors import HasNoPassword, PermissionDenied, UserExists, UserNotFound
 from inbox.models import User, UserSession
+from inbox.team.drafts import forget_drafts
 from inbox.users.grants import Assignment, add_roles, as_details, chosen, held_by, require_user
 from inbox.users.rights import NOTHING, administering, check_gift, check_once, somebody_remains
 from inbox.users.rows import of_kind, user_row, user_rows
@@ -185,6 +186,7 @@ def _disable(session: Session, actor: Principal, user: User, now: datetime) -> N
         user.disabled_at = user.updated_at = now
     # After the row was locked by its change: a sign-in under way has stored its session, or will be refused.
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+    forget_drafts(session, user.id)
     audit.record(session, actor, "user.disabled", now, target=user.id)
     rights_changed(session)
 

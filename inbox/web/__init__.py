@@ -4,17 +4,19 @@ A route is a few lines: `@bp.get(…)`, `@requires(permission)` or `@public(why)
 service call. Errors map themselves (`problems`).
 """
 
-from inbox.web.callers import access, member, principal, public, requires
+from inbox.web.callers import access, access_now, member, principal, public, requires
 from inbox.web.contract import contract
 from inbox.web.requests import idempotency_key
-from inbox.web.responses import answer, answer_once, answer_page
+from inbox.web.responses import answer, answer_once, answer_page, conditional
 from inbox.web.wiring import runtime
 
 __all__ = [
     "access",
+    "access_now",
     "answer",
     "answer_once",
     "answer_page",
+    "conditional",
     "contract",
     "idempotency_key",
     "member",

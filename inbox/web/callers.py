@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from flask import g, request
 
 from inbox.auth.access import Access, Permission, Principal
+from inbox.auth.identities import FRESH
 from inbox.errors import InvalidCredentials, MissingCredentials, PermissionDenied
 from inbox.web import cookies
 from inbox.web.limits import limits
@@ -21,14 +22,16 @@ _READS = frozenset({"GET", "HEAD", "OPTIONS"})
 # --- the decision of a route -------------------------------------------------------------------------------------
 
 
-def requires(permission: Permission, *, everywhere: bool = False) -> Callable[[_View], _View]:
+def requires(permission: Permission, *, everywhere: bool = False, within: float = FRESH) -> Callable[[_View], _View]:
     """The route needs a known caller with `permission`, for one account at least; rows are checked by the service.
 
     `everywhere`: for what belongs to the whole installation, a permission for some accounts is not enough.
+    `within`: seconds that may have passed since the caller was looked up. A route that lets more than FRESH pass tells
+    nothing before it has asked for `access_now`.
     """
 
     def check() -> None:
-        caller = principal()
+        caller = principal(within)
         allowed = caller.may_everywhere if everywhere else caller.may_somewhere
         if not allowed(permission):
             raise PermissionDenied
@@ -78,14 +81,24 @@ def access() -> Access:
     return cast("Access", g.access)
 
 
-def principal() -> Principal:
-    """Who is calling, found out once per request.
+def access_now() -> Access:
+    """The caller as they are now, for a route that was content with less. Raises what `principal` and `requires` do."""
+    known: Access = g.access
+    g.principal = caller = _identified(credential(), FRESH)
+    if not caller.may_somewhere(known.permission):
+        raise PermissionDenied
+    g.access = Access(caller, known.permission)
+    return cast("Access", g.access)
+
+
+def principal(within: float = FRESH) -> Principal:
+    """Who is calling, found out once per request; see `requires` for `within`.
 
     Raises MissingCredentials, ForgedRequest, and what `Identities.identify` raises.
     """
     if "principal" not in g:
         shown = credential()
-        caller = _identified(shown)
+        caller = _identified(shown, within)
         limits.admit(shown.token, caller)
         g.principal = caller
         if shown.in_cookie and request.method not in _READS:
@@ -93,9 +106,9 @@ def principal() -> Principal:
     return cast("Principal", g.principal)
 
 
-def _identified(shown: Credential) -> Principal:
+def _identified(shown: Credential, within: float) -> Principal:
     try:
-        return runtime().identities.identify(shown.token)
+        return runtime().identities.identify(shown.token, within=within)
     except InvalidCredentials as error:
         if shown.in_cookie:  # or the browser would be refused with it until it is closed
             error.headers.update(cookies.ended())
@@ -103,7 +116,13 @@ def _identified(shown: Credential) -> Principal:
 
 
 def credential() -> Credential:
-    """From the Authorization header, else from the session cookie. Raises MissingCredentials."""
+    """From the Authorization header, else from the session cookie; read once per request. Raises MissingCredentials."""
+    if "credential" not in g:
+        g.credential = _shown()
+    return cast("Credential", g.credential)
+
+
+def _shown() -> Credential:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme:
         return Credential(token.strip() if scheme.lower() == "bearer" else "", in_cookie=False)
@@ -113,7 +132,7 @@ def credential() -> Credential:
     return Credential(kept, in_cookie=True)
 
 
-def csrf_token() -> str | None:
+def csrf_token(*, salted: bool = False) -> str | None:
     """What this caller has to show with writes; None unless their session came in a cookie."""
     shown = credential()
-    return cookies.csrf_token(shown.token) if shown.in_cookie else None
+    return cookies.csrf_token(shown.token, salted=salted) if shown.in_cookie else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, wraps
-from typing import Any, TypeVar, cast, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from flask import Response, current_app, request
 from pydantic import BaseModel, RootModel, create_model
 
 from inbox.errors import DomainError
 from inbox.schemas import Body, Query
-from inbox.web.requests import checked_body, checked_query, read_json
+from inbox.web.requests import checked_body, checked_query, is_empty, read_json
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 Model = type[BaseModel]
@@ -28,22 +28,24 @@ class Contract:
     described: Mapping[str, Any]  #: of the OpenAPI operation, what nothing else tells: raw bodies, other media types
     query: Model | None
     body: type[Body] | None
+    may_be_empty: bool  #: the body, which is None then
 
-    def read_request(self) -> dict[str, BaseModel]:
+    def read_request(self) -> dict[str, BaseModel | None]:
         """The view's arguments. Raises what `requests` raises."""
-        found = {}
+        found: dict[str, BaseModel | None] = {}
         if self.query is not None:
             found["query"] = checked_query(self.query)
         elif not _is_public():
             checked_query(Query)
         if self.body is not None:
-            found["json"] = checked_body(self.body, read_json(self.body.MAX_BYTES))
+            empty = self.may_be_empty and is_empty(self.body.MAX_BYTES)
+            found["json"] = None if empty else checked_body(self.body, read_json(self.body.MAX_BYTES))
         return found
 
     def check_response(self, response: Response) -> None:
         """Raises pydantic's ValidationError for a body that breaks the contract."""
         model = self.responses.get(response.status_code)
-        if model is not None and not response.direct_passthrough:
+        if model is not None and not response.direct_passthrough and response.is_json:
             model.model_validate_json(response.get_data())
 
 
@@ -56,14 +58,15 @@ def contract(
 ) -> Callable[[_View], _View]:
     """The route takes what its parameters `query` and `json` are annotated with, and answers `responses`.
 
-    Those are models, or lists of them, by status. They are checked in tests only: a client is better served by an
-    answer that is a little wrong than by none.
+    A `json` that may be None is a body that may be left out. Responses are models, or lists of them, by status. They
+    are checked in tests only: a client is better served by an answer that is a little wrong than by none.
     """
 
     def decorate(view: _View) -> _View:
         hints = get_type_hints(view)
         models = {status: _model(each) for status, each in responses.items()}
-        agreed = Contract(tag, models, raises, described or {}, hints.get("query"), hints.get("json"))
+        body, may_be_empty = _body(hints.get("json"))
+        agreed = Contract(tag, models, raises, described or {}, hints.get("query"), body, may_be_empty)
 
         @wraps(view)
         def checked(**arguments: Any) -> Response:
@@ -76,6 +79,12 @@ def contract(
         return cast("_View", checked)
 
     return decorate
+
+
+def _body(hint: Any) -> tuple[type[Body] | None, bool]:
+    """What a view's `json` is annotated with; `Model | None` may be left out."""
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return (kinds[0], True) if kinds else (hint, False)
 
 
 def _is_public() -> bool:

@@ -36,12 +36,13 @@ def register(app: Flask, config: Config) -> None:
     """Put them on every answer, errors included."""
 
     def complete(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        if "Cache-Control" not in response.headers and response.mimetype != "text/html":
-            response.headers["Cache-Control"] = "no-store"
-        if config.production and request.is_secure:
-            response.headers.setdefault("Strict-Transport-Security", _ONE_YEAR)
+        said = {name.lower() for name, _ in response.headers}  # looked up once: each look goes through all of them
+        missing = [(name, value) for name, value in HEADERS.items() if name.lower() not in said]
+        if "cache-control" not in said and response.mimetype != "text/html":
+            missing.append(("Cache-Control", "no-store"))
+        if config.production and request.is_secure and "strict-transport-security" not in said:
+            missing.append(("Strict-Transport-Security", _ONE_YEAR))
+        response.headers.extend(missing)
         return response
 
     app.after_request(complete)

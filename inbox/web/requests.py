@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as jsonlib
 import re
 from collections.abc import Iterable
+from functools import cache
 from itertools import islice
 from typing import Any, get_args
 
@@ -34,9 +35,18 @@ def read_json(max_bytes: int) -> Any:
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if request.headers.get("Content-Encoding", "identity").lower() != "identity" or charset not in ("utf-8", "utf8"):
         raise UnsupportedEncoding
+    return json_text.loads(_data(max_bytes))
+
+
+def is_empty(max_bytes: int) -> bool:
+    """True when no body was sent. Raises PayloadTooLarge."""
+    return not _data(max_bytes)
+
+
+def _data(max_bytes: int) -> bytes:
     request.max_content_length = max_bytes
     try:
-        return json_text.loads(request.get_data())
+        return request.get_data()
     except RequestEntityTooLarge:
         raise PayloadTooLarge(f"The body is larger than {max_bytes} bytes.") from None
 
@@ -74,10 +84,16 @@ def _badly_written(model: type[BaseModel], values: dict[str, str]) -> dict[str, 
     """Parameters that pydantic would read all the same: 1_0 and 5.0 as whole numbers, yes and on as true."""
     return {
         f"?{name}": problem
-        for name, field in model.model_fields.items()
-        for kind, (form, problem) in _WRITTEN.items()
-        if name in values and kind in _kinds(field.annotation) and not form.fullmatch(values[name])
+        for name, form, problem in _forms(model)
+        if name in values and not form.fullmatch(values[name])
     }
+
+
+@cache
+def _forms(model: type[BaseModel]) -> list[tuple[str, re.Pattern[str], str]]:
+    """The fields of a query that have to be written in a certain form."""
+    fields = [(name, _kinds(field.annotation)) for name, field in model.model_fields.items()]
+    return [(name, *_WRITTEN[kind]) for name, kinds in fields for kind in _WRITTEN if kind in kinds]
 
 
 def _kinds(annotation: Any) -> set[Any]:

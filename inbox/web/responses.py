@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from flask import Response, request
 from pydantic import BaseModel, TypeAdapter
 
-from inbox.db.paging import Cursor, Page
+from inbox.db.paging import Page
 
 
 def answer(row: BaseModel, status: int = 200) -> Response:
@@ -29,8 +29,9 @@ def answer_once(row: BaseModel | None) -> Response:
 def answer_page(model: type[BaseModel], page: Page[Any]) -> Response:
     """A JSON array with the next page in the Link header, and 304 when the client has just this."""
     response = Response(_adapter(model).dump_json(list(page.rows)), mimetype="application/json")
-    if page.next is not None:
-        response.headers["Link"] = f'<{_next_url(page.next)}>; rel="next"'
+    links = {"next": page.next and ("cursor", page.next.encode()), "prev": page.prev and ("after", str(page.prev.id))}
+    if told := [f'<{_url(*begin)}>; rel="{name}"' for name, begin in links.items() if begin]:
+        response.headers["Link"] = ", ".join(told)
     return conditional(response)
 
 
@@ -46,6 +47,11 @@ def conditional(response: Response) -> Response:
     return cast("Response", response.make_conditional(request))
 
 
-def _next_url(cursor: Cursor) -> str:
-    query: Sequence[tuple[str, str]] = [(k, v) for k, v in request.args.items(multi=True) if k != "cursor"]
-    return f"{request.path}?{urlencode([*query, ('cursor', cursor.encode())])}"
+_PLACES = {"cursor", "after", "around"}
+
+
+def _url(name: str, begin: str) -> str:
+    """The same list from another place."""
+    gone = _PLACES | {"before"} if name == "after" else _PLACES
+    query: Sequence[tuple[str, str]] = [(k, v) for k, v in request.args.items(multi=True) if k not in gone]
+    return f"{request.path}?{urlencode([*query, (name, begin)])}"

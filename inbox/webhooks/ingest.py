@@ -1,7 +1,8 @@
 """Stored webhooks → contacts, conversations, messages, statuses, jobs: a batch in one transaction (I2, I3, I4).
 
-One ingester works at a time (a lease, whose row is locked to the end of the transaction), so reading before writing
-is safe; unique keys hold against everybody else. Batches make up for it: the cost per message falls with the load.
+One ingester works at a time (a lease), so reading before writing is safe. Should two believe that they lead, the
+second finds at the end that events are done, and takes all back; unique keys hold against everybody. Batches make up
+for being alone: the cost per message falls with the load.
 A batch that fails is repeated event by event, then item by item; an item that fails alone becomes a dead letter.
 """
 
@@ -9,19 +10,22 @@ from __future__ import annotations
 
 import json
 import logging
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from uuid import UUID
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Row, exists, func, select, update
+from sqlalchemy import Integer, Row, Select, bindparam, exists, func, or_, select, union_all, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
-from inbox.db import Database, fixed, one_of
+from inbox.db import Database, fixed
 from inbox.db.faults import describe, is_unavailable
 from inbox.db.lease import Leadership
+from inbox.db.writes import update_rows
 from inbox.errors import DatabaseUnavailable
 from inbox.models import DeadLetter, EventState, WebhookEvent
 from inbox.webhooks.applying.apply import Batch
@@ -36,23 +40,25 @@ MAX_BYTES = 8 * 1024 * 1024
 MAX_ITEMS = 2000  # in one transaction: a tenth of a second for statuses, half a second for messages
 STATUS_SHARE = 0.25  # of a batch, while there are other webhooks as well
 TERMS = ("items", "stored", "duplicates", "dead")  # of I13
-_NO_SYNC = {"synchronize_session": False}
-LEAD = 0.25  # seconds an ingester goes on leading after a batch; then another process may take over
-_leadership = Leadership("ingest", LEAD)
+LEAD = 3.0  # seconds an ingester goes on leading after a batch; then another process may take over
+_LOST = 0.1  # seconds until a look at what another process has left, which believes that it leads as well
+_PENDING = WebhookEvent.state == fixed(EventState.PENDING)
+_leaders: WeakKeyDictionary[Database, Leadership] = WeakKeyDictionary()
 
 
 @dataclass
 class Ingested:
-    """What one pass did. `busy`: another process was ingesting, so nothing was tried."""
+    """What one pass did."""
 
     events: int = 0
     counts: Counter[str] = field(default_factory=Counter)
-    busy: bool = False
+    more: bool = False  #: it did not take all that was pending
+    busy_for: float | None = None  #: seconds for which another process may go on ingesting: nothing was tried
 
 
 def events_pending(session: Session) -> bool:
     """True when ingest_batch has work: a cheap look before a write transaction."""
-    return bool(session.execute(select(exists().where(WebhookEvent.state == fixed(EventState.PENDING)))).scalar_one())
+    return bool(session.execute(select(exists().where(_PENDING))).scalar_one())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +71,7 @@ class Backlog:
 
 def backlog(session: Session, now: datetime) -> Backlog:
     """What waits for the ingester."""
-    pending = WebhookEvent.state == fixed(EventState.PENDING)
+    pending = _PENDING
     count = session.execute(select(func.count()).where(pending)).scalar_one()
     first = select(WebhookEvent.received_at).where(pending).order_by(WebhookEvent.id).limit(1)
     oldest = session.execute(first).scalar_one_or_none()
@@ -75,17 +81,30 @@ def backlog(session: Session, now: datetime) -> Backlog:
 def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS) -> Ingested:
     """Ingest the oldest pending events. Raises DatabaseUnavailable, and then nothing has changed."""
     with db.reading() as session:
-        if not _leadership.free(session, db.now(session)):
-            return Ingested(busy=True)
-        events = _pending(session, limit)
-    ingester = _Ingester(db, settings)
+        events, more = _pending(session, limit)
+    if not events:
+        return Ingested()
+    ingester = _Ingester(db, settings, leadership(db))
     try:
-        return ingester.together(events)
+        done = ingester.together(events)
     except DatabaseUnavailable:
         raise
     except Exception:
         log.exception("a batch failed, ingesting its events one by one")
-        return ingester.one_by_one(events)
+        done = ingester.one_by_one(events)
+    done.more = more
+    return done
+
+
+def leadership(db: Database) -> Leadership:
+    """This process's, of the ingesters that share a database."""
+    return _leaders.setdefault(db, Leadership("ingest", LEAD))
+
+
+def stop_leading(db: Database) -> None:
+    """Let another process ingest at once: this one stops."""
+    with db.writing() as session:
+        leadership(db).give_up(session)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,70 +116,73 @@ class _Event:
     items: Sequence[Item]
 
 
-def _pending(session: Session, limit: int) -> list[_Event]:
-    """The events of the next batch: the oldest of those that hold more than statuses, then the oldest of the others.
+def _pending(session: Session, limit: int) -> tuple[list[_Event], bool]:
+    """The events of the next batch, and whether others stay behind.
 
-    Statuses of strangers' messages can come by the hundred thousand. While customers' messages wait they get a share,
-    so that neither waits for all of the other.
+    The oldest of those that hold more than statuses, then the oldest of the others. Statuses of strangers' messages can
+    come by the hundred thousand. While customers' messages wait they get a share, so that neither waits for all of the
+    other.
     """
-    first = _oldest(session, limit, MAX_ITEMS, statuses_only=False)
-    share = STATUS_SHARE if first else 1.0
-    return [*first, *_oldest(session, int(limit * share) or 1, int(MAX_ITEMS * share), statuses_only=True)]
+    share = max(1, int(limit * STATUS_SHARE))
+    found = session.execute(_OLDEST, {"messages": limit, "statuses": share}).all()
+    if len(found) == share and all(row.statuses_only for row in found):
+        found = session.execute(_OLDEST_STATUSES, {"statuses": limit}).all()
+    waiting: dict[bool, list[Row[Any]]] = {False: [], True: []}
+    for row in sorted(found, key=lambda row: row.id):
+        waiting[row.statuses_only].append(row)
+    messages = _up_to(MAX_ITEMS, waiting[False])
+    statuses = _up_to(int(MAX_ITEMS * STATUS_SHARE) if messages else MAX_ITEMS, waiting[True])
+    whole = len(messages) + len(statuses) == len(found) and all(row.so_far < MAX_BYTES for row in found)
+    return [*messages, *statuses], not whole or any(len(rows) >= share for rows in waiting.values())
 
 
-def _oldest(session: Session, limit: int, items: int, *, statuses_only: bool) -> list[_Event]:
-    """The oldest pending events of one queue: at most `limit`, about MAX_BYTES and `items`, but at least one."""
-    pending = WebhookEvent.state == fixed(EventState.PENDING), WebhookEvent.statuses_only.is_(statuses_only)
-    waiting = select(WebhookEvent.id, WebhookEvent.size).where(*pending).order_by(WebhookEvent.id).limit(limit)
-    wanted: list[UUID] = []
-    size = 0
-    for row in session.execute(waiting):
-        size += row.size
-        if wanted and size > MAX_BYTES:
-            break
-        wanted.append(row.id)
-    rows: list[Row[UUID, bytes, datetime]] = []
-    for condition in one_of(session, WebhookEvent.id, wanted):
-        query = select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at).where(condition)
-        rows += session.execute(query).all()
-    rows.sort(key=lambda row: row.id)
-    return list(
-        _up_to(items, (_Event(row.id, row.received_at, parse_event(row.body, row.received_at)) for row in rows))
+def _oldest(limit: str, *, of_statuses: bool) -> Select[Any]:
+    """The oldest pending events of one queue, about MAX_BYTES, but at least one.
+
+    `limit` names the parameter that says how many at most.
+    """
+    pending = _PENDING, WebhookEvent.statuses_only.is_(of_statuses)
+    so_far = func.sum(WebhookEvent.size).over(order_by=WebhookEvent.id).label("so_far")
+    waiting = select(WebhookEvent.id, WebhookEvent.size, so_far).where(*pending).order_by(WebhookEvent.id)
+    queue = waiting.limit(bindparam(limit, type_=Integer())).subquery()
+    return (
+        select(WebhookEvent.id, WebhookEvent.body, WebhookEvent.received_at, WebhookEvent.statuses_only, queue.c.so_far)
+        .join(queue, queue.c.id == WebhookEvent.id)
+        .where(or_(queue.c.so_far <= MAX_BYTES, queue.c.so_far == queue.c.size))
     )
 
 
-def _up_to(items: int, events: Iterable[_Event]) -> Iterator[_Event]:
-    """The first of `events` that hold `items` together; the first one in any case."""
-    for number, event in enumerate(events):
+_OLDEST_STATUSES = _oldest("statuses", of_statuses=True)
+_OLDEST = union_all(_oldest("messages", of_statuses=False), _OLDEST_STATUSES)
+
+
+def _up_to(items: int, rows: Iterable[Row[Any]]) -> list[_Event]:
+    """The first events that hold `items` together, parsed; the first one in any case."""
+    events: list[_Event] = []
+    for row in rows:
+        event = _Event(row.id, row.received_at, parse_event(row.body, row.received_at))
         items -= len(event.items)
-        if number and items < 0:
-            return
-        yield event
+        if events and items < 0:
+            break
+        events.append(event)
+    return events
 
 
-def _still_pending(session: Session, events: Sequence[_Event]) -> list[_Event]:
-    """Those that no other ingester has taken since we read them."""
-    ids: set[UUID] = set()
-    for condition in one_of(session, WebhookEvent.id, [event.id for event in events]):
-        query = select(WebhookEvent.id).where(condition, WebhookEvent.state == fixed(EventState.PENDING))
-        ids.update(session.execute(query).scalars())
-    return [event for event in events if event.id in ids]
+class _Taken(Exception):
+    """Another ingester has done some of these events since we read them."""
 
 
 def _finish(session: Session, events: Sequence[_Event], batch: Batch) -> Ingested:
     """Mark the events as done, with the terms of I13, and store what was unusable."""
     for event_id, item, reason, detail in batch.unusable:
         session.add(dead_letter(event_id, item, reason, detail, batch.now))
-    alike: dict[tuple[int, ...], list[UUID]] = defaultdict(list)
-    for event in events:
-        alike[tuple(batch.counts[event.id][term] for term in TERMS)].append(event.id)
-    for counts, ids in alike.items():
-        for condition in one_of(session, WebhookEvent.id, ids):
-            done = {"state": EventState.DONE, **dict(zip(TERMS, counts, strict=True))}
-            session.execute(update(WebhookEvent).where(condition).values(done), execution_options=_NO_SYNC)
+    rows = [
+        {"id": event.id, "state": EventState.DONE, **{term: batch.counts[event.id][term] for term in TERMS}}
+        for event in events
+    ]
+    update_rows(session, WebhookEvent.__table__, rows, where=_PENDING, otherwise=_Taken)
     totals: Counter[str] = sum((batch.counts[event.id] for event in events), Counter())
-    if events:
-        log.info("ingested", extra={"events": len(events), **totals})
+    log.info("ingested", extra={"events": len(events), **totals})
     return Ingested(len(events), totals)
 
 
@@ -183,20 +205,23 @@ class _Ingester:
 
     db: Database
     settings: IngestSettings
+    leadership: Leadership
 
     def together(self, events: Sequence[_Event]) -> Ingested:
         """All events in one transaction."""
-        with self.db.writing() as session:
-            now = self.db.now(session)
-            if not _leadership.take(session, now):
-                return Ingested(busy=True)
-            events = _still_pending(session, events)
-            batch = Batch(session, now, self.settings)
-            for event in events:
-                for item in event.items:
-                    batch.add(event.id, event.received_at, item)
-            batch.apply()
-            return _finish(session, events, batch)
+        try:
+            with self.db.writing() as session:
+                now = self.db.now(session)
+                if (until := self.leadership.take(session, now)) is not None:
+                    return Ingested(busy_for=(until - now).total_seconds())
+                batch = Batch(session, now, self.settings)
+                for event in events:
+                    for item in event.items:
+                        batch.add(event.id, event.received_at, item)
+                batch.apply()
+                return _finish(session, events, batch)
+        except _Taken:
+            return Ingested(busy_for=_LOST)
 
     def one_by_one(self, events: Sequence[_Event]) -> Ingested:
         """Each event in a transaction of its own, so that a poisoned one does not hold back the rest."""
@@ -209,7 +234,7 @@ class _Ingester:
             except Exception:
                 log.exception("an event failed, ingesting its items one by one", extra={"event_id": str(event.id)})
                 done = self._item_by_item(event)
-            if done.busy:
+            if done.busy_for is not None:
                 return done
             total.events += done.events
             total.counts += done.counts
@@ -221,15 +246,16 @@ class _Ingester:
         try:
             with self.db.writing() as session:
                 now = self.db.now(session)
-                if not _leadership.take(session, now):
-                    return Ingested(busy=True)
+                if (until := self.leadership.take(session, now)) is not None:
+                    return Ingested(busy_for=(until - now).total_seconds())
                 whole = Batch(session, now, self.settings)
-                still = _still_pending(session, [event])
-                for item in event.items if still else ():
+                for item in event.items:
                     _one_item(session, whole, event, item)
-                return _finish(session, still, whole)
+                return _finish(session, [event], whole)
         except DatabaseUnavailable:
             raise
+        except _Taken:
+            return Ingested(busy_for=_LOST)
         except Exception:
             log.exception("an event cannot be ingested, it is kept as failed", extra={"event_id": str(event.id)})
             with self.db.writing() as session:
@@ -244,6 +270,7 @@ def _one_item(session: Session, whole: Batch, event: _Event, item: Item) -> None
     try:
         with session.begin_nested():
             single.apply()
+            session.flush()
     except Exception as error:
         if is_unavailable(error):
             raise

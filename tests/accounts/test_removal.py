@@ -37,6 +37,7 @@ from inbox.models import (
 from inbox.operations.doctor import examine
 from inbox.operations.incidents import _held_back
 from inbox.outbox import jobs, store
+from inbox.outbox.due import next_send
 from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
 from inbox.runtime import Runtime, crews_of
 from tests.builders import NUMBER_ID, dead_letters, ingest, status, text_message, the_account, webhook
@@ -124,7 +125,7 @@ def test_what_waits_fails_in_plain_words_and_answers_and_receipts_are_dropped(
     with db.writing() as session:
         talk = world.conversation(session)
         jobs.request_answers(session, [jobs.Owed(talk.account_id, talk.id, world.now)], world.now, 0.0)
-        jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now, typing=False)
+        jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now)
     client.delete(url)
     assert world.jobs() == []
     for text in ("one", "two", "elsewhere"):
@@ -247,7 +248,7 @@ def slipped_in(world: World, db: Database) -> None:
     with db.writing() as session:
         talk = world.conversation(session)
         jobs.request_answers(session, [jobs.Owed(talk.account_id, talk.id, world.now)], world.now, 0.0)
-        jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now, typing=False)
+        jobs.request_receipt(session, talk.account_id, talk.id, "wamid.1", world.now)
 
 
 def test_jobs_that_slipped_in_are_not_claimed_not_counted_and_swept(
@@ -257,10 +258,10 @@ def test_jobs_that_slipped_in_are_not_claimed_not_counted_and_swept(
     slipped_in(world, db)
     world.advance(60)
     with db.writing() as session:
-        assert not store.sends_due(session, world.now)
+        assert next_send(session) is None
         assert store.claim_sends(session, world.now, 10) == []
         for kind in (JobKind.ANSWER, JobKind.READ):
-            assert not jobs.jobs_due(session, kind, world.now)
+            assert session.scalar(jobs.first_due(kind)) is None
             assert jobs.claim_jobs(session, kind, world.now, 10) == []
         assert jobs.depth(session, world.now) == jobs.Depth(0, 0.0, 0)
         for upstream in ("whatsapp", "gemini"):
@@ -315,6 +316,9 @@ def test_adding_it_again_brings_everything_back(
     client.delete(url)
     world.advance(KEPT.total_seconds() - 1)
     purge(db)
+    (removed,) = client.get("/accounts?removed=true").json
+    assert (removed["id"], removed["phone_number_id"]) == (url[10:], BODY["phone_number_id"])
+    assert parse_rfc3339(removed["restorable_until"]) > world.now
     answer = client.post("/accounts", json=BODY)
     assert (answer.status_code, answer.json["restored"]) == (201, True)
     assert answer.json["id"] == url[10:]
@@ -326,6 +330,7 @@ def test_adding_it_again_brings_everything_back(
     again = client.post("/accounts", json=BODY)
     assert (again.status_code, again.json["restored"]) == (200, False)
     assert actions(db)[-2:] == ["account.deleted", "account.restored"]
+    assert client.get("/accounts?removed=true").json == []
 
 
 def test_an_environment_that_names_it_brings_it_back(

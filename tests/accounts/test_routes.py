@@ -326,3 +326,13 @@ def test_bodies_queries_and_ids_that_are_none_are_refused(client: FlaskClient, o
         answer = client.open(f"/accounts/{UUID(int=9)}", method=method, json={})
         assert (answer.status_code, answer.json["code"]) == (404, "account_not_found")
     assert client.post("/accounts", json=NEW, headers={"Idempotency-Key": "x" * 300}).status_code == 400
+
+
+def test_a_check_says_what_a_number_lacks_and_changes_nothing(client: FlaskClient, db: Database) -> None:
+    made = client.post("/accounts", json={"name": "Third", "phone_number_id": "200000000000003"}).json
+    before = client.get(f"/accounts/{made['id']}").json
+    (finding,) = [
+        each for each in client.post(f"/accounts/{made['id']}/check").json["findings"] if each["level"] != "ok"
+    ]
+    assert (finding["about"], finding["level"]) == ("token", "warning")
+    assert client.get(f"/accounts/{made['id']}").json == before

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -95,3 +96,21 @@ def read_answer(connection: socket.socket) -> int:
             raise ConnectionError("the answer was cut")
         missing -= len(chunk)
     return int(data[9:12])
+
+
+@contextlib.contextmanager
+def beside(work: Callable[[], None], every: float) -> Iterator[None]:
+    """Do it again and again while the block runs."""
+    over = threading.Event()
+
+    def run() -> None:
+        while not over.wait(every):
+            work()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join(60)

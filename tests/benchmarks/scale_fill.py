@@ -202,13 +202,17 @@ FROM threads ORDER BY started
 _CONVERSATIONS = """
 INSERT INTO conversations (id, account_id, contact_id, status, is_group, is_favorite, unread_count, bot_enabled,
                            needs_human, needs_human_reason, assigned_to, epoch, last_message, last_inbound_at,
-                           updated_at, changed_at, created_at, last_position, asked_through, answered_through)
-SELECT conversation_id, account_id, contact_id, CASE WHEN mark < 0.8 THEN 'open' ELSE 'closed' END,
+                           updated_at, changed_at, created_at, last_position, asked_through, answered_through,
+                           waiting_since, last_message_id)
+SELECT conversation_id, account_id, contact_id,
+       CASE WHEN mark < 0.8 THEN 'open' WHEN mark < 0.82 THEN 'pending' ELSE 'done' END,
        n %% 50 = 0, n %% 40 = 0, CASE WHEN mark < %(unread)s THEN 1 + n %% 4 ELSE 0 END, false,
        mark >= 1 - %(human)s, CASE WHEN mark >= 1 - %(human)s THEN 'declined' END,
        CASE WHEN mark BETWEEN 0.3 AND 0.31 THEN md5('user ' || n %% 7)::uuid END,
        1, 'Thank you, I will come by tomorrow at ten and bring the papers you asked for.', newest,
-       newest, newest, started, length, length - 1, length
+       newest, newest, started, length, length - 1, length, CASE WHEN mark < %(unread)s THEN newest END,
+       (lpad(to_hex((extract(epoch FROM newest) * 1000)::bigint), 12, '0') || '7' || substr(md5(n || '/0'), 1, 3) || 'b'
+         || substr(md5(n || '/0'), 4, 15))::uuid
 FROM threads ORDER BY started
 """
 

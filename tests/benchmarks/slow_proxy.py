@@ -22,7 +22,10 @@ _READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery: the server has let the client i
 
 
 class SlowProxy:
-    """`url` leads to the same database through the proxy; `delay` may be set at any time."""
+    """`url` leads to the same database through the proxy; `delay` may be set at any time.
+
+    `turns` is how often a client has spoken after the server did: what a distance costs, whatever is sent at once.
+    """
 
     def __init__(self, database_url: str) -> None:
         target = make_url(database_url)
@@ -33,7 +36,8 @@ class SlowProxy:
         self._port = port
         context = multiprocessing.get_context("fork")
         self._delay = context.Value("d", 0.0, lock=False)
-        self._process = context.Process(target=_run, args=(target, port, self._delay), daemon=True)
+        self._turns = context.Value("Q", 0, lock=False)
+        self._process = context.Process(target=_run, args=(target, port, self._delay, self._turns), daemon=True)
 
     @property
     def delay(self) -> float:
@@ -43,6 +47,11 @@ class SlowProxy:
     @delay.setter
     def delay(self, seconds: float) -> None:
         self._delay.value = seconds
+
+    @property
+    def turns(self) -> int:
+        """Round trips of all connections until now."""
+        return int(self._turns.value)
 
     def start(self) -> None:
         self._process.start()
@@ -68,17 +77,35 @@ def slow_proxy(database_url: str) -> Iterator[SlowProxy]:
         proxy.stop()
 
 
-# `delay` below is the shared number: something with a `value`, in seconds.
+# `delay` and `turns` below are the shared numbers: things with a `value`, in seconds and a count.
 
 
-def _run(target: URL, port: int, delay: Any) -> None:
+class _Turns:
+    """Whose turn it is on one connection."""
+
+    def __init__(self, count: Any) -> None:
+        self._count = count
+        self._servers = False  # the server spoke last
+
+    def client(self) -> None:
+        if self._servers:
+            self._count.value += 1
+            self._servers = False
+
+    def server(self) -> None:
+        self._servers = True
+
+
+def _run(target: URL, port: int, delay: Any, count: Any) -> None:
     async def connected(client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         try:
             server, to_server = await _open(target)
         except OSError:
             to_client.close()
             return
-        await asyncio.gather(_at_once(client, to_server), _late(server, to_client, delay), return_exceptions=True)
+        turns = _Turns(count)
+        both = _at_once(client, to_server, turns), _late(server, to_client, delay, turns)
+        await asyncio.gather(*both, return_exceptions=True)
 
     async def serve() -> None:
         async with await asyncio.start_server(connected, "127.0.0.1", port) as listener:
@@ -97,9 +124,10 @@ async def _open(target: URL) -> tuple[asyncio.StreamReader, asyncio.StreamWriter
     return await asyncio.open_connection(host, target.port or 5432)
 
 
-async def _at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, turns: _Turns) -> None:
     try:
         while data := await reader.read(65_536):
+            turns.client()
             writer.write(data)
             await writer.drain()
     finally:
@@ -110,6 +138,7 @@ async def _late(
     reader: asyncio.StreamReader,
     writer: asyncio.StreamWriter,
     delay: Any,
+    turns: _Turns,
 ) -> None:
     """Pass on in order, each piece when its time has come; reading never waits, so delays do not add up."""
     loop = asyncio.get_running_loop()
@@ -131,6 +160,7 @@ async def _late(
             await asyncio.sleep(max(0.0, due - loop.time()))
             if not data:
                 return
+            turns.server()
             writer.write(data)
             await writer.drain()
     finally:

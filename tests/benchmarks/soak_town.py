@@ -157,7 +157,8 @@ WHERE m.author_kind = 'customer' AND k.phone LIKE '{BOTS}%'
 _STORED = "SELECT count(*) FROM messages WHERE author_kind = 'customer'"
 _REPLIES = """
 SELECT count(*) FILTER (WHERE status IN ('sent', 'delivered', 'read')), count(*),
-       count(*) FILTER (WHERE duplicate_wa_message_id IS NOT NULL)
+       count(*) FILTER (WHERE duplicate_wa_message_id IS NOT NULL),
+       count(*) FILTER (WHERE status = 'unconfirmed')
 FROM messages WHERE direction = 'outbound'
 """
 _WAITING = "SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM webhook_events WHERE state = 'pending')"
@@ -174,6 +175,7 @@ class Books:
     outbound: int  #: answers and replies
     sent: int
     doubled: int  #: outbound messages that WhatsApp took twice
+    unconfirmed: int  #: outbound messages of unknown outcome, which a person is shown
     waiting: int  #: jobs and webhooks
 
     @classmethod
@@ -184,9 +186,9 @@ class Books:
                 return connection.execute(query).fetchone()  # type: ignore[return-value]
 
             questions, answered, handed_over = row(_QUESTIONS)
-            sent, outbound, doubled = row(_REPLIES)
+            sent, outbound, doubled, unconfirmed = row(_REPLIES)
             (stored,), (waiting,) = row(_STORED), row(_WAITING)
-        return cls(stored, questions, answered, handed_over, outbound, sent, doubled, waiting)
+        return cls(stored, questions, answered, handed_over, outbound, sent, doubled, unconfirmed, waiting)
 
 
 class Calls:

@@ -36,7 +36,7 @@ from tests.builders import (
     webhook,
 )
 
-ADMIN = Principal("admin", "Admin", frozenset(Permission))
+ADMIN = Principal("admin", "Admin", frozenset(Permission), kind="key")
 SEND = Access(ADMIN, Permission.MESSAGES_SEND)
 SETTINGS = Access(ADMIN, Permission.SETTINGS_MANAGE)
 BACKUP = "33611111111"
@@ -143,11 +143,20 @@ def test_an_answer_that_nobody_could_see_asks_for_a_person(live: Runtime, sandbo
     assert the_conversation(live.db).needs_human_reason == "ai_empty_answer"
 
 
+def test_while_the_model_thinks_no_connection_to_the_database_is_held(live: Runtime, sandbox: Sandbox) -> None:
+    customer_writes(live, "Bonjour")
+    held: list[int] = []
+    while_thinking(sandbox, lambda: held.append(live.db.connections_in_use))
+    think(live)
+    assert held == [0]
+    assert bot_messages(live) == ["An answer."]
+
+
 def test_the_customer_sees_that_somebody_is_typing(live: Runtime) -> None:
     customer_writes(live, "Bonjour")
     think(live)
-    (receipt,) = claims(live, JobKind.READ)
-    assert receipt.payload == {"wa_message_id": "wamid.c0", "typing": "yes"}
+    (sign,) = live.answering.signs.take(5)
+    assert (sign.phone_number_id, sign.wa_message_id) == ("200000000000001", "wamid.c0")
 
 
 def test_messages_that_arrive_while_the_bot_thinks_lead_to_one_answer_to_all(live: Runtime, sandbox: Sandbox) -> None:
@@ -259,7 +268,7 @@ def handed_over(runtime: Runtime) -> str | None:
 @pytest.mark.parametrize(
     ("message", "reason"),
     [
-        ({"type": "image", "image": {"id": "1", "mime_type": "image/jpeg"}}, "unsupported_content"),
+        ({"type": "image", "image": {"id": "1", "mime_type": "image/tiff"}}, "unsupported_content"),
         ({"type": "audio", "audio": {"id": "1", "voice": True}}, "unsupported_content"),
         ({"type": "unsupported", "errors": [{"code": 131051}]}, "unsupported_content"),
         ({"type": "hologram", "hologram": {}}, "unsupported_content"),
@@ -442,8 +451,8 @@ def test_a_person_who_takes_over_during_an_outage_ends_it_for_the_bot(live: Runt
     assert answer_jobs(live) == []
 
 
-@pytest.mark.parametrize(("language", "begins"), [("fr", "Merci"), ("Español", "Gracias"), (None, "Thank you")])
-def test_the_fallback_speaks_the_profiles_language(
+@pytest.mark.parametrize(("language", "begins"), [("fr", "Merci"), ("Español", "Gracias"), (None, "Merci")])
+def test_the_fallback_speaks_the_profiles_language_or_the_customers(
     live: Runtime, sandbox: Sandbox, language: str | None, begins: str
 ) -> None:
     set_profile(live, language=language)

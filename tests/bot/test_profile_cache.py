@@ -25,7 +25,8 @@ from inbox.bot.profile_cache import CacheStats, ProfileCache
 from inbox.config import Config
 from inbox.errors import DatabaseUnavailable
 from inbox.memory import flights
-from tests.caches import HOUR, Clock, Row, look, make, own_prefix, redis_key, shared, threads
+from tests.caches import HOUR, Row, look, make, own_prefix, redis_key, shared, threads
+from tests.clocks import Clock
 from tests.waiting import wait_until
 
 

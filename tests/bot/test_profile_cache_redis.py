@@ -19,7 +19,8 @@ from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
 from inbox.errors import ConfigError
-from tests.caches import Clock, Row, look, make, own_prefix, redis_key, threads
+from tests.caches import Row, look, make, own_prefix, redis_key, threads
+from tests.clocks import Clock
 from tests.waiting import free_port, wait_until
 
 

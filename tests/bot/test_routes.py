@@ -12,6 +12,7 @@ from flask.testing import FlaskClient
 from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
+from inbox.bot import profiles
 from inbox.config import Config
 from inbox.db import Database
 from inbox.runtime import runtime_of
@@ -56,6 +57,8 @@ WHOLE = {
     "language": "fr",
     "fallback_message": "Un instant.",
     "max_answers_per_hour": 5,
+    "fallback_texts": [{"language": "de", "text": "Einen Moment."}],
+    "reads_files": False,
     "model": "gemini-3.8-flash",
 }
 
@@ -160,6 +163,26 @@ def test_a_preview_shows_an_answer_and_sends_nothing(live_client: FlaskClient, s
     assert sandbox.requests("whatsapp") == []
 
 
+def test_a_preview_answers_from_a_profile_that_is_not_saved(live_client: FlaskClient, sandbox: Sandbox) -> None:
+    account = live_client.environ_base["inbox.account"]
+    live_client.put(f"/bot/profile/{account}", json={"hours": "8 to 12", "address": "12 quai du Port"})
+    sandbox.gemini_responder = lambda request: " | ".join(
+        word for word in ("8 to 12", "9 to 13", "12 quai du Port") if word in str(request)
+    )
+    for profile, answer in ((None, "8 to 12 | 12 quai du Port"), ({"hours": "9 to 13"}, "9 to 13 | 12 quai du Port")):
+        response = live_client.post(f"/bot/preview/{account}", json={"message": "When?", "profile": profile})
+        assert (response.status_code, response.json["answer"]) == (200, answer)
+    assert live_client.get(f"/bot/profile/{account}").json["hours"] == "8 to 12"
+
+
+def test_a_bad_field_of_an_unsaved_profile_is_named(live_client: FlaskClient) -> None:
+    account = live_client.environ_base["inbox.account"]
+    body = {"message": "When?", "profile": {"template_config": {"faq": [{"question": 5}]}}}
+    response = live_client.post(f"/bot/preview/{account}", json=body)
+    pointers = [each["pointer"] for each in response.json["errors"]]
+    assert (response.status_code, pointers) == (400, ["/profile/template_config/faq/0/question"])
+
+
 @pytest.mark.parametrize(
     ("shape", "status", "code"), [("prompt_blocked", 422, "bot_refused"), ("unavailable", 503, "bot_unavailable")]
 )
@@ -170,3 +193,41 @@ def test_a_preview_says_why_there_is_none(
     account = live_client.environ_base["inbox.account"]
     response = live_client.post(f"/bot/preview/{account}", json={"message": "hello"})
     assert (response.status_code, response.json["code"]) == (status, code)
+
+
+# --- versions, and questions to try a profile with ---------------------------------------------------------------
+
+
+def test_each_saved_profile_is_a_version_that_can_be_brought_back(
+    client: FlaskClient, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert client.get(f"{path}/versions").json == []
+    client.put(path, json={"hours": "7-19", "business_name": "Essai"})
+    client.put(path, json={"hours": "8-12", "description": "Pains"})
+    newest, first = client.get(f"{path}/versions").json
+    assert [newest["version"], first["version"]] == [2, 1]
+    assert (newest["changed"], newest["author"]["name"]) == (["description", "hours"], "Test admin")
+    assert client.get(f"/bot/versions/{first['id']}").json["profile"]["hours"] == "7-19"
+    restored = client.post(f"/bot/versions/{first['id']}/restore").json
+    assert (restored["hours"], "description" in restored) == ("7-19", False)
+    assert client.get(path).json["hours"] == "7-19"
+    third = client.get(f"{path}/versions").json[0]
+    assert (third["version"], third["changed"]) == (3, ["description", "hours"])
+    (entry,) = [each for each in client.get("/admin/audit-log").json if each["action"] == "profile.restored"]
+    assert entry["details"] == {"version": 1, "changed": ["description", "hours"]}
+    client.put(path, json={"max_answers_per_hour": 20, "reads_files": True, "custom_fields": [], "template_config": {}})
+    assert client.get(f"{path}/versions").json[0]["changed"] == []  # they were so by default
+    monkeypatch.setattr(profiles, "MOST_VERSIONS", 2)
+    client.put(path, json={"hours": "9-13"})
+    assert [each["version"] for each in client.get(f"{path}/versions").json] == [5, 4]
+    assert client.get(f"/bot/versions/{first['id']}").json["code"] == "version_not_found"
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_ten_questions_are_kept_each_once(client: FlaskClient, path: str) -> None:
+    made = [client.post(f"{path}/questions", json={"text": f"Question {n}?"}).json["id"] for n in range(10)]
+    assert client.post(f"{path}/questions", json={"text": "Question 3?"}).json["id"] == made[3]
+    refused = client.post(f"{path}/questions", json={"text": "One more?"})
+    assert (refused.status_code, refused.json["code"]) == (409, "too_many")
+    assert client.delete(f"/bot/questions/{made[0]}").status_code == 200
+    assert [each["text"] for each in client.get(f"{path}/questions").json] == [f"Question {n}?" for n in range(1, 10)]

@@ -12,7 +12,7 @@ from click.testing import Result
 from cryptography.fernet import Fernet
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from inbox import create_app
 from inbox.auth import keys
@@ -20,7 +20,7 @@ from inbox.auth.access import Grant, Override, Permission, Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
-from inbox.models import ApiKey, User, UserSession
+from inbox.models import SCHEMA, ApiKey, User, UserSession
 from inbox.resilience import Verdict
 from inbox.runtime import Runtime, runtime_of
 from tests.builders import NUMBER_ID, the_account
@@ -244,3 +244,13 @@ def test_a_downgrade_says_what_it_needs(flask: Command) -> None:
     done = flask("db", "downgrade")
     assert done.exit_code == 2
     assert "for example: db downgrade 0011" in done.stderr
+
+
+def test_a_schema_that_this_release_does_not_know_is_said_in_one_line(flask: Command, db: Database) -> None:
+    assert flask("db", "downgrade", "0bad").stderr == "Error: There is no schema 0bad in this release.\n"
+    with db.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for command in (("db", "upgrade"), ("db", "downgrade", "base")):
+        done = flask(*command)
+        assert done.exit_code == 1
+        assert re.fullmatch(rf"Error: The schema is 9999, .*: db downgrade {SCHEMA}\n", done.stderr)

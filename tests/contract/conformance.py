@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jsonschema_rs
@@ -39,6 +40,9 @@ def document_of(app: Flask) -> Part:
     return _documents[number]
 
 
+PLACEHOLDER = re.compile(r"<(?:[^:<>]+:)?(\w+)>")  #: of a path, as werkzeug writes it
+
+
 class ConformingClient(FlaskClient):
     """A test client that fails when an answer is not what the document says. Errors count as answers."""
 
@@ -58,7 +62,7 @@ def check(app: Flask, response: TestResponse) -> None:
     if method == "OPTIONS" or not hasattr(app.view_functions[rule.endpoint], "decision"):
         return  # Flask's own answer; a route that only a test has
     whole = document_of(app)
-    item = whole["paths"][rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}")]
+    item = whole["paths"][PLACEHOLDER.sub(r"{\1}", rule.rule)]
     operation = item["get" if method == "HEAD" else method.lower()]
     what = f"{method} {rule.rule}: {response.status_code}"
     assert str(response.status_code) in operation["responses"], f"{what} is not in the document: {response.text}"

@@ -13,7 +13,7 @@ from openapi_spec_validator import validate
 
 from inbox.version import VERSION
 from inbox.web.openapi.operations import operations
-from tests.contract.conformance import OPEN
+from tests.contract.conformance import OPEN, PLACEHOLDER
 
 Part = dict[str, Any]
 
@@ -35,7 +35,7 @@ def test_it_is_a_valid_openapi_31_document(document: Part) -> None:
 
 def test_it_has_every_route_with_its_methods_and_no_other(app: Flask, document: Part) -> None:
     registered = {
-        (rule.rule.replace("<uuid:", "{").replace("<", "{").replace(">", "}"), method.lower())
+        (PLACEHOLDER.sub(r"{\1}", rule.rule), method.lower())
         for rule in app.url_map.iter_rules()
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }

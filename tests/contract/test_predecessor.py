@@ -13,7 +13,7 @@ from inbox.db import Database
 from inbox.models import Conversation
 from inbox.runtime import Runtime
 from tests.builders import all_messages, ingest, signed, text_message, the_account, the_conversation, webhook
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 from tests.users.people import assign
 
 CONVERSATION = {

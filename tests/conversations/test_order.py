@@ -13,14 +13,14 @@ from sqlalchemy import delete, select, update
 
 from inbox.auth.access import Access, Permission, Principal
 from inbox.clock import utc_now
-from inbox.conversations import service
+from inbox.conversations import reading, service
 from inbox.conversations.order import CLOCKS_DIFFER, comes_too_late, person_replied
 from inbox.db import Database
 from inbox.models import Contact, Conversation, Job, JobKind, Message, WebhookEvent
 from inbox.runtime import Runtime
 from tests.builders import CUSTOMER, all_messages, ingest, text_message, the_conversation, webhook
 
-SEND = Access(Principal("agent", "Agent", frozenset(Permission)), Permission.MESSAGES_SEND)
+SEND = Access(Principal("agent", "Agent", frozenset(Permission), kind="key"), Permission.MESSAGES_SEND)
 HALF_AN_HOUR = timedelta(minutes=30)
 HOUR = 3600
 NOW = datetime(2026, 11, 20, 9, tzinfo=UTC)
@@ -119,7 +119,7 @@ def test_an_old_message_that_a_persons_reply_has_overtaken_is_unread_and_left_al
     ingest(runtime, written(HOUR, "wamid.later"))
     draft = service.Draft(the_conversation(db).id, "It is ready")
     service.send_message(db, SEND, draft, bot_stays_out=timedelta(0))
-    service.mark_read(db, SEND, draft.conversation_id)
+    reading.mark_read(db, SEND, draft.conversation_id)
     ingest(runtime, written(3 * HOUR, "wamid.old", "Is my order ready?"))
     assert the_conversation(db).unread_count == 1
     assert (waiting(db), answers(db)) == (set(), [])
@@ -155,10 +155,11 @@ def test_a_question_that_crosses_a_reply_is_nobodys_only_until_the_pause_ends(ru
 def test_a_clock_that_was_ahead_makes_no_question_come_too_late(runtime: Runtime, db: Database) -> None:
     ingest(runtime, written(60, "wamid.1"))
     draft = service.Draft(the_conversation(db).id, "Hello")
-    right = db.now
-    db.now = lambda session: right(session) + timedelta(hours=1)  # type: ignore[method-assign]
     service.send_message(db, SEND, draft, bot_stays_out=HALF_AN_HOUR)
-    db.now = right  # type: ignore[method-assign]
+    ahead = utc_now() + timedelta(hours=1)
+    with db.writing() as session:  # as if the clock had been an hour ahead just then
+        times = {"person_replied_at": ahead - CLOCKS_DIFFER, "bot_paused_until": ahead + HALF_AN_HOUR}
+        session.execute(update(Conversation).values(times))
     ingest(runtime, written(0, "wamid.2"))
     assert waiting(db) == {"wamid.2"}
     (job,) = answers(db)
@@ -225,7 +226,11 @@ def _end(runtime: Runtime, db: Database, batches: Sequence[Sequence[bytes]]) -> 
         ingest(runtime, *batch)
     conversation = the_conversation(db)
     pause = conversation.bot_paused_until
-    thread = [message.wa_message_id for message in all_messages(db)]
+    messages = all_messages(db)
+    thread = [message.wa_message_id for message in messages]
+    unanswered = [message.timestamp for message in messages if message.wa_message_id in waiting(db)]
+    assert conversation.waiting_since == min(unanswered, default=None)
+    assert conversation.last_message_id == messages[-1].id
     return thread, waiting(db), len(answers(db)), pause, conversation.last_message, conversation.needs_human
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -100,11 +101,10 @@ def walk(client: FlaskClient, path: str) -> list[Any]:
         response = client.get(path)
         assert response.status_code == 200
         rows += response.json
-        link = response.headers.get("Link")
+        link = re.search(r'<([^>]*)>; rel="next"', response.headers.get("Link", ""))
         if link is None:
             return rows
-        assert link.endswith('>; rel="next"')
-        path = link[1 : link.index(">")]
+        path = link[1]
     raise AssertionError("paging does not end")
 
 
@@ -186,10 +186,10 @@ def test_reading_a_thread_clears_the_badge_and_queues_one_receipt(
 ) -> None:
     for _ in range(2):
         response = client.post(f"/conversations/{talk.id}/read")
-        assert (response.status_code, response.json) == (200, {"status": "ok", "unread_count": 0})
+        assert (response.status_code, response.json) == (200, {"status": "ok", "unread_count": 0, "my_unread": 0})
     with db.reading() as session:
         (receipt,) = session.execute(select(Job).where(Job.kind == JobKind.READ)).scalars()
-    assert receipt.payload == {"wa_message_id": "wamid.in", "typing": ""}
+    assert receipt.payload == {"wa_message_id": "wamid.in"}
 
 
 def test_a_viewer_clears_no_badge_and_shows_the_customer_nothing(
@@ -197,7 +197,7 @@ def test_a_viewer_clears_no_badge_and_shows_the_customer_nothing(
 ) -> None:
     viewer = as_user(app, member(db, "viewer@example.com", [Grant(Role.VIEWER)]))
     response = viewer.post(f"/conversations/{talk.id}/read")
-    assert (response.status_code, response.json) == (200, {"status": "ok", "unread_count": 1})
+    assert (response.status_code, response.json) == (200, {"status": "ok", "unread_count": 1, "my_unread": 0})
     here = [Grant(Role.VIEWER), Grant(Role.MANAGER, another_account(db))]
     assert as_user(app, member(db, "other@example.com", here)).post(f"/conversations/{talk.id}/read").status_code == 200
     with db.reading() as session:

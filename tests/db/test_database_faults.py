@@ -33,9 +33,10 @@ from inbox.bot.profiles import get_profile, put_profile
 from inbox.bot.schemas import ProfileContent
 from inbox.clock import utc_now
 from inbox.config import Config, DatabaseLimits
-from inbox.conversations import service
+from inbox.conversations import reading, service
 from inbox.conversations.service import Draft
 from inbox.db import Database, migrations
+from inbox.db.schema import schema_version
 from inbox.db.transactions import database_breaker, whole_transaction
 from inbox.db.wake import Wakeups, Work
 from inbox.errors import DatabaseUnavailable
@@ -46,9 +47,9 @@ from inbox.webhooks.journal.segments import Segments
 from inbox.webhooks.routes import new_event
 from tests import servers
 from tests.builders import NUMBER_ID, all_messages, signed, text_message, the_account, the_conversation, webhook
-from tests.conftest import APP_SECRET
 from tests.e2e.processes import flask, gunicorn
 from tests.proxy import How, Proxy, Where, proxied
+from tests.settings import APP_SECRET
 from tests.waiting import wait_until
 
 WATCHDOG = 1.0  # seconds, in most of these tests
@@ -162,6 +163,13 @@ def test_the_server_itself_ends_statements_locks_and_idle_transactions(url: str)
     db.close()
 
 
+def test_a_server_that_was_never_migrated_has_no_schema(server: servers.OwnPostgres) -> None:
+    db = Database(servers.create_database(server.url, f"faults_{uuid.uuid4().hex[:12]}"))
+    with db.reading() as session:
+        assert schema_version(session) is None
+    db.close()
+
+
 def test_a_server_that_accepts_and_says_nothing_is_given_up_after_three_seconds() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         db = Database(f"postgresql://u@127.0.0.1:{silent.getsockname()[1]}/x")
@@ -192,6 +200,18 @@ def test_a_name_server_that_says_nothing_is_given_up_and_its_late_answer_leaves_
     with psycopg.connect(url, autocommit=True) as watcher:
         query = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'inbox'"
         wait_until(lambda: watcher.execute(query).fetchone() is None, "the late connection to be closed")
+    db.close()
+
+
+def test_a_connection_that_breaks_while_the_schema_is_looked_at_is_a_database_that_is_away(url: str) -> None:
+    db = Database(url, pool_size=1)
+    with (
+        pytest.raises(DatabaseUnavailable),
+        db.reading() as session,
+        psycopg.connect(url, autocommit=True) as other,
+    ):
+        other.execute("SELECT pg_terminate_backend(%s)", [backend(session)])
+        schema_version(session)
     db.close()
 
 
@@ -294,7 +314,7 @@ def test_a_frozen_connection_for_wake_up_calls_is_replaced(
     monkeypatch.setattr("inbox.db.postgres.WatchedConnection.limit", WATCHDOG)
     monkeypatch.setattr("inbox.db.wake._RECONNECT", 0.05)
     db = Database(url)
-    caller = Wakeups(db, remote=True)
+    caller = Wakeups(db)
     with psycopg.connect(url, autocommit=True) as watcher:
         query = (
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'inbox-wake' AND datname = current_database()"
@@ -442,7 +462,9 @@ def broken_line(config: Config, url: str) -> Iterator[tuple[Runtime, Proxy]]:
         assert runtime.close(5)
 
 
-AGENT = Access(Principal(id="agent", name="Agent", everywhere=frozenset(Permission)), Permission.MESSAGES_SEND)
+AGENT = Access(
+    Principal(id="agent", name="Agent", everywhere=frozenset(Permission), kind="key"), Permission.MESSAGES_SEND
+)
 OUT = timedelta(minutes=30)
 
 
@@ -537,7 +559,7 @@ def test_flags_of_a_conversation_are_set_although_the_commit_breaks(broken_line:
         proxy.trap(b"COMMIT", where)
         service.set_bot(runtime.db, AGENT, talk, enabled=False)
         proxy.trap(b"COMMIT", where)
-        service.mark_read(runtime.db, AGENT, talk)
+        reading.mark_read(runtime.db, AGENT, talk)
     assert proxy.sprung == 6
     conversation = the_conversation(runtime.db)
     assert (conversation.is_favorite, conversation.bot_enabled, conversation.unread_count) == (True, False, 0)

@@ -48,6 +48,11 @@ def test_other_addresses_are_refused_without_printing_them(raw: str) -> None:
         normalise_url(raw)
 
 
+def test_an_option_that_libpq_would_refuse_is_named_before_anything_connects() -> None:
+    with pytest.raises(ConfigError, match=r"^DATABASE_URL: has the option 'schema', which libpq does not know"):
+        normalise_url("postgresql://u:p@localhost/inbox?schema=public&connect_timeout=5")
+
+
 def test_a_transaction_pooler_gets_no_prepared_statements_and_no_session_settings() -> None:
     pooled = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:6543/postgres")
     session_mode = Database("postgres://postgres.ref:p@aws-0-eu.pooler.supabase.com:5432/postgres")

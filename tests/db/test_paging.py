@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,8 +20,15 @@ from inbox.models import Account, AuditEntry, Contact, Conversation, Message
 from inbox.runtime import Runtime
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 
-#: Lists that hold one entry per part of this program, so they need no pages.
-WHOLE = {"/admin/circuit-breakers", "/admin/permissions", "/admin/roles"}
+#: Lists that are short, so they need no pages: one entry per part of this program or per colleague, or a bounded few.
+WHOLE = {
+    *("/admin/circuit-breakers", "/admin/permissions", "/admin/roles"),
+    *("/accounts/{account_id}/people", "/accounts/{account_id}/labels", "/accounts/{account_id}/canned-replies"),
+    *("/accounts/{account_id}/webhook-endpoints", "/accounts/{account_id}/knowledge"),
+    *("/bot/profile/{account_id}/versions", "/bot/profile/{account_id}/questions"),
+    *("/accounts/{account_id}/contact-fields", "/contacts/{contact_id}/duplicates"),
+    *("/conversations/{conversation_id}/notes", "/conversations/{conversation_id}/drafts"),
+}
 START = datetime(2026, 11, 20, tzinfo=UTC)
 
 
@@ -43,11 +51,15 @@ def lists_of(client: FlaskClient) -> dict[str, dict[str, Any]]:
 def addresses(client: FlaskClient, runtime: Runtime, db: Database) -> dict[str, tuple[str, dict[str, Any]]]:
     """Of every list that is paged: how to ask for it, and its parameters."""
     ingest(runtime, webhook(messages=[text_message()]))
+    account_id = the_account(db).id
+    endpoint = {"url": "https://example.com/hooks", "events": ["message.received"]}
+    made = client.post(f"/accounts/{account_id}/webhook-endpoints", json=endpoint)
+    ids = {"account_id": account_id, "conversation_id": the_conversation(db).id, "endpoint_id": made.json["id"]}
     found = {}
     for path, parameters in lists_of(client).items():
         if path not in WHOLE:
-            asked = f"account_id={the_account(db).id}&" if path in ("/conversations", "/contacts") else ""
-            found[path] = f"{path.format(conversation_id=the_conversation(db).id)}?{asked}", parameters
+            asked = f"account_id={account_id}&" if path in ("/conversations", "/contacts") else ""
+            found[path] = f"{path.format(**ids)}?{asked}", parameters
     return found
 
 
@@ -110,8 +122,8 @@ def _walk(client: FlaskClient, address: str) -> list[list[Any]]:
         response = client.get(address)
         assert response.status_code == 200
         pages.append(response.json)
-        link = response.headers.get("Link", "")
-        address = link[1 : link.index(">")] if link else ""
+        following = re.search('<([^>]+)>; rel="next"', response.headers.get("Link", ""))
+        address = following[1] if following else ""
     return pages
 
 

@@ -20,7 +20,7 @@ from inbox.models import WebhookEvent
 from inbox.runtime import Runtime
 from inbox.webhooks.routes import new_event
 from tests.builders import signed, text_message, webhook
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 
 
 @pytest.fixture
@@ -64,6 +64,27 @@ def test_a_file_of_an_earlier_release_is_taken_from_others(database_url: str, tm
     db = Database(database_url)
     assert count(db) == 0
     assert mode(tmp_path / "inbox.db") == 0o600
+    db.close()
+
+
+def test_threads_that_open_a_new_file_at_once_do_not_take_it_for_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    db = Database(f"sqlite:///{tmp_path / 'new.db'}")
+    look = db._file._identity
+
+    def look_before_another_thread_makes_it() -> tuple[int, int] | None:
+        found = look()
+        monkeypatch.undo()
+        with db.reading() as session:
+            session.connection()
+        return found
+
+    monkeypatch.setattr(db._file, "_identity", look_before_another_thread_makes_it)
+    with db.reading() as session:
+        session.connection()
+    assert db._file.complaint() is None
+    assert look() is not None
     db.close()
 
 

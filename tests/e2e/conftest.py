@@ -8,18 +8,24 @@ from pathlib import Path
 
 import pytest
 
+from inbox.accounts.adding import ensure_default
+from inbox.auth import keys
+from inbox.auth.access import Role
+from inbox.cipher import TokenCipher
+from inbox.config import Config
+from inbox.db import Database
 from sandbox import Sandbox
 from tests import servers
-from tests.conftest import APP_SECRET
-from tests.e2e.processes import flask, production
+from tests.e2e.processes import production
+from tests.settings import APP_SECRET
 
 
 @pytest.fixture
-def installation(postgres: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[dict[str, str]]:
+def installation(postgres: str, postgres_template: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of every process of it. The schema is there, an administrator's key is in INBOX_TEST_KEY."""
     name = f"inbox_e2e_{uuid.uuid4().hex[:12]}"
     environment = production(
-        servers.create_database(postgres, name),
+        servers.create_database(postgres, name, postgres_template),
         sandbox.url,
         tmp_path,
         WHATSAPP_APP_SECRET=APP_SECRET,
@@ -28,8 +34,15 @@ def installation(postgres: str, sandbox: Sandbox, tmp_path: Path) -> Iterator[di
         BOT_DEBOUNCE_SECONDS="0.2",
         RATE_LIMIT="1000000",  # tests ask as fast as they can until something has happened
     )
-    assert "upgraded" in flask(environment, "db", "upgrade")
-    assert "up to date" in flask(environment, "db", "upgrade")
-    key = flask(environment, "keys", "create", "--name", "e2e", "--role", "admin").strip().splitlines()[-1]
-    yield {**environment, "INBOX_TEST_KEY": key}
+    yield {**environment, "INBOX_TEST_KEY": _set_up(environment)}
     servers.drop_database(postgres, name)
+
+
+def _set_up(environment: dict[str, str]) -> str:
+    """What `db upgrade` does with a schema that is there, and `keys create`, without their processes; the key."""
+    config = Config.from_env(environment)
+    db = Database(config.database_url)
+    ensure_default(db, config, TokenCipher(config.encryption_keys))
+    key = keys.create(db, name="e2e", role=Role.ADMIN)
+    db.close()
+    return key.secret

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import requests
 from cryptography.fernet import Fernet
 
@@ -39,12 +40,12 @@ def production(database_url: str, upstreams: str, folder: Path, **more: str) -> 
 class Process:
     """A command that runs until it is told to stop. Its output is in `log`."""
 
-    def __init__(self, command: list[str], log: Path, environment: dict[str, str]) -> None:
+    def __init__(self, command: list[str], log: Path, environment: dict[str, str], root: Path = ROOT) -> None:
         self.log = log
         with log.open("ab") as output:
             self.child = subprocess.Popen(
                 [sys.executable, *command],
-                cwd=ROOT,
+                cwd=root,
                 env={"PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1", **environment},
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -60,16 +61,20 @@ class Process:
         return self.child.wait(seconds)
 
     def kill(self) -> None:
-        """SIGKILL to the whole session: master and workers at once."""
+        """SIGKILL to the whole session, master and workers at once, and to what runs below in sessions of its own."""
+        below = psutil.Process(self.child.pid).children(recursive=True) if self.child.poll() is None else []
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
+        for each in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
         self.child.wait(10)
 
 
 @contextlib.contextmanager
-def running(command: list[str], log: Path, environment: dict[str, str]) -> Iterator[Process]:
-    """Run `command` with our Python for the time of the block."""
-    process = Process(command, log, environment)
+def running(command: list[str], log: Path, environment: dict[str, str], root: Path = ROOT) -> Iterator[Process]:
+    """Run `command` with our Python for the time of the block, of the release in the folder `root`."""
+    process = Process(command, log, environment, root)
     try:
         yield process
     finally:
@@ -77,13 +82,15 @@ def running(command: list[str], log: Path, environment: dict[str, str]) -> Itera
 
 
 @contextlib.contextmanager
-def gunicorn(log: Path, environment: dict[str, str], port: int | None = None) -> Iterator[tuple[Process, str]]:
+def gunicorn(
+    log: Path, environment: dict[str, str], port: int | None = None, root: Path = ROOT
+) -> Iterator[tuple[Process, str]]:
     """The web process, ready; with its address."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
-    with running(command, log, environment) as process:
-        wait_until(lambda: _ready(process, url), "gunicorn to be ready", 30)
+    with running(command, log, environment, root) as process:
+        wait_until(lambda: _ready(process, url), "gunicorn to be ready", 60)
         yield process, url
 
 
@@ -95,17 +102,17 @@ def _ready(process: Process, url: str) -> bool:
         return False
 
 
-def flask(environment: dict[str, str], *arguments: str, typed: str = "") -> str:
+def flask(environment: dict[str, str], *arguments: str, typed: str = "", root: Path = ROOT, exit_code: int = 0) -> str:
     """Run a `flask --app wsgi` command to its end, with `typed` as its input; what it printed."""
     done = subprocess.run(
         [sys.executable, "-m", "flask", "--app", "wsgi", *arguments],
-        cwd=ROOT,
+        cwd=root,
         env={"PATH": os.environ["PATH"], **environment},
         input=typed,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    assert done.returncode == exit_code, done.stdout + done.stderr
+    return done.stdout + (done.stderr if exit_code else "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.test_shedding import Server, environment, server  # noqa: F401 (fixtures)
+from tests.e2e.test_shedding import Server, environment, gunicorn_conf, server  # noqa: F401 (fixtures)
 
 CHUNKED = " HTTP/1.1\r\nHost: inbox\r\nTransfer-Encoding: chunked\r\n\r\n"
 BROKEN = ["zz\r\n{}\r\n0\r\n\r\n", "2\r\n{}XX0\r\n\r\n", "-2\r\n{}\r\n0\r\n\r\n", "2\r\n{}\r\n0\r\nno trailer\r\n\r\n"]

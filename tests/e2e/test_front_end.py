@@ -18,8 +18,8 @@ import requests
 from sandbox import Sandbox
 from tests import servers
 from tests.builders import NUMBER_ID
-from tests.conftest import APP_SECRET, BACKENDS
 from tests.e2e.processes import flask, gunicorn, production
+from tests.settings import APP_SECRET, BACKENDS
 from tests.waiting import wait_until
 
 PICTURE = b"\x89PNG\r\n\x1a\n" + b"\0" * 64

@@ -13,7 +13,7 @@ import pytest
 
 from inbox.server.client_socket import ClientSocket
 from inbox.server.shedding import WHOLE
-from tests.e2e.test_shedding import Client, Server, environment, server  # noqa: F401 (fixtures)
+from tests.e2e.test_shedding import Client, Server, environment, gunicorn_conf, server  # noqa: F401 (fixtures)
 from tests.waiting import wait_until
 
 HEAD = "POST /work HTTP/1.1\r\nHost: inbox\r\n"

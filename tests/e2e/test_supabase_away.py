@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -11,19 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, Page
 
 from sandbox import Sandbox
-from tests.conftest import APP_SECRET
 from tests.e2e import supabase_page
-from tests.e2e.browser import PROGRAM, Page, browser
 from tests.e2e.processes import flask, gunicorn, production
 from tests.e2e.test_front_end import opened
+from tests.page.browsers import tab
+from tests.settings import APP_SECRET
 from tests.waiting import wait_until
 
-pytestmark = [
-    pytest.mark.skipif(PROGRAM is None, reason="needs Chromium: apt-get install chromium"),
-    pytest.mark.skipif(supabase_page.NPM is None, reason="needs npm: apt-get install npm"),
-]
+pytestmark = pytest.mark.skipif(supabase_page.NPM is None, reason="needs npm: apt-get install npm")
 
 OUTAGE = 120.0  # seconds, of which none is waited for
 
@@ -48,8 +45,7 @@ class Desk:
 
     def ask(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
         """The status and the body of an answer."""
-        asked = ", ".join(json.dumps(each) for each in (method, path, body))
-        return dict(self.page.evaluate(f"desk.ask({asked})"))
+        return dict(self.page.evaluate("asked => desk.ask(...asked)", [method, path, body]))
 
     def polled(self, count: int) -> set[Any]:
         """What the next polls are answered."""
@@ -59,7 +55,7 @@ class Desk:
 
 
 @pytest.fixture
-def desk(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
+def desk(sqlite_template: Path, tmp_path: Path, browser: Browser) -> Iterator[Desk]:
     """The page on an origin of its own, which CORS_ORIGINS names."""
     ahead = [-OUTAGE]  # the outage is played up to now: a token from the future would be refused
     shutil.copy(sqlite_template, tmp_path / "inbox.db")
@@ -82,12 +78,11 @@ def desk(sqlite_template: Path, tmp_path: Path) -> Iterator[Desk]:
         )
         flask(environment, "db", "upgrade")
         key = flask(environment, "keys", "create", "--name", "first", "--role", "admin").strip().splitlines()[-1]
-        with gunicorn(tmp_path / "web.log", environment) as (_process, url), browser(tmp_path / "profile") as page:
+        with gunicorn(tmp_path / "web.log", environment) as (_process, url), tab(browser) as made:
             known = opened(url, key, supabase).known
             supabase_page.write(site, api=url, supabase=supabase.url, ahead=ahead[0])
-            page.open(f"{address}/index.html")
-            wait_until(lambda: page.evaluate("typeof desk") == "object", "the page")
-            yield Desk(page, supabase, ahead, known)
+            made.page.goto(f"{address}/index.html")
+            yield Desk(made.page, supabase, ahead, known)
 
 
 def test_the_page_goes_on_while_supabase_is_away_and_afterwards(desk: Desk) -> None:

@@ -27,15 +27,17 @@ from inbox.errors import (
     UpstreamUntrusted,
 )
 from inbox.gateways.gemini import Gemini, Turn
-from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
+from inbox.gateways.whatsapp.messages import Content, Recipient, WhatsApp
 from inbox.logs import set_request_id
 from inbox.resilience import GEMINI, WHATSAPP, Upstream, remaining
 
 SHORT: Mapping[str, Policy] = {
     "gemini": replace(config.GEMINI, total=1.2, connect=0.4, read=0.6, minimum=0.1, patience=0.1),
     "whatsapp": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
+    "whatsapp_templates": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
     "whatsapp_receipts": replace(config.WHATSAPP, total=1.2, connect=0.4, read=0.6, minimum=0.1),
     "whatsapp_media": replace(config.WHATSAPP_MEDIA, total=1.2, connect=0.4, read=0.6, minimum=0.1),
+    "media_store": replace(config.MEDIA_STORE, total=1.2, connect=0.4, read=0.6, minimum=0.1),
     "supabase": replace(config.SUPABASE, total=1.2, connect=0.4, read=0.6, minimum=0.1),
 }
 #: Seconds a call may take beyond its deadline. Idle, it is milliseconds; the machines that run this are not.
@@ -93,11 +95,11 @@ def send(url: str) -> Outcome:
     recipient = Recipient("33600000001", None, None)
 
     def call() -> str:
-        return whatsapp.send_text(
+        return whatsapp.send(
             phone_number_id="200000000000001",
             token=WHATSAPP_TOKEN,
             recipient=recipient,
-            text=WORDS,
+            content=Content.of_text(WORDS),
             callback_data="inbox:1:1",
         )
 

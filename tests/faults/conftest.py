@@ -25,27 +25,40 @@ from tests.faults.server import FaultServer, behind_tls
 from tests.waiting import wait_until
 
 
-def _threads_and_sockets() -> set[object]:
+def _port(address: object) -> int | None:
+    return getattr(address, "port", None)
+
+
+def _served() -> set[int | None]:
+    """The ports of servers that are there for many tests: the page's upstreams, called whenever its processes like."""
+    found = psutil.Process().net_connections("tcp")
+    return {_port(each.laddr) for each in found if each.status == psutil.CONN_LISTEN}
+
+
+def _threads_and_sockets(served: set[int | None]) -> set[object]:
+    """Beside those of the servers that were `served` before; a server of the test itself waits for its threads."""
     sockets = psutil.Process().net_connections("all")
-    return {*threading.enumerate(), *((each.fd, each.laddr, each.raddr) for each in sockets)}
+    threads = [each for each in threading.enumerate() if not (served and "process_request_thread" in each.name)]
+    return {*threads, *((each.fd, each.laddr, each.raddr) for each in sockets if _port(each.laddr) not in served)}
 
 
 @pytest.fixture(autouse=True)
 def leaves_nothing() -> Iterator[None]:
     """No thread and no socket outlives a test. The pool's idle connections are closed, as at the end of a process."""
-    before = _threads_and_sockets()
+    served = _served()
+    before = _threads_and_sockets(served)
     yield
     sessions.session.close()
 
     def is_clean() -> bool:
-        if _threads_and_sockets() <= before:
+        if _threads_and_sockets(served) <= before:
             return True
         gc.collect()  # a pool that was dropped closes its connections when it is collected
         return False
 
     with contextlib.suppress(AssertionError):
         wait_until(is_clean, "every thread and socket of the test to end", 10)
-    assert _threads_and_sockets() - before == set()
+    assert _threads_and_sockets(served) - before == set()
 
 
 @pytest.fixture(autouse=True)

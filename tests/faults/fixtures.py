@@ -11,9 +11,9 @@ from inbox import config as defaults
 from inbox.config import Config
 from sandbox import Sandbox
 from tests import servers
-from tests.conftest import APP_SECRET
 from tests.faults.calls import check_counts
 from tests.faults.stage import Stage, serving
+from tests.settings import APP_SECRET
 
 
 @pytest.fixture

@@ -39,16 +39,6 @@ QUICK = dataclasses.replace(defaults.GEMINI, total=5.0, connect=1.0, read=3.0, m
 LONGEST_OPEN = 1.1  # of the open time: jitter is a tenth
 
 
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @contextlib.contextmanager
 def numbers(upstream: Upstream, policy: Policy, *, retries: bool = True, breaker: bool = True) -> Iterator[None]:
     """Let `upstream` work by `policy` for the time of the block, with pauses of milliseconds between attempts."""
@@ -125,7 +115,7 @@ def serving(config: Config, sandbox: Sandbox, *, dispatcher: bool = True) -> Ite
         server.shutdown()
         thread.join()
         server.server_close()
-        drained = runtime.close(15)
+        drained = runtime.close(15, leave=15)
     assert drained
 
 
@@ -142,7 +132,7 @@ def queue_to(runtime: Runtime, phone: str, *texts: str) -> Message:
 
 def _conversation(session: Session, phone: str, now: datetime) -> Conversation:
     query = select(Conversation).join(Contact, Conversation.contact_id == Contact.id).where(Contact.phone == phone)
-    found = session.execute(query).scalar_one_or_none()
+    found = session.execute(query.with_for_update(of=Conversation)).scalar_one_or_none()
     if found is not None:
         return found
     account = session.execute(select(Account).limit(1)).scalar_one()

@@ -17,7 +17,8 @@ from inbox.gateways import gemini as reading
 from inbox.gateways.gemini import Gemini
 from inbox.resilience import GEMINI, WHATSAPP, RetryBudget
 from sandbox import Sandbox
-from tests.faults.stage import LONGEST_OPEN, QUICK, Clock, ask, hits, numbers, queue_to, serving, statuses
+from tests.clocks import Clock
+from tests.faults.stage import LONGEST_OPEN, QUICK, ask, hits, numbers, queue_to, serving, statuses
 from tests.waiting import wait_until
 
 pytest_plugins = ["tests.faults.fixtures"]

@@ -138,13 +138,13 @@ def test_two_workers_an_hour_behind_and_ahead_send_everything_once(
     idle_stage: Stage, whole: Config, sandbox: Sandbox, tmp_path: Path
 ) -> None:
     settings = environment(whole)
-    for lane in range(20):
-        queue_to(idle_stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(5)])
     sandbox.fault("whatsapp", "slow", seconds=0.1)
     with (
         working(tmp_path / "behind.log", settings, shifted(-HOUR)) as behind,
         working(tmp_path / "ahead.log", settings, shifted(HOUR)) as ahead,
     ):
+        for lane in range(20):
+            queue_to(idle_stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(5)])
         wait_until(lambda: set(statuses(idle_stage.db)) == {"sent"}, "every message to be sent", 60)
         assert (behind.stop(), ahead.stop()) == (0, 0)
     wanted = [f"{lane}/{number}" for lane in range(20) for number in range(5)]

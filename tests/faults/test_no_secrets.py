@@ -29,7 +29,7 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import UpstreamError
 from inbox.gateways.gemini import Gemini
-from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
+from inbox.gateways.whatsapp.messages import Content, Recipient, WhatsApp
 from inbox.logs import redact, set_request_id
 from inbox.resilience import GEMINI, UPSTREAMS, WHATSAPP
 from inbox.runtime import Runtime, runtime_of
@@ -124,11 +124,11 @@ def call(upstream: str, config: Config) -> None:
     if upstream == "gemini":
         ask(Gemini(config.gemini_api_url, config.gemini_api_key), QUESTION)
         return
-    WhatsApp(config.whatsapp_api_url).send_text(
+    WhatsApp(config.whatsapp_api_url).send(
         phone_number_id="200000000000001",
         token=config.whatsapp_access_token or "",
         recipient=Recipient("33600000001", None, None),
-        text=REPLY,
+        content=Content.of_text(REPLY),
         callback_data="inbox:1:1",
     )
 

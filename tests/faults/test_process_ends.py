@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -80,8 +81,10 @@ def test_a_gemini_that_never_answers_holds_nobody_up_and_the_question_is_answere
     with working(tmp_path / "1.log", settings) as worker:
         sandbox.customer_writes(text="When do you open?")
         wait_until(lambda: hits(sandbox, "gemini"), "the bot to think")
-        assert worker.stop(PATIENCE) == 0  # Gemini's deadline of 15 s, then the end
-        assert "answer postponed" in worker.output()
+        began = time.monotonic()
+        assert worker.stop(PATIENCE) == 0
+        assert time.monotonic() - began < 12  # Gemini's deadline are 15 s
+        assert "given back" in worker.output()
     assert bots_answers(stage) == 0
     sandbox.faults.remove(fault)
     with working(tmp_path / "2.log", settings):
@@ -214,7 +217,7 @@ def test_killed_while_gemini_thinks_the_customer_gets_one_answer(
     assert (len(received(sandbox)), bots_answers(stage)) == (1, 1)
 
 
-def test_six_kills_at_random_moments_lose_nothing_and_double_nothing(
+def test_four_kills_at_random_moments_lose_nothing_and_double_nothing(
     stage: Stage, sandbox: Sandbox, settings: dict[str, str], tmp_path: Path
 ) -> None:
     rng = random.Random(41)
@@ -222,7 +225,7 @@ def test_six_kills_at_random_moments_lose_nothing_and_double_nothing(
     for lane in range(20):
         queue_to(stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(10)])
     sandbox.fault("whatsapp", "close_after", probability=0.03)
-    for kill in range(6):
+    for kill in range(4):
         enough = len(sandbox.deliveries()) + rng.randint(5, 25)
         with working(tmp_path / f"{kill}.log", settings) as worker:
             wait_until(lambda: len(sandbox.deliveries()) >= enough or emptied(stage), "deliveries")  # noqa: B023

@@ -16,7 +16,7 @@ from inbox.errors import (
     UpstreamUnavailable,
 )
 from inbox.gateways.whatsapp.errors import Meaning, may_succeed_later, meaning_of, plain_words
-from inbox.gateways.whatsapp.messages import Recipient, WhatsApp
+from inbox.gateways.whatsapp.messages import Content, Recipient, WhatsApp
 from inbox.resilience import WHATSAPP
 from sandbox import Sandbox
 from tests.waiting import free_port
@@ -30,11 +30,11 @@ def whatsapp(sandbox: Sandbox) -> Iterator[WhatsApp]:
 
 
 def send(whatsapp: WhatsApp, recipient: Recipient = CUSTOMER, reply_to: str | None = None) -> str:
-    return whatsapp.send_text(
+    return whatsapp.send(
         phone_number_id="200000000000001",
         token="test-token",
         recipient=recipient,
-        text="Bonjour",
+        content=Content.of_text("Bonjour"),
         callback_data="inbox:abc:1",
         reply_to=reply_to,
     )

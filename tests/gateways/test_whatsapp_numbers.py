@@ -13,7 +13,7 @@ from inbox.gateways.whatsapp.numbers import Inquiry, Refused
 from inbox.resilience import Upstream
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, WABA_ID
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 from tests.waiting import free_port
 
 

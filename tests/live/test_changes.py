@@ -25,10 +25,12 @@ from inbox.db import Database
 from inbox.live import changes
 from inbox.live.positions import Position, Positions
 from inbox.live.watcher import Watcher
-from inbox.models import Account, Contact, Conversation, Message
+from inbox.models import Account, ApiKey, Contact, Conversation, Message
+from inbox.models.base import server_now
 from inbox.runtime import Runtime, runtime_of
 from tests import servers
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
+from tests.clocks import Clock
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +73,33 @@ def test_nothing_new_is_204_and_a_change_is_told_once_it_is_there(
     body = ask(client, db, position).json
     assert [row["last_message"] for row in body["conversations"]] == ["Bonjour"]
     assert body["counts"][str(the_account(db).id)]["unread"] == 1
+
+
+def test_a_quiet_answer_may_go_by_what_the_caller_was_five_seconds_ago_and_rows_never(
+    client: FlaskClient, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(runtime.identities._recent, "_clock", clock)
+    position = ask(client, db).json["next"]
+    with db.writing() as session:
+        session.execute(update(ApiKey).values(revoked_at=utc_now()))  # on another machine
+    clock.now += 4.0
+    assert ask(client, db, position).status_code == 204
+    wrote(runtime, "Bonjour")
+    assert ask(client, db, position).status_code == 401
+    assert ask(client, db).status_code == 401
+
+
+def test_a_quiet_answer_needs_a_caller_who_was_known_lately(
+    client: FlaskClient, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock()
+    monkeypatch.setattr(runtime.identities._recent, "_clock", clock)
+    position = ask(client, db).json["next"]
+    with db.writing() as session:
+        session.execute(update(ApiKey).values(revoked_at=utc_now()))
+    clock.now += 6.0
+    assert ask(client, db, position).status_code == 401
 
 
 def test_on_postgresql_it_is_quiet_again_after_the_change_was_told(
@@ -272,7 +301,7 @@ class Writers:
         for _ in range(writes):
             chosen = rng.choice(self.ids)
             with self.db.writing() as session:
-                now = self.db.now(session)
+                now = session.execute(select(server_now())).scalar_one()
                 self.pause.wait(rng.uniform(0, 0.06 if self.db.is_postgres else 0.01))
                 session.execute(
                     update(Conversation)

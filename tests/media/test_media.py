@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,71 +15,19 @@ from hypothesis import strategies as st
 from sqlalchemy import update
 from werkzeug.http import parse_options_header
 
-from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.clock import new_id, utc_now
-from inbox.config import Config
 from inbox.media.headers import MAX_NAME, headers_for, safe_name
 from inbox.models import Account, Message
 from inbox.resilience import WHATSAPP, WHATSAPP_MEDIA
-from inbox.runtime import Runtime, runtime_of
+from inbox.runtime import Runtime
 from sandbox import Sandbox
-from tests.builders import NUMBER_ID, all_messages, ingest, webhook
-from tests.conftest import APP_SECRET
+from tests.builders import NUMBER_ID
+from tests.media.files import PNG, file_message
 
-PNG = b"\x89PNG\r\n" + bytes(range(256)) * 40
 MEDIA = r"whatsapp_business/attachments"  # the path of the simulator's host of files
 GRAPH = r"/v26\.0/\d+\?phone_number_id"
-
-
-@pytest.fixture
-def sandbox() -> Iterator[Sandbox]:
-    """As everywhere, but it knows which ids are numbers: one that is neither a number nor a file is refused."""
-    with Sandbox(app_secret=APP_SECRET, status_delays=(0.0, None, None), numbers={NUMBER_ID: "33700000000"}) as running:
-        yield running
-
-
-@pytest.fixture
-def web(live_config: Config) -> Iterator[Flask]:
-    """The application over the sandbox, with short waits for it."""
-    short = {"connect": 1.0, "read": 0.5, "minimum": 0.05}
-    quick = dataclasses.replace(live_config.whatsapp, total=2.0, **short)
-    files = dataclasses.replace(live_config.whatsapp_media, total=10.0, **short)
-    made = create_app(dataclasses.replace(live_config, whatsapp=quick, whatsapp_media=files))
-    made.testing = True
-    runtime_of(made).prepare_database()
-    yield made
-    assert runtime_of(made).close(5)
-
-
-@pytest.fixture
-def runtime(web: Flask) -> Runtime:
-    return runtime_of(web)
-
-
-@pytest.fixture
-def client(web: Flask, runtime: Runtime) -> FlaskClient:
-    made = web.test_client()
-    made.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {keys.create(runtime.db, name='Admin', role=Role.ADMIN).secret}"
-    return made
-
-
-def file_message(
-    runtime: Runtime,
-    sandbox: Sandbox,
-    data: bytes = PNG,
-    mime_type: str = "image/png",
-    name: str | None = None,
-    kind: str = "document",
-) -> Message:
-    """A customer's message with this file, in the database and at the simulator."""
-    medium = sandbox.graph._media.add(data, mime_type, NUMBER_ID)
-    content = {"id": medium.id, "mime_type": mime_type} | ({} if name is None else {"filename": name})
-    wa_id = f"wamid.{uuid.uuid4().hex}"
-    message = {"from": "33600000001", "id": wa_id, "timestamp": str(int(utc_now().timestamp())), "type": kind}
-    ingest(runtime, webhook(messages=[message | {kind: content}]))
-    return next(message for message in all_messages(runtime.db) if message.wa_message_id == wa_id)
 
 
 def get(client: FlaskClient, message: Message, method: str = "GET", **more: Any) -> Any:

@@ -8,15 +8,9 @@ import pytest
 
 from inbox.errors import DatabaseUnavailable, IdentityUnavailable, InvalidCredentials
 from inbox.memory.kept import Kept
+from tests.clocks import Clock
 
 FRESH, STALE, LIMIT, PAUSE = 1.0, 3600.0, 100, 5.0
-
-
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -94,7 +94,7 @@ class Member:
         self.reporter = self.reporting()
 
     def reporting(self, **options: Any) -> Reporter:
-        return Reporter(self.db, self.watch, self.profiles, lambda: True, **options)
+        return Reporter(self.db, self.watch, self.profiles, lambda: True, clock=self.fleet.monotonic, **options)
 
     def tick(self) -> None:
         self.reporter.tick()

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from flask import Flask
@@ -17,7 +18,7 @@ from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Grant, Override, Permission, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
-from inbox.models import AuditEntry, DeadLetter
+from inbox.models import AuditEntry, Contact, ContactField, DeadLetter
 from tests.builders import the_account
 from tests.users.people import ADMIN, another_account, as_key, as_user, assign, entries, member, pointers, role_id
 
@@ -39,6 +40,13 @@ class Write:
 
 NEW_ACCOUNT = {"name": "Third", "phone_number_id": "200000000000003"}
 ROLE = {"slug": "desk", "name": "Front desk", "permissions": ["messages.view"]}
+LABEL = {"name": "Urgent", "color": 1}
+HOOK = {"url": "https://example.com/new", "events": ["message.status"]}
+HOURS = {"zone": "UTC", "week": {"monday": [{"opens": "09:00", "closes": "18:00"}]}}
+SOURCE = {"source": {"type": "page", "url": "https://example.com/new"}}
+DETAIL = {"name": "Size", "kind": "text"}
+DETAIL_ID, OTHER_ID = (str(UUID(int=number)) for number in (1, 2))  # of what the fixture makes
+CANNED = {"shortcut": "hello", "text": "Good morning!"}
 WRITES = {
     "admin.users.invite_user": Write("POST /admin/users", "user.invited", {"email": "new@example.com"}, {"email": "x"}),
     "admin.users.rename_user": Write("PATCH /admin/users/{user}", "user.renamed", {"name": "Vera"}, {"name": ""}),
@@ -71,9 +79,53 @@ WRITES = {
     "accounts.create_account": Write("POST /accounts", "account.created", NEW_ACCOUNT, {"name": "Third"}),
     "accounts.update_account": Write("PATCH /accounts/{account}", "account.updated", {"name": "New"}, {"name": 7}),
     "accounts.delete_account": Write("DELETE /accounts/{account}", "account.deleted"),
+    "accounts.set_hours": Write(
+        "PUT /accounts/{account}/hours", "hours.updated", {**HOURS, "bot": "silent"}, {**HOURS, "zone": "Paris"}
+    ),
+    "accounts.delete_hours": Write("DELETE /accounts/{account}/hours", "hours.removed"),
     "bot.put_profile": Write(
         "PUT /bot/profile/{account}", "profile.replaced", {"business_name": "Bakery"}, {"business_name": 7}
     ),
+    "bot.restore_version": Write("POST /bot/versions/{version}/restore", "profile.restored"),
+    "bot.add_question": Write(
+        "POST /bot/profile/{account}/questions", "bot_question.added", {"text": "Open?"}, {"text": ""}
+    ),
+    "bot.remove_question": Write("DELETE /bot/questions/{question}", "bot_question.removed"),
+    "team.create_label": Write("POST /accounts/{account}/labels", "label.created", LABEL, {"name": ""}),
+    "team.change_label": Write("PATCH /labels/{label}", "label.updated", LABEL, {"name": ""}),
+    "team.delete_label": Write("DELETE /labels/{label}", "label.deleted"),
+    "team.create_canned": Write(
+        "POST /accounts/{account}/canned-replies", "canned_reply.created", CANNED, {"shortcut": ""}
+    ),
+    "team.change_canned": Write("PATCH /canned-replies/{canned}", "canned_reply.updated", CANNED, {"shortcut": ""}),
+    "team.create_field": Write(
+        "POST /accounts/{account}/contact-fields", "contact_field.created", DETAIL, {"name": "", "kind": "text"}
+    ),
+    "team.change_field": Write("PATCH /contact-fields/{detail}", "contact_field.updated", {"name": "B"}, {"name": ""}),
+    "team.delete_field": Write("DELETE /contact-fields/{detail}", "contact_field.deleted"),
+    "team.change_contact": Write(
+        "PATCH /contacts/{contact}", "contact.updated", {"fields": {DETAIL_ID: "XL"}}, {"fields": {DETAIL_ID: 5}}
+    ),
+    "team.merge_contact": Write(
+        "POST /contacts/{contact}/merge", "contact.merged", {"other_id": OTHER_ID}, {"other_id": "x"}
+    ),
+    "privacy.erase_contact": Write("DELETE /contacts/{contact}", "contact.erased"),
+    "hooks.create_endpoint": Write(
+        "POST /accounts/{account}/webhook-endpoints", "webhook_endpoint.created", HOOK, {"url": "x", "events": []}
+    ),
+    "hooks.change_endpoint": Write(
+        "PATCH /webhook-endpoints/{endpoint}", "webhook_endpoint.updated", {"paused": True}, {"paused": "yes"}
+    ),
+    "hooks.delete_endpoint": Write("DELETE /webhook-endpoints/{endpoint}", "webhook_endpoint.deleted"),
+    "hooks.rotate_secret": Write("POST /webhook-endpoints/{endpoint}/rotate", "webhook_endpoint.secret_rotated"),
+    "hooks.send_test": Write("POST /webhook-endpoints/{endpoint}/test", "webhook_endpoint.tested"),
+    "hooks.resend": Write("POST /webhook-deliveries/{delivery}/resend", "webhook_delivery.resent"),
+    "knowledge.add_source": Write(
+        "POST /accounts/{account}/knowledge", "knowledge.added", SOURCE, {"source": {"type": "page", "url": "x"}}
+    ),
+    "knowledge.refresh_source": Write("POST /knowledge/{source}/refresh", "knowledge.refreshed"),
+    "knowledge.remove_source": Write("DELETE /knowledge/{source}", "knowledge.removed"),
+    "team.delete_canned": Write("DELETE /canned-replies/{canned}", "canned_reply.deleted"),
 }
 
 
@@ -87,7 +139,41 @@ def ids(client: FlaskClient, db: Database) -> dict[str, Any]:
     key = client.post("/admin/keys", json={"name": "old", "role_id": role_id("viewer")}).json["id"]
     user = member(db, "user@example.com", [Grant(Role.VIEWER)])
     role = client.post("/admin/roles", json={**ROLE, "slug": "till"}).json["id"]
-    return {"role": role, "user": user, "key": key, "letter": letter.id, "account": the_account(db).id}
+    account = the_account(db).id
+    label = client.post(f"/accounts/{account}/labels", json={"name": "Late"}).json["id"]
+    canned = client.post(f"/accounts/{account}/canned-replies", json={**CANNED, "shortcut": "bye"}).json["id"]
+    client.put(f"/accounts/{account}/hours", json=HOURS)
+    with db.writing() as session:
+        now = db.now(session)
+        contact = Contact(id=new_id(), account_id=account, phone="33600000001", created_at=now, updated_at=now)
+        session.add(contact)
+        named = {"name": "Wants", "name_key": "wants", "kind": "text", "choices": []}
+        session.add(ContactField(id=UUID(DETAIL_ID), account_id=account, created_at=now, **named))
+        times = {"created_at": now, "updated_at": now}
+        session.add(Contact(id=UUID(OTHER_ID), account_id=account, user_id="BR.1", **times))
+    hook = {"url": "https://example.com/old", "events": ["message.status"]}
+    endpoint = client.post(f"/accounts/{account}/webhook-endpoints", json=hook).json["id"]
+    delivery = client.post(f"/webhook-endpoints/{endpoint}/test").json["id"]
+    old = {"source": {"type": "page", "url": "https://example.com/old"}}
+    source = client.post(f"/accounts/{account}/knowledge", json=old).json["id"]
+    client.put(f"/bot/profile/{account}", json={"hours": "7-19"})
+    version = client.get(f"/bot/profile/{account}/versions").json[0]["id"]
+    question = client.post(f"/bot/profile/{account}/questions", json={"text": "Old?"}).json["id"]
+    found = {
+        "endpoint": endpoint,
+        "delivery": delivery,
+        "source": source,
+        "version": version,
+        "question": question,
+        "contact": contact.id,
+        "detail": DETAIL_ID,
+        "role": role,
+        "user": user,
+        "key": key,
+        "letter": letter.id,
+        "account": account,
+    }
+    return {**found, "label": label, "canned": canned}
 
 
 def call(client: FlaskClient, write: Write, ids: dict[str, Any], body: Any) -> Any:
@@ -95,13 +181,30 @@ def call(client: FlaskClient, write: Write, ids: dict[str, Any], body: Any) -> A
     return client.open(path.format(**ids), method=method, json=body)
 
 
+#: Where changes are logged.
+LOGGED = (
+    "/admin",
+    "/accounts",
+    "/bot/profile",
+    "/bot/versions",
+    "/bot/questions",
+    "/labels",
+    "/canned-replies",
+    "/webhook-",
+    "/contact",
+    "/knowledge",
+)
+#: POST, but they only ask.
+ASK = {"doctor.check_account", "templates.sync_templates"}
+
+
 def test_every_route_that_changes_something_is_in_the_list(app: Flask) -> None:
     found = set()
     for rule in app.url_map.iter_rules():
-        watched = rule.rule.startswith(("/admin", "/accounts", "/bot/profile"))
+        watched = rule.rule.startswith(LOGGED)
         if watched and (rule.methods or set()) & {"POST", "PUT", "PATCH", "DELETE"}:
             found.add(rule.endpoint)
-    assert found == set(WRITES)
+    assert found == set(WRITES) | ASK
 
 
 @pytest.mark.parametrize("endpoint", WRITES)

@@ -12,19 +12,22 @@ import pytest
 from flask import Flask
 
 from inbox import create_app
+from inbox.auth.access import OPERATOR, Access, Permission
 from inbox.config import Config
-from inbox.models import Account
+from inbox.models import Account, Pause
 from inbox.operations import doctor
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers
+from inbox.operations.doctor.number_check import check_number
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests.builders import NUMBER_ID, WABA_ID, the_account
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 from tests.waiting import free_port
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # the database does not matter
 
 ME = "WhatsApp +33700000000"
+ME_AS_OPERATOR = Access(OPERATOR, Permission.ACCOUNTS_MANAGE)
 Check = Callable[..., dict[str, Finding]]
 
 
@@ -138,6 +141,25 @@ def _telling(sandbox: Sandbox, told: dict[str, Any]) -> Any:
     return lambda node, request: json_answer(200, told) if node == "debug_token" else usual(node, request)
 
 
+def test_what_whatsapp_answers_is_kept_with_the_number(live: Runtime) -> None:
+    check_number(live, ME_AS_OPERATOR, the_account(live.db).id)
+    said = the_account(live.db).reputation or {}
+    assert (said["quality"], said["limit"], said["name_status"]) == ("GREEN", "2000", "APPROVED")
+
+
+def test_another_version_of_the_graph_api_is_asked_for_less(live: Runtime, sandbox: Sandbox) -> None:
+    sandbox.faults.add("whatsapp", "graph_error", code=100, times=1, match={"method": "GET"})
+    rows = check_number(live, ME_AS_OPERATOR, the_account(live.db).id)
+    assert {row.level for row in rows if row.about == "number"} == {Level.OK}
+
+
+def test_a_token_that_is_refused_pauses_the_number_before_anybody_sends(live: Runtime, sandbox: Sandbox) -> None:
+    sandbox.faults.add("whatsapp", "graph_error", code=190)
+    (row,) = check_number(live, ME_AS_OPERATOR, the_account(live.db).id)
+    assert (row.about, row.code, row.values["meta"]) == ("token", "token_refused", "190")
+    assert the_account(live.db).paused_reason == Pause.TOKEN_EXPIRED
+
+
 def with_waba(runtime: Runtime) -> list[Finding]:
     with runtime.db.writing() as session:
         session.get_one(Account, the_account(runtime.db).id).waba_id = WABA_ID
@@ -240,6 +262,6 @@ def test_a_database_that_is_away_is_a_finding(config: Config) -> None:
 
 def test_the_doctor_says_the_same(live: Runtime, sandbox: Sandbox) -> None:
     sandbox.graph._webhooks.subscribed = False
-    asked = {each for each in examine(live) if each.what.startswith("WhatsApp")}
-    assert asked == {each for each in examine_numbers(live) if each.what.startswith("WhatsApp")}
+    asked = [each for each in examine(live) if each.what.startswith("WhatsApp")]
+    assert asked == [each for each in examine_numbers(live) if each.what.startswith("WhatsApp")]
     assert len(asked) == 5

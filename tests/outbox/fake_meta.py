@@ -19,7 +19,7 @@ from inbox.errors import (
     UpstreamUnavailable,
 )
 from inbox.gateways.gemini import Generated
-from inbox.gateways.whatsapp.messages import Recipient
+from inbox.gateways.whatsapp.messages import Content, Recipient
 from inbox.outbox.outcomes import parse_callback
 from tests.builders import status
 from tests.outbox.fibers import pause
@@ -80,17 +80,17 @@ class FakeMeta:
         self.sends: list[Send] = []
         self.slow: list[Callable[[], None]] = []  #: requests still to be accepted
 
-    def send_text(
+    def send(
         self,
         *,
         phone_number_id: str,
         token: str,
         recipient: Recipient,
-        text: str,
+        content: Content,
         callback_data: str,
         reply_to: str | None = None,
     ) -> str:
-        """As gateways.whatsapp.WhatsApp.send_text. The order at "post" is (fate, seconds to wait, mute)."""
+        """As gateways.whatsapp.WhatsApp.send. The order at "post" is (fate, seconds to wait, mute)."""
         fate, after, mute = pause("post")
         wa_id, error = "", None
         try:

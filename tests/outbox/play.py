@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Literal, TypeVar, cast
 from uuid import UUID
 
-from inbox.conversations import service
+from inbox.conversations import reading, service
 from inbox.errors import ReplyWindowClosed, UpstreamError, UpstreamRejected, UpstreamUnavailable
 from inbox.models import JobKind
 from inbox.outbox.outcomes import Outcome, SendClaim
@@ -210,7 +210,7 @@ class Play:
     def person_reads(self, which: int) -> None:
         self._begin()
         talk = pick(self.talks.talks, which)
-        service.mark_read(self.stage.db, AGENT, talk.conversation_id)
+        reading.mark_read(self.stage.db, AGENT, talk.conversation_id)
         talk.unread = 0
         self._done()
 

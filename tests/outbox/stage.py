@@ -20,6 +20,7 @@ from inbox.accounts.adding import ensure_default
 from inbox.accounts.changes import resume
 from inbox.auth.access import Access, Permission, Principal
 from inbox.bot.answer import Answering, BotSettings
+from inbox.bot.files import CustomerFiles
 from inbox.bot.handover import HandOver
 from inbox.bot.model import Models
 from inbox.cipher import TokenCipher
@@ -27,6 +28,7 @@ from inbox.clock import new_id
 from inbox.config import Config
 from inbox.conversations import service
 from inbox.db import Database
+from inbox.media.store import FolderStore
 from inbox.models import (
     Account,
     Contact,
@@ -43,8 +45,10 @@ from inbox.models import (
 )
 from inbox.outbox import jobs, settle, store
 from inbox.outbox.deliver import Delivery
+from inbox.outbox.due import next_send
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.outcomes import SendClaim
+from inbox.outbox.typing import TypingSigns
 from inbox.webhooks.applying.placed import IngestSettings
 from inbox.webhooks.ingest import Ingested, ingest_batch
 from tests.outbox.fake_meta import FakeGemini, FakeMeta
@@ -54,7 +58,7 @@ START = datetime(2026, 11, 20, 9, tzinfo=UTC)
 WINDOW = timedelta(seconds=120)
 BOT_STAYS_OUT = timedelta(minutes=30)
 NUMBERS = ("200000000000001", "200000000000002")
-AGENT = Access(Principal("agent", "Agent", frozenset(Permission)), Permission.MESSAGES_SEND)
+AGENT = Access(Principal("agent", "Agent", frozenset(Permission), kind="key"), Permission.MESSAGES_SEND)
 PHONE_APP = "WhatsApp Business app"  #: the author of what colleagues type there
 _DEBOUNCE = 2.0  # seconds
 _KEY = Fernet.generate_key().decode()
@@ -125,6 +129,8 @@ class Stage:
             settings=BotSettings(debounce=_DEBOUNCE, answer_deadline=300.0, bot_stays_out=BOT_STAYS_OUT),
             rng=random.Random(0),
             note=lambda _upstream, _conversation: None,
+            signs=TypingSigns(lambda: None),
+            files=CustomerFiles(self.db, FolderStore(directory / "media")),
         )
         stopping = threading.Event()
         stopping.set()  # no real waiting
@@ -189,7 +195,8 @@ class Stage:
 
     def claim_sends(self, limit: int) -> list[SendClaim]:
         with self.db.reading() as session:
-            due = store.sends_due(session, self.now)
+            first = next_send(session)
+            due = first is not None and first <= self.now
         with self.db.writing() as session:
             claims = store.claim_sends(session, self.now, limit)
         assert due or not claims, "the cheap look missed a send that was due"
@@ -205,7 +212,7 @@ class Stage:
 
     def settle(self) -> int:
         with self.db.reading() as session:
-            due = settle.unknown_due(session, self.now)
+            due = (session.scalar(settle.first_due()) or self.now + WINDOW) <= self.now
         with self.db.writing() as session:
             resent = settle.settle_unknown(session, self.now, WINDOW.total_seconds())
         assert due or not resent, "the cheap look missed an unknown send that was due"
@@ -245,6 +252,15 @@ class Stage:
     def talks(self) -> Sequence[Conversation]:
         with self.db.reading() as session:
             return session.execute(select(Conversation)).scalars().all()
+
+    def waiting_since(self) -> dict[UUID, datetime]:
+        """By conversation, the time of the oldest message that awaits an answer."""
+        unanswered = Message.awaits_answer & (Message.position > Conversation.answered_through)
+        query = select(Conversation.id, func.min(Message.timestamp)).join(
+            Message, Message.conversation_id == Conversation.id
+        )
+        with self.db.reading() as session:
+            return {row[0]: row[1] for row in session.execute(query.where(unanswered).group_by(Conversation.id))}
 
     def account_of(self, conversation_id: UUID) -> UUID:
         with self.db.reading() as session:

@@ -20,7 +20,8 @@ from sqlalchemy import event, select
 from inbox.models import Conversation, Message, MessageStatus, WebhookEvent
 from inbox.operations import processes
 from inbox.operations.processes import Identity, Report
-from inbox.outbox import settle, store
+from inbox.outbox import settle
+from inbox.outbox.due import next_send
 from inbox.outbox.outcomes import Accepted, Outcome, SendClaim, Unknown, parse_callback
 from inbox.webhooks.ingest import ingest_batch
 from inbox.webhooks.missed import Missed
@@ -126,14 +127,14 @@ class Storm:
     def _work(self) -> None:
         """The worker is awake: it claims what is due."""
         with self.world.db.reading() as session:
-            due = store.sends_due(session, self.world.now)
+            due = (next_send(session) or self.world.now + timedelta(days=1)) <= self.world.now
         for claim in self.world.claim() if due else ():
             self._send(claim, self._worker)
 
     def _housekeeping(self) -> None:
         """Reports are written when they are looked at: as good, and there are thousands of them."""
         with self.world.db.reading() as session:
-            due = settle.unknown_due(session, self.world.now)
+            due = (session.scalar(settle.first_due()) or self.world.now + timedelta(days=1)) <= self.world.now
         if due:
             for web in self._webs:
                 self._report(web)

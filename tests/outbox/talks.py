@@ -127,6 +127,7 @@ class Talks:
         self._waiting: list[Webhook] = []
         self._stored: set[str] = set()
         self._notes: dict[str, list[Deed]] = {}  #: edits and revocations by their target
+        self._together: set[str] = set()  #: what customers wrote of the webhooks that were ingested in one go
         self._sums: Counter[str] = Counter()
         self._written = 0
         self._failed: set[UUID] = set()  #: answers that had failed when we looked last
@@ -171,6 +172,7 @@ class Talks:
         """The oldest `count` webhooks were ingested. What statuses with callback data told."""
         done, self._waiting = self._waiting[:count], self._waiting[count:]
         about: set[News] = set()
+        self._together = {deed.wa_id for hook in done for deed in hook.deeds if deed.kind == "text"}
         for hook in done:
             self._sums["done"] += 1
             self._sums["items"] += len(hook.deeds) + hook.junk
@@ -199,7 +201,8 @@ class Talks:
                 deed.talk.echoed_at = self._stage.now
             case _:
                 self._notes.setdefault(deed.target, []).append(deed)
-                if deed.kind == "edit" and deed.talk.word(deed.target) is None:  # it is shown as the message
+                alone = deed.target not in self._together and deed.talk.word(deed.target) is None
+                if deed.kind == "edit" and alone:  # it is shown as the message
                     self._stored.add(deed.target)
                     self._hear(deed.talk, deed.target, deed.at)
                 else:
@@ -257,11 +260,13 @@ class Talks:
         assert self._stage.inbound() == sorted(texts), "I2: a customer's message is missing or stored twice"
         self._check_sums()
         answers, rows = self._stage.answers(), {row.id: row for row in self._stage.talks()}
+        since = self._stage.waiting_since()
         for talk in self.talks:
             if talk.conversation_id == NOWHERE:
                 continue
             row = rows[talk.conversation_id]
             assert row.unread_count == talk.unread, "I2: unread"
+            assert row.waiting_since == since.get(row.id), "somebody waits, or does not, and the row says otherwise"
             assert not row.needs_human or self._may_ask(talk, row.needs_human_reason), f"I10: {row.needs_human_reason}"
             cared_for = row.needs_human or not talk.bot_on or talk.conversation_id in answers
             assert cared_for or not talk.waiting, "I17: a customer's last word is forgotten"

@@ -9,14 +9,14 @@ import pytest
 
 from inbox.auth.access import Access, Permission, Principal
 from inbox.clock import utc_now
-from inbox.conversations import service
+from inbox.conversations import reading, service
 from inbox.models import Message, Pause
 from inbox.outbox import settle, store
 from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, SendClaim, Unknown
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_conversation, webhook
 
-SEND = Access(Principal("admin", "Admin", frozenset(Permission)), Permission.MESSAGES_SEND)
+SEND = Access(Principal("admin", "Admin", frozenset(Permission), kind="key"), Permission.MESSAGES_SEND)
 HOUR = timedelta(hours=1)
 REFUSED = Refused("131026", "undeliverable")
 
@@ -60,7 +60,7 @@ def test_a_reply_that_whatsapp_refuses_for_good_asks_for_a_person(runtime: Runti
     reply(runtime, "Yes")
     send(runtime, Refused(code, "refused"))
     assert asks_for_a_person(runtime) == "answer_failed"
-    service.mark_read(runtime.db, SEND, the_conversation(runtime.db).id)
+    reading.mark_read(runtime.db, SEND, the_conversation(runtime.db).id)
     assert asks_for_a_person(runtime) == "answer_failed"
 
 

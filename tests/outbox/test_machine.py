@@ -14,7 +14,7 @@ from tests.outbox.play import Play
 from tests.outbox.stage import Stage
 
 PLAY = 80  # steps
-PLAYS = {"sqlite": 70, "postgresql": 10}
+PLAYS = {"sqlite": 30, "postgresql": 8}
 
 
 @pytest.fixture

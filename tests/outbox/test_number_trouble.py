@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from inbox import create_app
 from inbox.auth import keys
@@ -17,7 +17,7 @@ from inbox.auth.access import Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db.wake import Work
-from inbox.models import Account, Pause
+from inbox.models import Account, Message, MessageStatus, Pause
 from inbox.resilience import WHATSAPP
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
@@ -32,7 +32,8 @@ ALICE, BOB = "33600000001", "33600000002"  # Alice writes to the number in troub
 @pytest.fixture
 def app(live_config: Config) -> Iterator[Flask]:
     """Two numbers, no bot, and a dispatcher that runs."""
-    made = create_app(dataclasses.replace(live_config, dispatcher=True, whatsapp_bot_auto_on=False))
+    patience = dataclasses.replace(live_config.whatsapp, read=4.0)
+    made = create_app(dataclasses.replace(live_config, dispatcher=True, whatsapp_bot_auto_on=False, whatsapp=patience))
     runtime = runtime_of(made)
     runtime.prepare_database()
     with runtime.db.writing() as session:
@@ -134,6 +135,41 @@ def test_an_expired_token_stops_one_number_and_a_new_one_lets_everything_leave_i
     assert to_alice == ["one to Alice", "two to Alice", "three to Alice"]
     assert sandbox.requests("whatsapp")[-1].headers["authorization"] == "Bearer a-new-token"
     wait_until(lambda: conversation_of(agent, NUMBER_ID)["sends_paused_reason"] is None, "the pause to be over")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_number_at_which_whatsapp_hangs_holds_up_no_other(runtime: Runtime, sandbox: Sandbox) -> None:
+    queue_reply(runtime, BOB, "before to Bob")  # his number is known to work
+    runtime.wakeups.ring(Work.DELIVER)
+    wait_until(lambda: len(sandbox.deliveries()) == 1, "the first reply to Bob")
+    others = [f"3360001{each:04d}" for each in range(2 * runtime.config.deliver_threads)]
+    at = int(utc_now().timestamp())
+    messages = [text_message("hello", wa_id=f"wamid.{phone}", phone=phone, at=at) for phone in others]
+    store_events(runtime.db, webhook(messages=messages))
+    runtime.wakeups.ring(Work.INGEST)
+    wait_until(lambda: _stored(runtime, "hello") == 2 + len(others), "their messages to be stored")
+
+    sandbox.fault("whatsapp", "hang", seconds=60, match={"path": NUMBER_ID})
+    for phone in others:
+        queue_reply(runtime, phone, "hello")
+    runtime.wakeups.ring(Work.DELIVER)
+    hanging = runtime.config.deliver_threads
+    wait_until(lambda: len(sandbox.requests("whatsapp")) > hanging, "every place to be held")
+    queue_reply(runtime, BOB, "meanwhile to Bob")
+    runtime.wakeups.ring(Work.DELIVER)
+    wait_until(lambda: len(sandbox.deliveries()) == 2, "the reply to Bob", 3)
+
+    unconfirmed = select(func.count()).where(Message.status == MessageStatus.UNCONFIRMED)
+    wait_until(lambda: _scalar(runtime, unconfirmed) >= hanging, "the sends that hang to end")
+    assert WHATSAPP.breaker.state == "closed"
+    queue_reply(runtime, BOB, "afterwards to Bob")
+    runtime.wakeups.ring(Work.DELIVER)
+    wait_until(lambda: len(sandbox.deliveries()) == 3, "the next one to Bob", 3)
+
+
+def _scalar(runtime: Runtime, query: Any) -> Any:
+    with runtime.db.reading() as session:
+        return session.execute(query).scalar_one()
 
 
 def test_a_number_that_is_not_ours_cannot_be_resumed(app: Flask) -> None:

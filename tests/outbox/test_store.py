@@ -222,8 +222,8 @@ def test_without_evidence_an_unknown_send_stays_unconfirmed(world: World) -> Non
     world.queue("one")
     (claim,) = world.claim()
     world.record(claim, Unknown("reset"))
-    for _ in range(50):
-        world.advance(60)
+    for _ in range(10):
+        world.advance(300)
         assert world.settle(WINDOW) == 0
     assert world.message("one").status == "unconfirmed"
 
@@ -449,5 +449,18 @@ def test_claims_of_one_lane_are_exclusive_across_sessions(world: World, db: Data
     assert (len(mine), len(theirs)) == (1, 0)
 
 
-def _claim(session: Session, world: World) -> list[SendClaim]:
-    return store.claim_sends(session, world.now, 5)
+def _claim(session: Session, world: World, limit: int = 5) -> list[SendClaim]:
+    return store.claim_sends(session, world.now, limit)
+
+
+def test_a_claim_locks_no_more_lanes_than_it_takes(world: World, db: Database) -> None:
+    for customer in ("a", "b", "c"):
+        world.queue(f"to {customer}", to=customer)
+    if not db.is_postgres:
+        assert [len(world.claim(2)), len(world.claim(2))] == [2, 1]
+        return
+    with db.writing() as first:
+        mine = _claim(first, world, 2)
+        with db.writing() as second:
+            theirs = _claim(second, world, 2)
+    assert [claim.text for claim in (*mine, *theirs)] == ["to a", "to b", "to c"]

@@ -11,11 +11,12 @@ from inbox.errors import UpstreamOutcomeUnknown, UpstreamUnavailable
 from inbox.outbox import store
 from inbox.outbox.deliver import outcome_of
 from inbox.outbox.outcomes import RetryLater, Unknown
-from inbox.outbox.trouble import Trouble
+from inbox.outbox.trouble import HANGS, Trouble
 from inbox.runtime import Runtime
+from tests.clocks import Clock
 from tests.outbox.world import World
 
-ILL, WELL = uuid4(), uuid4()
+ILL, WELL, OTHER = uuid4(), uuid4(), uuid4()
 
 
 def fail(
@@ -27,34 +28,53 @@ def fail(
 def test_one_customer_whose_sends_fail_slows_no_number() -> None:
     trouble = Trouble()
     assert fail(trouble, 10, conversation=uuid4()) == [None] * 10
-    assert trouble.places([ILL, WELL]) == {ILL: None, WELL: None}
+    assert trouble.most() == {}
 
 
 def test_a_number_whose_sends_fail_rests_for_longer_and_longer() -> None:
     assert fail(Trouble(), 8) == [None, 2, 4, 8, 16, 32, 60, 60]
 
 
-def test_a_number_whose_sends_fail_has_one_place_and_others_come_first() -> None:
+def test_a_number_whose_sends_fail_has_one_place() -> None:
     trouble = Trouble()
     fail(trouble, 2)
-    assert list(trouble.places([ILL, WELL]).items()) == [(WELL, None), (ILL, 1)]
+    assert trouble.most() == {ILL: 1}
     trouble.begin(ILL)
-    assert trouble.places([ILL]) == {ILL: 0}
+    assert trouble.most() == {ILL: 0}
     trouble.end(ILL)
-    assert trouble.places([ILL]) == {ILL: 1}
+    assert trouble.most() == {ILL: 1}
 
 
-def test_without_an_answer_it_is_the_circuit_that_pauses_but_the_number_has_one_place() -> None:
+def test_a_number_at_which_whatsapp_says_nothing_rests_no_longer_than_until_its_circuit_closes() -> None:
     trouble = Trouble()
-    assert fail(trouble, 3, answered=False) == [None] * 3
-    assert trouble.places([ILL]) == {ILL: 1}
+    assert fail(trouble, 6, answered=False) == [None, 2, 4, 8, 10, 10]
+    assert trouble.most() == {ILL: 1}
+
+
+def test_when_every_place_is_held_for_too_long_the_spare_one_is_for_numbers_that_hold_none() -> None:
+    clock = Clock()
+    trouble = Trouble(clock)
+    fail(trouble, 2)
+    for _ in range(3):
+        trouble.begin(WELL)
+    assert (trouble.hangs_in(3), trouble.hangs_in(4)) == (HANGS, None)
+    clock.now += HANGS
+    assert trouble.hangs_in(3) == 0.0
+    assert trouble.others() == {WELL: 0, ILL: 0}
+    trouble.begin(OTHER, spare=True)
+    assert (trouble.hangs_in(3), trouble.hangs_in(4)) == (0.0, None)
+    trouble.end(OTHER, spare=True)
+    trouble.end(WELL)
+    assert trouble.hangs_in(3) is None
+    trouble.begin(WELL)  # they are quick enough, after all
+    assert trouble.hangs_in(3) == HANGS
 
 
 def test_a_send_that_succeeds_ends_the_trouble() -> None:
     trouble = Trouble()
     fail(trouble, 5)
     trouble.succeeded(ILL)
-    assert trouble.places([ILL]) == {ILL: None}
+    assert trouble.most() == {}
     assert fail(trouble, 2) == [None, 2]
 
 
@@ -107,4 +127,7 @@ def test_a_number_in_trouble_begins_one_send_at_a_time(world: World) -> None:
     for _ in range(2):
         trouble.failed(account_id, uuid4(), answered=False)
     with world.db.writing() as session:
-        assert len(store.claim_sends(session, world.now, 10, trouble.places)) == 1
+        assert len(store.claim_sends(session, world.now, 10, trouble.most())) == 1
+    trouble.begin(account_id)
+    with world.db.writing() as session:
+        assert store.claim_sends(session, world.now, 10, trouble.most()) == []

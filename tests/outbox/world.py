@@ -120,10 +120,13 @@ class World:
 
 
 def queue_reply(runtime: Runtime, phone: str, text: str) -> Message:
-    """An agent's message to the customer with this number, waiting in the outbox."""
+    """An agent's message to the customer with this number, waiting in the outbox.
+
+    The conversation is locked first, as every writer does: a result of the send before may come at the same time.
+    """
     with runtime.db.writing() as session:
         query = select(Conversation).join(Contact, Conversation.contact_id == Contact.id).where(Contact.phone == phone)
-        conversation = session.execute(query).scalar_one()
+        conversation = session.execute(query.with_for_update(of=Conversation)).scalar_one()
         now = runtime.db.now(session)
         message = outbound_message(conversation, text, now, author=Author.AGENT, author_id="a", name="Agent")
         queue(session, conversation, message, now)

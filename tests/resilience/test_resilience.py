@@ -32,18 +32,9 @@ from inbox.outbox.deliver import outcome_of
 from inbox.outbox.outcomes import Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
 from inbox.resilience import Breaker, RetryBudget, Upstream, Verdict, remaining
 from inbox.resilience.breaker import verdict_of
+from tests.clocks import Clock
 
 POLICY = Policy(total=2.0, connect=1.0, read=1.0, attempts=3, minimum=0.1, breaker_failures=5, breaker_open=30.0)
-
-
-class Clock:
-    """Seconds that pass when told to."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -13,20 +13,13 @@ from inbox.config import Policy
 from inbox.errors import UpstreamError, UpstreamOpen, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUnavailable
 from inbox.resilience import About, Breaker
 from inbox.resilience.suspects import Suspects
+from tests.clocks import Clock
 
 POLICY = Policy(total=2.0, connect=1.0, read=1.0, breaker_failures=3, breaker_open=30.0)
 ANSWERED = UpstreamUnavailable("test", "HTTP 500", http_status=500)
 CUT = UpstreamOutcomeUnknown("test", "cut", phase="headers")
 SILENT = UpstreamOutcomeUnknown("test", "timeout", phase="sent")
 REFUSED = UpstreamUnavailable("test", "refused", phase="connect")
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -76,6 +69,28 @@ def test_one_thing_counts_once_whether_it_is_answered_or_not(breaker: Breaker) -
     for error in [SILENT, ANSWERED, CUT] * 10:
         fails(breaker, "a", error)
     assert (breaker.state, breaker.snapshot().failure_count) == ("closed", 1)
+
+
+def silent(breaker: Breaker, number: str, recipients: str) -> int:
+    """No answer for these recipients of a number; the failures that count."""
+    for recipient in recipients:
+        fails(breaker, About(number, (number, recipient)), SILENT)
+    return breaker.snapshot().failure_count
+
+
+def test_no_answer_about_one_whole_opens_nothing_while_another_one_is_answered(breaker: Breaker) -> None:
+    succeeds(breaker, About("well", ("well", "x")))
+    assert silent(breaker, "ill", "abcdefgh") == 1
+    assert breaker.state == "closed"
+    assert silent(breaker, "well", "x") == 2  # and now nobody is answered any more
+    silent(breaker, "ill", "i")
+    assert breaker.state == "open"
+
+
+def test_no_answer_about_the_only_whole_there_is_opens_it(breaker: Breaker) -> None:
+    succeeds(breaker, About("only", ("only", "x")))
+    silent(breaker, "only", "abc")
+    assert breaker.state == "open"
 
 
 def test_an_answer_may_be_about_a_whole_and_no_answer_about_a_part_of_it(breaker: Breaker) -> None:

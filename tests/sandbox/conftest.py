@@ -13,7 +13,9 @@ from tests.sandbox.helpers import Application
 def _leaves_no_thread_behind() -> Iterator[None]:
     before = set(threading.enumerate())
     yield
-    assert set(threading.enumerate()) <= before
+    # Requests come to the servers of other tests as well, which live as long as all of them.
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if "process_request_thread" not in thread.name]
 
 
 @pytest.fixture

@@ -166,13 +166,3 @@ def keys_of(value: Any) -> Any:
     if isinstance(value, list):
         return [keys_of(each) for each in value]
     return None
-
-
-class Clock:
-    """Unix seconds that only pass when told to."""
-
-    def __init__(self, now: float = 1795165200.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from sandbox import FaultError, Sandbox
 from sandbox.fault_kinds import KINDS, UPSTREAMS
 from sandbox.faults import FaultBoard
-from tests.sandbox.helpers import CAMILLE, Clock, auth, generate, graph, send
+from tests.clocks import Clock
+from tests.sandbox.helpers import CAMILLE, auth, generate, graph, send
 
 NOBODY = SimpleNamespace(trait=lambda _name: "", recipients=lambda: ())
 

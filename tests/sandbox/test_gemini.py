@@ -419,3 +419,22 @@ def test_what_was_asked_is_recorded(sandbox: Sandbox) -> None:
     assert request.headers["x-goog-api-key"] == "key"
     assert json.loads(request.body)["contents"][0]["parts"] == [{"text": "Bonjour"}]
     assert (request.outcome, request.status, request.processed) == ("answered", 200, True)
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [
+        ({"mimeType": "audio/ogg", "data": "T2dnUw=="}, ""),
+        ({"mimeType": "audio/ogg; codecs=opus", "data": "T2dnUw=="}, "Unsupported MIME type"),
+        ({"mimeType": "application/octet-stream", "data": "T2dnUw=="}, "Unsupported MIME type"),
+        ({"mimeType": "image/png", "data": "no base64!"}, "Base64 decoding failed"),
+        ({"mimeType": "image/png", "data": ""}, "Unable to process"),
+        ({"mimeType": "image/png", "data": "T2dnUw==", "name": "x"}, "Unknown name"),
+    ],
+)
+def test_a_file_within_a_request_is_checked(sandbox: Sandbox, file: dict, words: str) -> None:
+    heard: list[tuple[str, bytes]] = []
+    sandbox.gemini_responder = lambda request: heard.extend(request.files) or "Heard."
+    response = generate(sandbox, contents=[{"role": "user", "parts": [{"text": "?"}, {"inlineData": file}]}])
+    assert (response.status_code, words in response.text) == (400 if words else 200, True)
+    assert heard == ([] if words else [("audio/ogg", b"OggS")])

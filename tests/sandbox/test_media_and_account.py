@@ -5,7 +5,8 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.sandbox.helpers import NUMBER_ID, Clock, graph, send, wait_for
+from tests.clocks import Clock
+from tests.sandbox.helpers import NUMBER_ID, graph, send, wait_for
 from tests.sandbox.test_sending_messages import refusal_of
 
 WABA_ID = "100000000000001"

@@ -2,7 +2,8 @@ import pytest
 import requests
 
 from sandbox import Sandbox
-from tests.sandbox.helpers import CAMILLE, NUMBER_ID, OUR_NUMBER, Clock, graph, send
+from tests.clocks import Clock
+from tests.sandbox.helpers import CAMILLE, NUMBER_ID, OUR_NUMBER, graph, send
 
 BUTTONS = {
     "type": "button",

@@ -6,7 +6,8 @@ import requests
 
 from sandbox import Sandbox
 from sandbox.supabase_users import User
-from tests.sandbox.helpers import Clock, auth
+from tests.clocks import Clock
+from tests.sandbox.helpers import auth
 
 APIKEY = {"apikey": "sb_publishable_test"}
 

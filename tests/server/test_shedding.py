@@ -44,6 +44,8 @@ class Visitor:
         ("POST /web", Kind.ORDINARY),
         ("GET /messages/media/0192?x HTTP/1.1\r\n\r\n", Kind.FILE),
         ("HEAD /messages/media/0192 HTTP/1.1\r\n\r\n", Kind.FILE),
+        ("GET /assets/0192/inbox/main.js HTTP/1.1\r\n\r\n", Kind.ASSET),
+        ("POST /assets/0192/inbox/main.js HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("POST /auth/login HTTP/1.1\r\n\r\n", Kind.SIGN_IN),
         ("POST /auth/logout HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /auth/login HTTP/1.1\r\n\r\n", Kind.ORDINARY),
@@ -53,6 +55,8 @@ class Visitor:
         ("GET /health?verbose=1 HTTP/1.1\r\nHost: x\r\n\r\n", Kind.HEALTH),
         ("GET /health/live HTTP/1.1\r\n\r\n", Kind.LIVE),
         ("GET /health/ready HTTP/1.1\r\n\r\n", Kind.READY),
+        ("GET /metrics HTTP/1.1\r\n\r\n", Kind.HEALTH),
+        ("GET /metrics/live HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /health/other HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("GET /healthy HTTP/1.1\r\n\r\n", Kind.ORDINARY),
         ("POST /health HTTP/1.1\r\n\r\n", Kind.ORDINARY),
@@ -94,10 +98,11 @@ def test_what_cannot_be_waited_for_is_a_kind_of_its_own(more: str) -> None:
     assert shedding.kind_of(f"{HEAD}{more}\r\n\r\n".encode()) is Kind.STREAMED
 
 
-def test_only_webhooks_may_wait_for_seconds() -> None:
+def test_who_may_wait_for_seconds() -> None:
     assert {kind: kind.patience for kind in Kind if kind.patience > 0.5} == {
         Kind.WEBHOOK: 4.0,
         Kind.FILE: 5.0,
+        Kind.ASSET: 5.0,
         Kind.SIGN_IN: 5.0,
     }
 

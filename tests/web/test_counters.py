@@ -16,7 +16,7 @@ from inbox.memory.redis import SharedRedis
 from inbox.web.limits import counters
 from inbox.web.limits.counters import Counters
 from tests.bot.test_profile_cache_redis import closed_port, dropping_server, silent_server
-from tests.caches import Clock
+from tests.clocks import Clock
 
 
 @pytest.fixture

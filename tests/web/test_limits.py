@@ -27,8 +27,8 @@ from inbox.web.limits.limits import FAMILIAR, address, sign_in
 from inbox.webhooks import routes as webhooks
 from tests.auth.people import PASSWORD, local_user
 from tests.builders import signed, webhook
-from tests.conftest import APP_SECRET
 from tests.queries import asked
+from tests.settings import APP_SECRET
 
 GUESS = "inbox_" + "x" * 43
 

@@ -21,7 +21,7 @@ from inbox.operations.probes import SHARED_FOR
 from inbox.runtime import Runtime
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import all_messages, dead_letters, signed, store_events, text_message, webhook
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 
 pytestmark = pytest.mark.usefixtures("app")
 

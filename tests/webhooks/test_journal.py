@@ -39,7 +39,7 @@ from inbox.webhooks.journal.journal import Journal, store_event
 from inbox.webhooks.journal.segments import Row, Segments, decode, encode
 from inbox.webhooks.routes import new_event
 from tests.builders import all_messages, signed, text_message, webhook
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]

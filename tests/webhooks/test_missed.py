@@ -12,7 +12,7 @@ from inbox.server.shedding import Kind, Ticket
 from inbox.webhooks import routes
 from inbox.webhooks.missed import Missed
 from tests.builders import sample, signed
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 
 PATH = "/webhook/whatsapp"
 BODY = sample("text")

@@ -22,7 +22,7 @@ from inbox.models import Account, WebhookEvent
 from inbox.runtime import runtime_of
 from tests import servers
 from tests.builders import sample, signed
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 
 PATH = "/webhook/whatsapp"
 

@@ -21,7 +21,7 @@ from tests.builders import (
     signed,
     the_conversation,
 )
-from tests.conftest import APP_SECRET
+from tests.settings import APP_SECRET
 
 NAMES = sorted(path.stem for path in SAMPLES.glob("*.json"))
 

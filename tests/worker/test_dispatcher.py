@@ -21,8 +21,8 @@ from inbox.runtime import Runtime, runtime_of
 from inbox.worker.dispatcher import Crew, Dispatcher
 from sandbox import Sandbox
 from tests.builders import all_messages, signed, store_events, text_message, webhook
-from tests.conftest import APP_SECRET
 from tests.outbox.world import queue_reply
+from tests.settings import APP_SECRET
 from tests.waiting import wait_until
 
 
@@ -36,7 +36,7 @@ def working(live_config: Config) -> Iterator[Runtime]:
     runtime.prepare_database()
     runtime.start_dispatcher()
     yield runtime
-    assert runtime.close(10)
+    assert runtime.close(10, leave=10)
 
 
 def now_seconds() -> int:
@@ -111,7 +111,7 @@ class Bench:
 
 @pytest.fixture
 def wakeups(tmp_path) -> Iterator[Wakeups]:  # type: ignore[no-untyped-def]
-    made = Wakeups(Database(f"sqlite:///{tmp_path / 'x.db'}"), remote=False)
+    made = Wakeups(Database(f"sqlite:///{tmp_path / 'x.db'}"))
     yield made
     made.stop()
 
@@ -178,7 +178,7 @@ def test_a_crew_survives_a_task_and_a_claim_that_raise(wakeups: Wakeups, caplog:
 
 def test_a_ring_in_one_process_is_heard_in_another(postgres: str) -> None:
     """Two Wakeups over one PostgreSQL stand for a web process and a worker."""
-    web, worker = Wakeups(Database(postgres), remote=True), Wakeups(Database(postgres), remote=False)
+    web, worker = Wakeups(Database(postgres)), Wakeups(Database(postgres))
     worker.listen()
     wait_until(lambda: listeners(postgres) == 1, "the worker to listen")
     worker.wait(Work.DELIVER, 0.1)
@@ -195,6 +195,19 @@ def test_a_ring_in_one_process_is_heard_in_another(postgres: str) -> None:
     worker.stop()
 
 
+@pytest.mark.parametrize("seconds", [0.0, 60.0])
+def test_what_was_rung_is_told_although_the_process_ends_at_once(postgres: str, seconds: float) -> None:
+    command, worker = Wakeups(Database(postgres)), Wakeups(Database(postgres))
+    worker.listen()
+    wait_until(lambda: listeners(postgres) == 1, "the worker to listen")
+    while worker.wait(Work.DELIVER, 0.5):  # what it rings itself when it begins to listen
+        pass
+    command.ring(Work.DELIVER, seconds)
+    command.stop()
+    assert worker.wait(Work.DELIVER, 5)
+    worker.stop()
+
+
 def listeners(postgres: str) -> int:
     with psycopg.connect(postgres) as connection:
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'inbox-wake' AND query LIKE 'LISTEN%'"
@@ -203,7 +216,7 @@ def listeners(postgres: str) -> int:
 
 
 def test_a_database_that_is_away_costs_the_wake_up_and_nothing_else() -> None:
-    wakeups = Wakeups(Database("postgresql://nobody@127.0.0.1:9/none"), remote=True)
+    wakeups = Wakeups(Database("postgresql://nobody@127.0.0.1:9/none"))
     wakeups.listen()
     wakeups.ring(Work.INGEST)
     wakeups.wait(Work.INGEST, 0.01)

@@ -97,7 +97,7 @@ def test_a_crew_tells_of_claims_that_raised_and_goes_on(live: Runtime) -> None:
             raise DatabaseUnavailable
         done.set()
 
-    wakeups = Wakeups(live.db, remote=False)
+    wakeups = Wakeups(live.db)
     crew = Crew(Work.ANSWER, 1, claim_some, handle, wakeups, raised=told.append, poll=0.01)
     dispatcher = Dispatcher([crew], wakeups)
     dispatcher.start()
@@ -141,7 +141,11 @@ def test_an_outcome_that_cannot_be_stored_is_unknown_and_its_status_settles_it(
             raise DataError("INSERT", {}, ValueError("a strange value"))
         return real(session, claimed, outcome, *more, **options)  # type: ignore[arg-type]
 
+    def refuses_all(*_: object) -> None:
+        raise DataError("INSERT", {}, ValueError("a strange value"))
+
     monkeypatch.setattr(store, "record", refuses)
+    monkeypatch.setattr(store, "record_accepted", refuses_all)
     world.queue("one")
     send(world)
     assert world.message("one").status == "unconfirmed"
@@ -155,10 +159,10 @@ def test_housekeeping_that_raises_does_not_hold_up_receipts(live: Runtime, monke
     def raises(*_: object) -> None:
         raise Mistake
 
-    monkeypatch.setattr("inbox.outbox.settle.unknown_due", raises)
+    monkeypatch.setattr("inbox.worker.housekeeping.adopt", raises)
     ingest(live, webhook(messages=[text_message("hello", at=int(utc_now().timestamp()))]))
     conversation = the_conversation(live.db)
     with live.db.writing() as session:
         now = live.db.now(session)
-        jobs.request_receipt(session, conversation.account_id, conversation.id, "wamid.1", now, typing=False)
+        jobs.request_receipt(session, conversation.account_id, conversation.id, "wamid.1", now)
     assert len(crews_of(live).housekeeping.receipts(1)) == 1

@@ -42,7 +42,12 @@ class RemoteProfiles:
         self._now = now
         # Nothing stands in: whether a token may pass while Supabase is away, its end and the grace decide.
         self._kept: Kept[_Verdict] = Kept(
-            lambda verdict: verdict.lasts, pause=PAUSE, away=IdentityUnavailable, may_insist=False, clock=clock
+            lambda verdict: verdict.lasts,
+            pause=PAUSE,
+            away=IdentityUnavailable,
+            may_insist=False,
+            clock=clock,
+            name="supabase_users",
         )
 
     def profile(self, token: str, claims: Claims) -> Profile:

@@ -49,7 +49,7 @@ class SigningKeys:
         self._fetch = fetch
         self._clock = clock
         self._kept: Kept[_Published] = Kept(
-            FRESH, KEPT, 1, pause=PAUSE, away=IdentityUnavailable, may_insist=False, clock=clock
+            FRESH, KEPT, 1, pause=PAUSE, away=IdentityUnavailable, may_insist=False, clock=clock, name="signing_keys"
         )
 
     def find(self, kid: str | None) -> jwt.PyJWK | None:

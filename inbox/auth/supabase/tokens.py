@@ -26,7 +26,15 @@ from inbox.auth.supabase.profiles import Profile
 from inbox.auth.supabase.remote import RemoteProfiles
 from inbox.auth.supabase.signing_keys import SigningKeys
 from inbox.config import Config
-from inbox.errors import IdentityUnavailable, InvalidCredentials
+from inbox.errors import (
+    EmailNotConfirmed,
+    IdentityUnavailable,
+    InvalidCredentials,
+    UpstreamError,
+    UpstreamRejected,
+    UserDisabled,
+    WrongPassword,
+)
 from inbox.gateways.supabase import SupabaseAuth
 from inbox.memory.kept import Kept
 
@@ -34,6 +42,12 @@ __all__ = ["Claims", "Profile", "SupabaseTokens"]
 
 log = logging.getLogger(__name__)
 
+#: What Supabase says to a password that it does not take; any other reason is the project's, and we cannot tell.
+_PASSWORD_REFUSED = {
+    "invalid_credentials": WrongPassword,
+    "email_not_confirmed": EmailNotConfirmed,
+    "user_banned": UserDisabled,
+}
 _TOLD = 60.0  # seconds in which the log says once of a user that their token is taken beyond its end
 
 
@@ -73,9 +87,31 @@ class SupabaseTokens:
         self._issuer = config.supabase_issuer or (f"{url}/auth/v1" if url else None)
         self._grace = config.supabase_grace
         self._seen: Kept[_Seen] = Kept(math.inf)
-        gateway = SupabaseAuth(url, config.supabase_key) if url else None
+        self._gateway = gateway = SupabaseAuth(url, config.supabase_key) if url else None
         self._keys = SigningKeys(gateway.jwks, clock) if gateway else None
         self._remote = RemoteProfiles(gateway.user, now=now, clock=clock) if gateway else None
+
+    @property
+    def takes_passwords(self) -> bool:
+        """True when there is a Supabase that can be asked whose a password is."""
+        return self._gateway is not None
+
+    def by_password(self, email: str, password: str) -> str:
+        """A token of whom these belong to at Supabase.
+
+        Raises WrongPassword, EmailNotConfirmed, UserDisabled; IdentityUnavailable when we cannot tell.
+        """
+        if self._gateway is None:
+            raise WrongPassword
+        try:
+            return self._gateway.access_token(email, password)
+        except UpstreamRejected as error:
+            if refusal := _PASSWORD_REFUSED.get(str(error.code)):
+                raise refusal from None
+            log.warning("Supabase takes no passwords", extra={"code": error.code})
+            raise IdentityUnavailable from error
+        except UpstreamError as error:
+            raise IdentityUnavailable from error
 
     def verify(self, token: str) -> Claims:
         """Whose token it is. Raises InvalidCredentials; IdentityUnavailable when we cannot tell."""

@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import requests
@@ -23,6 +23,8 @@ from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUnavaila
 from inbox.gateways.http import sessions
 from inbox.gateways.http.sockets import call
 from inbox.logs import request_id
+from inbox.metrics import meters
+from inbox.metrics.tally import tally
 from inbox.resilience import Upstream
 
 log = logging.getLogger(__name__)
@@ -35,6 +37,7 @@ class Answer:
     status: int
     headers: Mapping[str, str]
     data: JSON
+    raw: bytes = field(default=b"", repr=False)  #: the body as it came
 
 
 def exchange(upstream: Upstream, method: str, url: str, *, headers: Mapping[str, str], body: Any = None) -> Answer:
@@ -54,7 +57,23 @@ def exchange(upstream: Upstream, method: str, url: str, *, headers: Mapping[str,
         log_call(upstream.name, method, started, failure)
         raise failure
     log_call(upstream.name, method, started, str(response.status_code))
-    return Answer(response.status_code, response.headers, _parsed(raw))
+    return Answer(response.status_code, response.headers, _parsed(raw), raw)
+
+
+def tell(upstream: Upstream, url: str, *, headers: Mapping[str, str], body: bytes, public_only: bool) -> Answer:
+    """POST these bytes. The answer's body is not read, whatever it is; its connection is closed. Raises as `exchange`.
+
+    `public_only`: never to an address within a private network.
+    """
+    upstream.check_time()
+    started = time.monotonic()
+    with (
+        watched(upstream.name, "POST", started),
+        send(upstream, "POST", url, headers, body, public_only=public_only) as response,
+    ):
+        answer = Answer(response.status_code, response.headers, None)
+    log_call(upstream.name, "POST", started, str(answer.status))
+    return answer
 
 
 def send(
@@ -73,7 +92,7 @@ def send(
     return sessions.session.request(
         method,
         url,
-        json=body,
+        **{"data" if isinstance(body, bytes) or hasattr(body, "read") else "json": body},
         headers={**headers, "X-Request-Id": request_id()},
         timeout=(policy.connect, policy.read),
         stream=True,
@@ -127,6 +146,8 @@ def _innermost(error: BaseException) -> str:
 
 
 def log_call(upstream: str, method: str, started: float, outcome: str | UpstreamError, **more: Any) -> None:
+    """Log one request that left, and count it."""
+    took = time.monotonic() - started
     if isinstance(outcome, UpstreamError):
         level, shown = logging.WARNING, f"{type(outcome).__name__}: {outcome.reason}"
     else:
@@ -139,7 +160,11 @@ def log_call(upstream: str, method: str, started: float, outcome: str | Upstream
             "method": method,
             "outcome": shown,
             "phase": call.phase,
-            "duration_ms": round((time.monotonic() - started) * 1000, 1),
+            "duration_ms": round(took * 1000, 1),
             **more,
         },
     )
+    known = meters.outcome_of(outcome) if isinstance(outcome, UpstreamError) else f"{outcome[0]}xx"
+    meters.ATTEMPTS.labels(upstream, known).inc()
+    meters.ATTEMPT_SECONDS.labels(upstream).observe(took)
+    tally.note(upstream, took, answered=known in ("2xx", "3xx", "4xx") and outcome != "429")

@@ -15,7 +15,7 @@ from inbox.gateways.http.sockets import DeadlineSSLSocket, Pool, SecurePool
 from inbox.version import VERSION
 
 POOL_SIZE = 256  # connections kept per host: more than any bulkhead allows, so none is ever thrown away
-HOSTS = 8  # whose pools are kept; we call three, and those that Meta keeps files on
+HOSTS = 32  # whose pools are kept; we call three, those that Meta keeps files on, and receivers of webhooks
 USER_AGENT = f"inbox/{VERSION}"
 
 #: One more connect, because nothing was sent yet; everything else is decided where its meaning is known.

@@ -92,7 +92,8 @@ class _KeepsFresh:
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         conn = super()._get_conn(timeout)  # type: ignore[misc]  # of the pool this is mixed into
-        if getattr(conn, "sock", None) is not None and time.monotonic() - conn.idle_since > IDLE_LIMIT:
+        sock = getattr(conn, "sock", None)
+        if sock is not None and (time.monotonic() - conn.idle_since > IDLE_LIMIT or _is_forbidden(sock)):
             conn.close()
         return conn
 
@@ -102,12 +103,26 @@ class _KeepsFresh:
         super()._put_conn(conn)  # type: ignore[misc]  # of the pool this is mixed into
 
 
+def _is_forbidden(sock: socket.socket) -> bool:
+    """True for a connection into a private network, which an address from outside must not find open."""
+    if not call.public_only:
+        return False
+    try:
+        return not ipaddress.ip_address(sock.getpeername()[0]).is_global
+    except OSError:  # it is broken
+        return True
+
+
 class Pool(_KeepsFresh, HTTPConnectionPool):
     ConnectionCls = _Connection
 
 
 class SecurePool(_KeepsFresh, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
+
+
+class NotPublicError(NewConnectionError):
+    """The name leads into a private network, and the address came from outside."""
 
 
 def _connect(conn: HTTPConnection) -> socket.socket:
@@ -165,5 +180,5 @@ def _resolve(conn: HTTPConnection, end: float) -> list[Any]:
     if failed:
         raise NameResolutionError(host, conn, socket.gaierror(str(failed[0]))) from failed[0]
     if call.public_only and not all(ipaddress.ip_address(each[4][0]).is_global for each in found):
-        raise NewConnectionError(conn, "the name leads to an address that is not public")
+        raise NotPublicError(conn, "the name leads to an address that is not public")
     return found

@@ -43,9 +43,12 @@ _REFUSED = {
     132001: "The template does not exist in this language, or is not approved.",
     132005: "The template's text is too long.",
     132007: "The template's content breaks a policy.",
+    132008: "WhatsApp does not take a value of the template.",
     132012: "A template parameter has the wrong format.",
     132015: "The template is paused.",
     132016: "The template is disabled.",
+    132018: "WhatsApp does not take the parameters of the template.",
+    132068: "WhatsApp has blocked the form in the template.",
     135000: "WhatsApp could not process the parameters.",
     137000: "The customer's identity has changed since it was last checked.",
 }

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import re
+import secrets
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Protocol, Self
 from urllib.parse import quote, urlencode
 
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamRejected, UpstreamUntrusted
@@ -44,6 +46,52 @@ class RangeBeyond(UpstreamRejected):
 
 class MediaTooLarge(UpstreamRejected):
     """The file is larger than any that WhatsApp takes."""
+
+
+class Readable(Protocol):
+    """A file of `size` bytes."""
+
+    size: int
+
+    def read(self, most: int) -> bytes:
+        """Up to so many bytes, b"" after the last."""
+
+
+class Form:
+    """A form with a file (RFC 7578), read while it is sent: never whole in memory."""
+
+    def __init__(self, fields: Mapping[str, str], file: Readable, mime_type: str, name: str) -> None:
+        boundary = secrets.token_hex(16)
+        self.content_type = f"multipart/form-data; boundary={boundary}"
+        shown = "".join("_" if each in '"\\' or not each.isprintable() else each for each in name)
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="{field}"\r\n\r\n{value}\r\n'
+            for field, value in fields.items()
+        ]
+        parts.append(
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{shown}"\r\n'
+            f"Content-Type: {mime_type}\r\n\r\n"
+        )
+        self._ahead = "".join(parts).encode()
+        self._behind = f"\r\n--{boundary}--\r\n".encode()
+        self._file = file
+        self._length = len(self._ahead) + file.size + len(self._behind)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def read(self, most: int = 65_536) -> bytes:
+        """The next bytes of the form."""
+        if self._ahead:
+            piece, self._ahead = self._ahead[:most], self._ahead[most:]
+            return piece
+        if piece := self._file.read(most):
+            return piece
+        piece, self._behind = self._behind[:most], self._behind[most:]
+        return piece
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self.read, b"")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +141,31 @@ class WhatsAppMedia:
         what cannot be the file.
         """
         return self._files.deadline(self._fetch)(medium, byte_range, caller)
+
+    def upload(self, phone_number_id: str, token: str, file: Readable, mime_type: str, name: str) -> str:
+        """Hand a file over, to be sent; the id WhatsApp gave it. Handed over twice, it has two: no harm.
+
+        Raises UpstreamRejected when it will never be taken, or another UpstreamError.
+        """
+        return self._files.deadline(self._upload)(phone_number_id, token, file, mime_type, name)
+
+    def _upload(self, phone_number_id: str, token: str, file: Readable, mime_type: str, name: str) -> str:
+        with self._files.bulkhead.place("sending"):
+            hand_over = self._files.breaker.call_about
+            return hand_over(phone_number_id, self._post, phone_number_id, token, file, mime_type, name)
+
+    def _post(self, phone_number_id: str, token: str, file: Readable, mime_type: str, name: str) -> str:
+        """Within the breaker, because an answer that cannot be read is a failure."""
+        form = Form({"messaging_product": "whatsapp", "type": mime_type}, file, mime_type, name)
+        url = f"{self._base_url}/{quote(phone_number_id, safe='')}/media"
+        headers = _bearer(token) | {"Content-Type": form.content_type}
+        answer = http.exchange(self._files, "POST", url, headers=headers, body=form)
+        if answer.status != 200:
+            raise refusal(answer)
+        media_id = answer.data.get("id") if isinstance(answer.data, dict) else None
+        if not isinstance(media_id, str) or not _MEDIA_ID.fullmatch(media_id) or len(media_id) > 255:
+            raise UpstreamOutcomeUnknown(WHATSAPP.name, "the answer has no id of the file", http_status=answer.status)
+        return media_id
 
     def _describe(self, medium: Medium, caller: str) -> Place:
         with self._files.bulkhead.place(caller):

@@ -1,4 +1,4 @@
-"""WhatsApp Cloud API: send a text, mark as read. One request each; the outbox owns repeats."""
+"""WhatsApp Cloud API: send a message, mark as read. One request each; the outbox owns repeats."""
 
 from __future__ import annotations
 
@@ -31,6 +31,19 @@ class Recipient:
     group_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What a message holds: its type as WhatsApp names it, and the object of that name."""
+
+    type: str
+    body: Any
+
+    @classmethod
+    def of_text(cls, text: str) -> Content:
+        """A plain text; WhatsApp adds a preview of its first link."""
+        return cls("text", {"body": text, "preview_url": True})
+
+
 def _about(_gateway: WhatsApp, phone_number_id: str, _token: str, body: dict[str, Any]) -> About:
     """What a call is about: its answers are the number's trouble, its silence that of whom or what it is for."""
     part = next((body[name] for name in ("to", "recipient", "message_id") if name in body), None)
@@ -43,17 +56,17 @@ class WhatsApp:
     def __init__(self, base_url: str) -> None:
         self._base_url = base_url
 
-    def send_text(
+    def send(
         self,
         *,
         phone_number_id: str,
         token: str,
         recipient: Recipient,
-        text: str,
+        content: Content,
         callback_data: str,
         reply_to: str | None = None,
     ) -> str:
-        """Send `text`; the id WhatsApp gave it. `callback_data` comes back in its statuses.
+        """Send `content`; the id WhatsApp gave it. `callback_data` comes back in its statuses.
 
         Raises UpstreamUnavailable, UpstreamThrottled, UpstreamMisconfigured, UpstreamRejected or, when it may have been
         accepted, UpstreamOutcomeUnknown.
@@ -61,8 +74,8 @@ class WhatsApp:
         body: dict[str, Any] = {
             "messaging_product": "whatsapp",
             **_addressed(recipient),
-            "type": "text",
-            "text": {"body": text, "preview_url": True},
+            "type": content.type,
+            content.type: content.body,
             "biz_opaque_callback_data": callback_data,
         }
         if reply_to:

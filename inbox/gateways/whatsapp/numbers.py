@@ -18,16 +18,28 @@ from inbox.errors import UpstreamRejected
 from inbox.gateways import http
 from inbox.resilience import Upstream
 
+_FIELDS = (
+    "display_phone_number",
+    "verified_name",
+    "quality_rating",
+    "whatsapp_business_manager_messaging_limit",
+    "name_status",
+)
 _MOST = 100  # numbers of one WhatsApp Business Account that are looked through; Meta gives 20, or more on request
 
 
 @dataclass(frozen=True, slots=True)
 class NumberFacts:
-    """`display` is digits, empty when WhatsApp does not say; `quality` is GREEN, YELLOW, RED or UNKNOWN."""
+    """`display` is digits, empty when WhatsApp does not say; `quality` is GREEN, YELLOW, RED or UNKNOWN.
+
+    `limit` is WhatsApp's word, such as TIER_2K, for the customers that may be written to first in a day.
+    """
 
     display: str
     verified_name: str
     quality: str
+    limit: str
+    name_status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +85,20 @@ class Inquiry:
     heard: Callable[[http.Answer], None]
 
     def number(self, phone_number_id: str) -> NumberFacts:
-        data = self._get(phone_number_id, fields="display_phone_number,verified_name,quality_rating")
-        shown = "".join(filter(str.isdigit, str(data.get("display_phone_number", ""))))
-        return NumberFacts(shown, str(data.get("verified_name") or ""), str(data.get("quality_rating") or "UNKNOWN"))
+        try:
+            data = self._get(phone_number_id, fields=",".join(_FIELDS))
+        except Refused as error:
+            if error.code != 100 or error.unknown_object or "appsecret_proof" in error.said:
+                raise
+            data = self._get(phone_number_id, fields=",".join(_FIELDS[:3]))  # another version of the Graph API
+        display, name, quality, limit, name_status = (str(data.get(each) or "") for each in _FIELDS)
+        return NumberFacts(
+            display="".join(filter(str.isdigit, display)),
+            verified_name=name,
+            quality=quality or "UNKNOWN",
+            limit=limit,
+            name_status=name_status,
+        )
 
     def token_facts(self) -> TokenFacts:
         """What the token says of itself. Refused where its user is no developer of the app (code 100)."""

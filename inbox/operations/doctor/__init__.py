@@ -53,6 +53,7 @@ def examine(subject: Subject, *, now: Callable[[], datetime] = utc_now, limit: f
             "database": look,
             **_model_checks(subject, models, clocks),
             "Supabase": lambda: upstreams.supabase(config, clocks),
+            "bucket": lambda: upstreams.bucket(config),
             "Redis": lambda: upstreams.redis(config.redis_url),
             "journal": lambda: machine.journal(subject.journal, config),
             "disk": lambda: machine.disk(config),
@@ -144,7 +145,11 @@ def _run_at_once(checks: Mapping[str, Check], limit: float) -> list[Finding]:
             found[name] = check()
         except Exception as error:
             log.exception("a check failed", extra={"check": name})
-            found[name] = [problem(name, f"the check itself failed ({type(error).__name__})", "Please report this.")]
+            found[name] = [
+                problem(
+                    name, f"the check itself failed ({type(error).__name__})", "Please report this.", "check_failed"
+                )
+            ]
 
     threads = [
         threading.Thread(target=run, args=(name, check), name=f"doctor-{name}", daemon=True)
@@ -159,5 +164,5 @@ def _run_at_once(checks: Mapping[str, Check], limit: float) -> list[Finding]:
     return [
         finding
         for name in checks
-        for finding in found.get(name, [problem(name, hung, "It hangs: look at its log, or restart it.")])
+        for finding in found.get(name, [problem(name, hung, "It hangs: look at its log, or restart it.", "hung")])
     ]

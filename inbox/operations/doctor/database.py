@@ -104,6 +104,7 @@ def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
         f"cannot be used at {where} ({reason})",
         "Is it running, is DATABASE_URL right, and does the firewall let this host in? Until then webhooks are refused "
         "or kept in the journal, and Meta repeats them.",
+        "database_away",
     )
 
 
@@ -184,7 +185,8 @@ def tokens(subject: Subject, accounts: list[Account], numbers: list[Number]) -> 
     for account in accounts:
         if not account.access_token_encrypted:
             none = "there is none: nothing can be sent"
-            yield warning(f"token of {_label(account)}", none, f"Store one: {_resume(account)} --new-token")
+            do = f"Store one: {_resume(account)} --new-token"
+            yield warning(f"token of {_label(account)}", none, do, "no_token")
             continue
         try:
             token = subject.cipher.decrypt(account.access_token_encrypted)
@@ -194,12 +196,13 @@ def tokens(subject: Subject, accounts: list[Account], numbers: list[Number]) -> 
                 "none of ENCRYPTION_KEYS can read it",
                 "Put the key it was written with at the end of ENCRYPTION_KEYS, or store the token again: "
                 f"{_resume(account)} --new-token",
+                "unreadable_token",
             )
             continue
         label, number_id = _label(account), account.phone_number_id
         numbers.append(Number(label, number_id, account.phone_number, token, account.waba_id))
     if numbers:
-        yield ok("tokens", f"{len(numbers)} of {len(accounts)} stored can be read")
+        yield ok("tokens", f"{len(numbers)} of {len(accounts)} stored can be read", "tokens_stored")
 
 
 def paused(accounts: list[Account], now: datetime) -> Iterator[Finding]:
@@ -210,11 +213,13 @@ def paused(accounts: list[Account], now: datetime) -> Iterator[Finding]:
                 f"number {_label(account)}",
                 f"sends nothing{since}: {in_words(account.paused_reason)}",
                 f"When what WhatsApp objects to is corrected: {_resume(account)} (what waits is sent then).",
+                "paused",
             )
         if account.send_not_before is not None and account.send_not_before > now:
             left = seconds((account.send_not_before - now).total_seconds())
             slow = f"WhatsApp asked it to slow down; it sends again in {left}"
-            yield warning(f"number {_label(account)}", slow, "Nothing to do, unless it happens often.")
+            do = "Nothing to do, unless it happens often."
+            yield warning(f"number {_label(account)}", slow, do, "slowed_down", left=left)
 
 
 def _cool_downs(session: Session, now: datetime) -> Iterator[Finding]:

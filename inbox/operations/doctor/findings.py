@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from inbox.errors import UpstreamError, UpstreamOutcomeUnknown, UpstreamUntrusted
@@ -19,24 +19,29 @@ class Level(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line. `found` and `do` are sentences for people; neither ever holds a secret."""
+    """One line. `found` and `do` are sentences for people at a terminal; neither ever holds a secret.
+
+    What is found of a number has a `code` as well, from which pages make sentences of their own with the `values`.
+    """
 
     level: Level
     what: str
     found: str
     do: str | None = None
+    code: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
-def ok(what: str, found: str) -> Finding:
-    return Finding(Level.OK, what, found)
+def ok(what: str, found: str, code: str = "", **values: str) -> Finding:
+    return Finding(Level.OK, what, found, None, code, values)
 
 
-def warning(what: str, found: str, do: str) -> Finding:
-    return Finding(Level.WARNING, what, found, do)
+def warning(what: str, found: str, do: str, code: str = "", **values: str) -> Finding:
+    return Finding(Level.WARNING, what, found, do, code, values)
 
 
-def problem(what: str, found: str, do: str) -> Finding:
-    return Finding(Level.PROBLEM, what, found, do)
+def problem(what: str, found: str, do: str, code: str = "", **values: str) -> Finding:
+    return Finding(Level.PROBLEM, what, found, do, code, values)
 
 
 def silent(what: str, error: UpstreamError, total: float) -> Finding:
@@ -46,17 +51,21 @@ def silent(what: str, error: UpstreamError, total: float) -> Finding:
             what,
             "its certificate is not to be trusted, so we do not talk to it",
             "Look at this machine's clock and CA certificates, and whether a proxy reads the traffic.",
+            "untrusted",
         )
     if isinstance(error, UpstreamOutcomeUnknown):
         return problem(
             what,
             f"takes the connection, but no whole answer came within {total:g} s ({error.reason})",
             "If its status page shows nothing, look for a proxy or firewall that swallows answers.",
+            "no_whole_answer",
+            seconds=f"{total:g}",
         )
     return problem(
         what,
         f"cannot be reached ({error.reason})",
         "Look at name resolution, the firewall and outbound connections of this host, and at the *_URL setting.",
+        "unreachable",
     )
 
 

@@ -57,12 +57,22 @@ def _addresses(config: Config) -> list[Finding]:
 
 
 def disk(config: Config) -> list[Finding]:
-    """Room for the journal, and for the database if it is a file."""
-    places = {config.instance_path}
+    """Room for the journal, for customers' files, and for the database if it is a file."""
+    in_folder = config.media_dir if config.media_s3_url is None else None
+    places = {config.instance_path, in_folder or config.instance_path}
     url = normalise_url(config.database_url)
     if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
         places.add(Path(url.database).absolute().parent)
-    return [_free(place) for place in sorted(places)]
+    return [*map(_free, sorted(places)), *_forgotten(config)]
+
+
+def _forgotten(config: Config) -> list[Finding]:
+    if config.platform is None or config.media_s3_url is not None:
+        return []
+    lost = f"on {config.platform} files are gone after each restart, and customers' files with them"
+    return [
+        warning("media", lost, "Set MEDIA_S3_URL, or MEDIA_DIR to a disk that stays; WhatsApp keeps files for 7 days.")
+    ]
 
 
 def _free(place: Path) -> Finding:

@@ -1,20 +1,26 @@
-"""Are Gemini, Supabase and Redis there, and do they take our credentials? WhatsApp has a module of its own.
+"""Are Gemini, Supabase, Redis and the bucket there, and do they take our credentials? WhatsApp has its own module.
 
-Every question is one GET that changes nothing, with limits of its own and no breaker: looking disturbs nobody.
+Every question is one GET that changes nothing, but of a bucket, whose rights only a file can show; it has limits of its
+own and no breaker that others share: looking disturbs nobody.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import io
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
+from inbox.clock import new_id
 from inbox.config import Config, Policy
-from inbox.errors import UpstreamError
+from inbox.errors import UpstreamError, UpstreamMisconfigured
 from inbox.gateways import http
+from inbox.gateways.bucket import Bucket
 from inbox.operations.doctor.findings import Clocks, Finding, Level, ok, problem, silent, warning
 from inbox.resilience import Upstream
 
@@ -37,6 +43,41 @@ def _ask(name: str, url: str, headers: Mapping[str, str], clocks: Clocks) -> htt
 def _error_of(answer: http.Answer) -> dict[str, Any]:
     error = answer.data.get("error") if isinstance(answer.data, dict) else None
     return error if isinstance(error, dict) else {}
+
+
+# --- the bucket --------------------------------------------------------------------------------------------------
+
+_BUCKET_MEANS = {
+    "NoSuchBucket": "the bucket does not exist",
+    "InvalidAccessKeyId": "the key is not known there",
+    "SignatureDoesNotMatch": "the secret is wrong",
+    "RequestTimeTooSkewed": "this machine's clock is wrong",
+    "AccessDenied": "the key may not write, read and delete there",
+    "AuthorizationHeaderMalformed": "the region is wrong",
+    "PermanentRedirect": "the region or the host is wrong",
+}
+
+
+def bucket(config: Config) -> list[Finding]:
+    """Can a file be put, read and deleted? It is five bytes under a name of its own."""
+    if config.media_s3_url is None:
+        return []
+    what, words = "bucket", b"inbox"
+    asking = Bucket(config.media_s3_url, Upstream("media_store", replace(_CALL, patience=0.1)))
+    name = f"doctor/{new_id().hex}"
+    try:
+        asking.put(name, io.BytesIO(words), len(words), hashlib.sha256(words).hexdigest())
+        with contextlib.closing(asking.open(name)) as file:
+            same = file.read(len(words) + 1) == words
+        asking.delete(name)
+    except UpstreamMisconfigured as error:
+        told = _BUCKET_MEANS.get(str(error.code), "it refuses us")
+        return [problem(what, f"{told} ({error.reason})", "Correct MEDIA_S3_URL, or the key's rights in the bucket.")]
+    except UpstreamError as error:
+        return [silent(what, error, _CALL.total)]
+    if not same:
+        return [problem(what, "a file comes back other than it was put", "Look at what stands before the store.")]
+    return [ok(what, "a file can be put, read and deleted")]
 
 
 # --- Gemini ------------------------------------------------------------------------------------------------------

@@ -22,6 +22,7 @@ from inbox.resilience import Upstream
 
 TOTAL = 4.0  # seconds for a number: less than a check's own limit, so that it can say what went wrong
 SOON = timedelta(days=7)  # before a token ends somebody has to be told
+CREDENTIALS_REFUSED = "token_refused"  #: the code of what another access token may cure
 _NEEDED = ("whatsapp_business_messaging", "whatsapp_business_management")
 _TRIED = 5  # WhatsApp Business Accounts, where we do not know which one it is
 
@@ -31,8 +32,8 @@ _RENEW = (
     "WHATSAPP_PHONE_NUMBER_ID: set WHATSAPP_ACCESS_TOKEN and run: flask --app wsgi db upgrade)"
 )
 _CORRECT = (
-    "Correct it (PATCH /accounts/{{id}}; for the number of WHATSAPP_PHONE_NUMBER_ID the setting, then run: "
-    "flask --app wsgi db upgrade)."
+    "Correct it: PATCH /accounts/{id} of the API, or WHATSAPP_PHONE_NUMBER_ID and then flask --app wsgi db upgrade for "
+    "the number that it names."
 )
 _SUBSCRIBE = "Call once, with the number's token: POST /{waba}/subscribed_apps of the Graph API."
 
@@ -109,18 +110,30 @@ class _Look:
 
     def _known(self, facts: NumberFacts) -> Finding:
         ours = self.number
+        told = {
+            "number": f"+{facts.display}",
+            "name": facts.verified_name,
+            "name_status": facts.name_status,
+            "quality": facts.quality,
+            "limit": facts.limit,
+        }
         if ours.phone_number and facts.display and facts.display != ours.phone_number:
             found = (
                 f"the phone number id {ours.phone_number_id} belongs to +{facts.display}, not to +{ours.phone_number}"
             )
-            return warning(self.what, found, f"One of the two is wrong. {_CORRECT}")
+            do = f"One of the two is wrong. {_CORRECT}"
+            return warning(self.what, found, do, "another_number", **told, ours=f"+{ours.phone_number}")
         if facts.quality == "RED":
             return warning(
                 self.what,
                 "the token is accepted, but the number's quality is low (RED): customers block or report it",
                 "Look at Insights in WhatsApp Manager; Meta may limit what the number sends.",
+                "quality_low",
+                **told,
             )
-        return ok(self.what, f"the token is accepted; +{facts.display} {facts.verified_name}".rstrip())
+        return ok(
+            self.what, f"the token is accepted; +{facts.display} {facts.verified_name}".rstrip(), "accepted", **told
+        )
 
     def _refused(self, error: Refused) -> Finding:
         code, status = error.code if isinstance(error.code, int) else None, error.http_status or 0
@@ -132,21 +145,22 @@ class _Look:
                 "WhatsApp knows no number with this phone number id, or the token may not see it",
                 "Copy the Phone number ID (not the phone number) from WhatsApp Manager, API setup, into "
                 "WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.",
+                "number_unknown",
             )
         if code == 100 and "appsecret_proof" in error.said:
             found = "the app wants an appsecret_proof with every call, which we do not send: nothing can be sent"
             do = 'Switch off "Require app secret" in Meta\'s dashboard: App settings, Advanced, Security.'
-            return problem(self.what, found, do)
+            return problem(self.what, found, do, "proof_wanted")
+        said = {"meta": str(code) if code is not None else "", "status": str(status)}
         bad_token = code in (0, 10, 190) or (code is not None and 200 <= code <= 299)
         if bad_token or (code is None and status == 401):
-            return problem(self.what, shown, _RENEW.format(id=self.number.phone_number_id))
+            return problem(self.what, shown, _RENEW.format(id=self.number.phone_number_id), CREDENTIALS_REFUSED, **said)
         if meaning_of(code, status) is Meaning.NUMBER_LIMIT:
-            return warning(self.what, shown, "Wait some minutes and ask again.")
+            return warning(self.what, shown, "Wait some minutes and ask again.", "asks_to_wait", **said)
         if status >= 500:
-            return warning(
-                self.what, shown, "WhatsApp is not working; messages stay queued. See https://metastatus.com"
-            )
-        return problem(self.what, shown, "Look at the account in WhatsApp Manager.")
+            do = "WhatsApp is not working; messages stay queued. See https://metastatus.com"
+            return warning(self.what, shown, do, "whatsapp_ill", **said)
+        return problem(self.what, shown, "Look at the account in WhatsApp Manager.", "refused", **said)
 
     # --- its token ---------------------------------------------------------------------------------------------------
 
@@ -155,7 +169,8 @@ class _Look:
             facts = self.inquiry.token_facts()
         except Refused as error:
             found = f"WhatsApp does not say what the token may do, and until when ({error.reason})"
-            return None, warning(what, found, "Look it up at https://developers.facebook.com/tools/debug/accesstoken")
+            do = "Look it up at https://developers.facebook.com/tools/debug/accesstoken"
+            return None, warning(what, found, do, "token_untold")
         return facts, self._judged(what, facts)
 
     def _judged(self, what: str, facts: TokenFacts) -> Finding:
@@ -163,13 +178,21 @@ class _Look:
         missing = [scope for scope in _NEEDED if scope not in facts.scopes]
         left = facts.expires_at - self.clocks.now() if facts.expires_at is not None else None
         if not facts.valid or (left is not None and left <= timedelta()):
-            return problem(what, "it is not valid, or not any more", renew)
+            return problem(what, "it is not valid, or not any more", renew, "token_invalid")
         if missing:
-            return problem(what, f"it lacks the permission {' and '.join(missing)}", renew)
+            return problem(
+                what,
+                f"it lacks the permission {' and '.join(missing)}",
+                renew,
+                "token_lacks",
+                scopes=", ".join(missing),
+            )
         if left is not None:
-            found = f"it ends in {seconds(left.total_seconds())}"
-            return warning(what, found, renew) if left < SOON else ok(what, f"it has its permissions; {found}")
-        return ok(what, "it has its permissions and does not end")
+            until = seconds(left.total_seconds())
+            if left < SOON:
+                return warning(what, f"it ends in {until}", renew, "token_ends_soon", left=until)
+            return ok(what, f"it has its permissions; it ends in {until}", "token_ends", left=until)
+        return ok(what, "it has its permissions and does not end", "token_good")
 
     # --- its account and webhooks ------------------------------------------------------------------------------------
 
@@ -180,31 +203,37 @@ class _Look:
         for waba_id in candidates:
             try:
                 if self.number.phone_number_id in self.inquiry.numbers_of(waba_id):
-                    return waba_id, ok(what, f"the WhatsApp Business Account is {waba_id}")
+                    return waba_id, ok(
+                        what, f"the WhatsApp Business Account is {waba_id}", "account_good", waba=waba_id
+                    )
             except Refused as error:
                 if known is not None and not error.unknown_object:
-                    return None, warning(
-                        what, f"WhatsApp does not list its numbers ({error.reason})", "Ask again later."
-                    )
+                    found = f"WhatsApp does not list its numbers ({error.reason})"
+                    return None, warning(what, found, "Ask again later.", "account_untold")
         if known is not None:
             found = f"the number is not in the WhatsApp Business Account {known}, or the token may not see that"
-            return None, problem(what, found, f"Copy waba_id from WhatsApp Manager. {_CORRECT}")
+            do = f"Copy waba_id from WhatsApp Manager. {_CORRECT}"
+            return None, problem(what, found, do, "account_wrong", waba=known)
         found = "we do not know its WhatsApp Business Account, so not whether its webhooks come to us either"
-        return None, warning(what, found, "The first webhook tells, or you do: PATCH /accounts/{id} with waba_id.")
+        do = "The first webhook tells, or you do: PATCH /accounts/{id} with waba_id."
+        return None, warning(what, found, do, "account_unknown")
 
     def _webhooks(self, what: str, waba_id: str, token: TokenFacts | None) -> Finding:
         try:
             apps = self.inquiry.subscribers(waba_id)
         except Refused as error:
-            return warning(what, f"WhatsApp does not say who gets them ({error.reason})", "Ask again later.")
+            found = f"WhatsApp does not say who gets them ({error.reason})"
+            return warning(what, found, "Ask again later.", "webhooks_untold")
+        subscribe = _SUBSCRIBE.format(waba=waba_id)
         if not apps:
-            return problem(what, "no app gets them: no message will come in", _SUBSCRIBE.format(waba=waba_id))
+            found = "no app gets them: no message will come in"
+            return problem(what, found, subscribe, "webhooks_nobody", waba=waba_id)
         if token is None or token.app_id is None:
-            return ok(what, f"{len(apps)} app{'s' if len(apps) > 1 else ''} will get them")
+            return ok(what, f"{len(apps)} app{'s' if len(apps) > 1 else ''} will get them", "webhooks_some")
         if token.app_id not in apps:
             found = f"another app gets them, not that of the token ({token.app_id}): no message will come in"
-            return problem(what, found, _SUBSCRIBE.format(waba=waba_id))
-        return ok(what, "the app of the token gets them")
+            return problem(what, found, subscribe, "webhooks_elsewhere", waba=waba_id)
+        return ok(what, "the app of the token gets them", "webhooks_good")
 
     # --- the app's secrets -------------------------------------------------------------------------------------------
 
@@ -213,19 +242,20 @@ class _Look:
         try:
             fitting = [self.inquiry.fits(secret) for secret in self.secrets]
         except Refused as error:
-            yield warning(
-                what, f"WhatsApp does not say whether it is the right one ({error.reason})", "Ask again later."
-            )
+            found = f"WhatsApp does not say whether it is the right one ({error.reason})"
+            yield warning(what, found, "Ask again later.", "secret_untold")
             return
         for place, fits in enumerate(fitting, 1):
             which = f"the {_ORDINALS.get(place, f'{place}th')} of WHATSAPP_APP_SECRET" if len(fitting) > 1 else "it"
             if fits:
-                yield ok(what, f"{which} is that of the token's app")
+                yield ok(what, f"{which} is that of the token's app", "secret_good", place=str(place))
             elif any(fitting):
-                yield warning(what, f"{which} is not that of the token's app", "Take it out, once it signs no webhook.")
+                found, do = f"{which} is not that of the token's app", "Take it out, once it signs no webhook."
+                yield warning(what, found, do, "secret_old", place=str(place))
             else:
                 found = f"{which} is not that of the token's app: its webhooks are refused"
-                yield problem(what, found, "Copy the App secret (App settings, Basic) of the app that made the token.")
+                do = "Copy the App secret (App settings, Basic) of the app that made the token."
+                yield problem(what, found, do, "secret_wrong", place=str(place))
 
 
 _ORDINALS = {1: "first", 2: "second", 3: "third"}

@@ -1,6 +1,7 @@
 """Who am I, and signing in and out.
 
-Local users sign in with a password. Users of Supabase sign in there; they show its token, or exchange it for a session.
+Local users and users of Supabase sign in with a password. Who has an access token of Supabase can show that instead, or
+exchange it for a session.
 """
 
 from __future__ import annotations
@@ -9,7 +10,19 @@ from datetime import timedelta
 
 from flask import Blueprint, Response
 
-from inbox.errors import DatabaseUnavailable, NotExchangeable, TemporarilyUnavailable, UserDisabled, WrongPassword
+from inbox.errors import (
+    DatabaseUnavailable,
+    EmailNotConfirmed,
+    IdentityUnavailable,
+    NotAMember,
+    NotAUser,
+    NotExchangeable,
+    TemporarilyUnavailable,
+    UserDisabled,
+    WrongPassword,
+)
+from inbox.users import preferences
+from inbox.users.preferences import MePatch
 from inbox.users.sign_in import service as sessions
 from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
 from inbox.web import answer, contract, cookies, member, principal, public, runtime
@@ -18,6 +31,17 @@ from inbox.web.limits import limits
 from inbox.web.limits.limits import address, network
 
 bp = Blueprint("auth", __name__, url_prefix="/auth")
+
+#: Why an attempt to sign in with a password comes to nothing, besides TooManyRequests.
+REFUSALS = (
+    WrongPassword,
+    UserDisabled,
+    NotAMember,
+    EmailNotConfirmed,
+    TemporarilyUnavailable,
+    IdentityUnavailable,
+    DatabaseUnavailable,
+)
 
 
 @bp.get("/me")
@@ -28,18 +52,41 @@ def who_am_i() -> Response:
     return answer(me(principal(), csrf_token=csrf_token()))
 
 
+@bp.patch("/me")
+@member
+@contract("auth", {200: Me}, raises=[NotAUser])
+def change_me(json: MePatch) -> Response:
+    """Change your own name or preferences. What is left out stays as it is."""
+    changed = preferences.change_me(runtime().db, principal(), json)
+    return answer(me(changed, csrf_token=csrf_token()))
+
+
 @bp.post("/login")
 @public("signing in is how a stranger becomes known")
-@contract("auth", {200: SignedIn}, raises=[WrongPassword, UserDisabled, TemporarilyUnavailable, DatabaseUnavailable])
+@contract("auth", {200: SignedIn}, raises=REFUSALS)
 def login(json: SignInBody) -> Response:
-    """Sign in with a password. The session comes as a cookie and as a token."""
-    db, here = runtime().db, address()
-    with limits.sign_in(json.email, lambda: sessions.tell_locked_out(db, json.email, here)) as attempt:
-        session = sessions.sign_in(
-            db, json.email, json.password, lifetime=_lifetime(), network=network(), familiar=attempt.familiar
+    """Sign in with a password, one of ours or of Supabase. The session comes as a cookie and as a token.
+
+    While Supabase is away its users get 503 `identity_unavailable`; those who are signed in can go on.
+    """
+    return _signed_in(begin_with_password(json.email, json.password))
+
+
+def begin_with_password(email: str, password: str) -> sessions.NewSession:
+    """A new session, within the limits on attempts. Raises REFUSALS and TooManyRequests."""
+    held, here = runtime(), address()
+    with limits.sign_in(email, lambda: sessions.tell_locked_out(held.db, email, here)) as attempt:
+        session = sessions.sign_in_with_password(
+            held.db,
+            held.identities,
+            email,
+            password,
+            lifetime=session_lifetime(),
+            network=network(),
+            familiar=attempt.familiar,
         )
         attempt.welcome(session.token)
-    return _signed_in(session)
+    return session
 
 
 @bp.post("/session")
@@ -54,17 +101,18 @@ def begin_session() -> Response:
     token = credential().token
     if not runtime().identities.vouched(token):
         raise NotExchangeable
-    return _signed_in(sessions.exchange(runtime().db, principal(), _lifetime()))
+    return _signed_in(sessions.exchange(runtime().db, principal(), session_lifetime()))
 
 
-def _lifetime() -> timedelta:
+def session_lifetime() -> timedelta:
+    """How long a session lasts, and its cookie."""
     return timedelta(days=runtime().config.session_days)
 
 
 def _signed_in(session: sessions.NewSession) -> Response:
     user = me(session.principal, csrf_token=cookies.csrf_token(session.token))
     response = answer(SignedIn(token=session.token, expires_at=session.expires_at, user=user))
-    cookies.give(response, session.token, _lifetime())
+    cookies.give(response, session.token, session_lifetime())
     return response
 
 

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from inbox.auth.access import Kind, Permission, Principal
 from inbox.schemas import Body, Row, Time
+from inbox.users.preferences import Preferences, preferences_of
 from inbox.users.schemas import AssignmentRow, assignment_row
 
 
@@ -31,11 +32,12 @@ class Me(Row):
     roles: list[AssignmentRow]
     permissions: PermissionSets
     expires_at: Time | None = Field(description="When the session or key ends; null: not of itself, or with its token.")
+    preferences: Preferences | None = Field(description="What a user has chosen for themselves; a key has none.")
     csrf_token: str | None = Field(description="For X-CSRF-Token, when the session came in a cookie; else null.")
 
 
 class SignInBody(Body):
-    """What a local user signs in with."""
+    """What a user signs in with, here or at Supabase."""
 
     email: Annotated[str, Field(min_length=3, max_length=320, examples=["anna@example.com"])]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
@@ -71,5 +73,6 @@ def me(principal: Principal, *, csrf_token: str | None) -> Me:
             }
         ),
         expires_at=principal.expires_at,
+        preferences=preferences_of(principal),
         csrf_token=csrf_token,
     )

@@ -1,4 +1,4 @@
-"""Sessions of local users: signing in with a password, and out."""
+"""Sessions: signing in with a password, of ours or of the identity provider, and out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from inbox.auth.access import Principal
 from inbox.auth.addresses import known_email
 from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
-from inbox.auth.identities import SESSION_PREFIX, principal_of
+from inbox.auth.identities import SESSION_PREFIX, Identities, principal_of
 from inbox.auth.passwords import verify_password
 from inbox.clock import new_id
 from inbox.db import Database
@@ -47,17 +47,28 @@ class NewSession:
     expires_at: datetime
 
 
-def sign_in(
-    db: Database, email: str, password: str, *, lifetime: timedelta, network: str = "", familiar: bool = False
+def sign_in_with_password(
+    db: Database,
+    identities: Identities,
+    email: str,
+    password: str,
+    *,
+    lifetime: timedelta,
+    network: str = "",
+    familiar: bool = False,
 ) -> NewSession:
     """Begin a session. `network` is the caller's: where passwords wait to be checked, networks take turns.
 
-    `familiar`: this person has signed in from there before.
+    `familiar`: this person has signed in from there before. A local user's password is checked here and goes nowhere;
+    the identity provider, where there is one, is asked about everybody else's.
 
-    Raises WrongPassword for an unknown user as well, UserDisabled, TemporarilyUnavailable.
+    Raises WrongPassword for an unknown user as well, UserDisabled, NotAMember, EmailNotConfirmed,
+    TemporarilyUnavailable (IdentityUnavailable while the provider cannot be asked).
     """
     with db.reading() as session:
         user = session.execute(select(User).where(User.email == known_email(email))).scalar_one_or_none()
+    if identities.takes_passwords and (user is None or user.password_hash is None):
+        return exchange(db, identities.by_password(email.strip(), password), lifetime)
     # No transaction is open here: this takes a tenth of a second on purpose.
     if not _verified(user, password, network, familiar=familiar) or user is None:
         log.info("sign-in refused")
@@ -69,6 +80,13 @@ def exchange(db: Database, caller: Principal, lifetime: timedelta) -> NewSession
     """Begin a session for a user whom the identity provider has just vouched for. Raises UserDisabled."""
     with db.reading() as session:
         user = session.get_one(User, UUID(caller.id))
+    return _begin(db, user, lifetime)
+
+
+def begin_for(db: Database, user_id: UUID, lifetime: timedelta) -> NewSession:
+    """Begin a session for somebody without asking for their password: for commands, which may do everything."""
+    with db.reading() as session:
+        user = session.get_one(User, user_id)
     return _begin(db, user, lifetime)
 
 

@@ -30,8 +30,10 @@ from inbox.config import Config
 from inbox.db import Database
 from inbox.errors import (
     DatabaseUnavailable,
+    EmailNotConfirmed,
     InvalidCredentials,
     MissingCredentials,
+    NotAMember,
     TooManyRequests,
     UserDisabled,
     WrongPassword,
@@ -54,12 +56,16 @@ class Rate(NamedTuple):
 #: providers have to themselves.
 SIGN_IN_ADDRESS, SIGN_IN_NETWORK = Rate(20, 300), Rate(60, 300)
 SIGN_IN_NAME = Rate(10, 900)  #: failures with one name
+#: Their password was right, so a colleague is not locked out by them, and the attempt counts all the same.
+KNOWN_BUT_REFUSED = (UserDisabled, NotAMember, EmailNotConfirmed)
 FAMILIAR = 30 * 86_400  # seconds a name is remembered to have signed in from an address
 #: Blueprints whose successes are nobody's use of us: of platforms' probes, and of Meta.
 FREE = frozenset({"webhooks", "health"})
 PROVEN = 3600.0  # seconds since a token was last used
+#: Files of the page: the same for everybody, out of memory. A page loads dozens of them before its reader is known.
+_UNCOUNTED = "page.get_asset"
 _JUDGED_LATER = "webhooks.receive_webhook"
-_SIGN_IN = "auth.login"
+_SIGN_IN = frozenset({"auth.login", "sign_in.send_sign_in"})
 
 
 def admit(token: str, principal: Principal) -> None:
@@ -77,7 +83,7 @@ class Attempt:
 
 @contextmanager
 def sign_in(name: str, locked_out: Callable[[], None]) -> Iterator[Attempt]:
-    """Around an attempt to sign in as `name`, which fails by WrongPassword or UserDisabled.
+    """Around an attempt to sign in as `name`, which fails by WrongPassword or one of KNOWN_BUT_REFUSED.
 
     Raises TooManyRequests before the attempt begins. Every attempt counts for the address, right or wrong: each takes
     a password's hash. Ten failures lock the name for a quarter of an hour, and `locked_out` is called once.
@@ -109,7 +115,7 @@ class Limits:
         #: Hashes of tokens that have lately been good: whether they still are, `Identities` says each time.
         self._proven: Kept[bool] = Kept(PROVEN)
         #: Hashes of all that are good, known without a query for each: for an address that has guessed too often.
-        self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, pause=1.0)
+        self._good: Kept[frozenset[str]] = Kept(1.0, math.inf, 1, pause=1.0, name="good_tokens")
         app.before_request(self._begin)
         app.after_request(self._end)
         app.extensions["inbox.limits"] = self
@@ -125,6 +131,9 @@ class Limits:
 
     def _begin(self) -> None:
         """Refuse a stranger whose address is spent. The database is asked only for a token shown from such a one."""
+        if request.endpoint == _UNCOUNTED:
+            g.stranger = False
+            return
         token = _token()
         g.stranger = request.method != "OPTIONS" and not self._is_proven(token)
         if g.stranger and request.blueprint != "health" and request.endpoint != _JUDGED_LATER:
@@ -175,7 +184,7 @@ class Limits:
             if windows[-1].used == SIGN_IN_NAME.amount and not familiar:
                 locked_out()
             raise
-        except UserDisabled:
+        except KNOWN_BUT_REFUSED:
             raise
         except BaseException:  # we could not tell
             self._give_back(*attempts, failures)
@@ -210,9 +219,9 @@ class Limits:
             g.limit = self._stranger, self._counters.add(_stranger(), self._stranger.seconds)
         if "limit" in g:
             rate, window = g.limit
-            response.headers["RateLimit-Limit"] = str(rate.amount)
-            response.headers["RateLimit-Remaining"] = str(max(0, rate.amount - window.used))
-            response.headers["RateLimit-Reset"] = str(_seconds(window))
+            left = max(0, rate.amount - window.used)
+            told = {"Limit": rate.amount, "Remaining": left, "Reset": _seconds(window)}
+            response.headers.extend((f"RateLimit-{name}", str(number)) for name, number in told.items())
         if response.status_code == InvalidCredentials.status and (token := _token()) is not None:
             self._proven.drop(token_hash(token))  # shown again, it is a guess
         return response
@@ -226,7 +235,7 @@ def _counts(response: Response) -> bool:
 
 def _stranger() -> str:
     """The key of the caller."""
-    return f"{'sign-in form' if request.endpoint == _SIGN_IN else 'strangers'}/{address()}"
+    return f"{'sign-in form' if request.endpoint in _SIGN_IN else 'strangers'}/{address()}"
 
 
 def _seconds(window: Window) -> int:

@@ -87,7 +87,7 @@ class _Document:
         }
         if operation.contract.body is not None:
             content = {"application/json": self._content(_name(operation.contract.body))}
-            made["requestBody"] = {"required": True, "content": content}
+            made["requestBody"] = {"required": not operation.contract.may_be_empty, "content": content}
         return _merged(made, operation.contract.described)
 
     def _path_parameters(self, operation: Operation) -> list[JSON]:
@@ -99,7 +99,7 @@ class _Document:
                 "schema": schema,
                 "example": example(schema, {}, name, operation.id),
             }
-            for name, schema in ((name, vocabulary.PLACEHOLDERS[kind]) for name, kind in operation.placeholders.items())
+            for name, schema in ((name, vocabulary.placeholder(kind)) for name, kind in operation.placeholders.items())
         ]
 
     def _query_parameters(self, operation: Operation) -> list[JSON]:
@@ -233,10 +233,16 @@ def _described(parameter: JSON) -> JSON:
     return {**parameter, "description": description} if description else parameter
 
 
+def _with(response: JSON, more: JSON) -> JSON:
+    """A response that may be of other media types as well."""
+    content = {**response.get("content", {}), **more.get("content", {})}
+    return response | more | ({"content": content} if content else {})
+
+
 def _merged(made: JSON, described: Mapping[str, Any]) -> JSON:
     """What decorators tell, with what the route describes by itself."""
     responses = made["responses"]
-    own = {status: responses[status] | more for status, more in described.get("responses", {}).items()}
+    own = {status: _with(responses[status], more) for status, more in described.get("responses", {}).items()}
     merged = {
         **made,
         **described,

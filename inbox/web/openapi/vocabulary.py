@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 from uuid import UUID
 
 if TYPE_CHECKING:
@@ -41,7 +41,13 @@ TAGS = {
     "docs": "This document, and a page that shows it.",
     "health": "For platforms, load balancers and people: is it there, can it work, what is it waiting for.",
     "keys": "API keys, for programs.",
+    "knowledge": "Files, texts and web pages that a bot answers from.",
     "messages": "What was said, and replying.",
+    "page": "What browsers open; for programs there is nothing here.",
+    "webhook endpoints": "Addresses of your own systems that are told what happens, signed and in order.",
+    "reports": "How long customers waited.",
+    "team": "What colleagues keep beside conversations: notes, labels, canned replies, drafts, and who is where.",
+    "templates": "Texts that WhatsApp has approved, for when the reply window is closed.",
     "users": "Who may do what.",
     "webhooks": "For Meta: WhatsApp delivers here.",
 }
@@ -53,7 +59,7 @@ _PHRASES = {
     304: "What you have is still right.",
 }
 
-PLACEHOLDERS: dict[Any, dict[str, Any]] = {UUID: {"type": "string", "format": "uuid"}, str: {"type": "string"}}
+_PLACEHOLDERS: dict[Any, dict[str, Any]] = {UUID: {"type": "string", "format": "uuid"}, str: {"type": "string"}}
 
 #: What a parameter of this name means, whatever the route; a description of its own comes first.
 PARAMETERS: dict[str, dict[str, str]] = {
@@ -65,6 +71,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
         "time as well: only what is older.",
         "format": "cursor",
     },
+    "label_id": {"description": "Only conversations with this label."},
     "limit": {"description": "Rows on a page."},
     "needs_human": {"description": "Only conversations that wait for a person, or only those that do not."},
     "open": {"description": "Only what goes on, or only what is over."},
@@ -82,7 +89,8 @@ HEADERS: dict[str, dict[str, Any]] = {
     },
     "ETag": {"description": "For If-None-Match.", "required": True, "schema": {"type": "string"}},
     "Link": {
-        "description": 'The next page: `<…>; rel="next"`. Missing on the last one.',
+        "description": 'The next page: `<…>; rel="next"`. Missing on the last one. A page of a thread that newer '
+        'messages follow has `<…>; rel="prev"` as well.',
         "schema": {"type": "string"},
     },
     "Retry-After": {
@@ -164,6 +172,11 @@ def of_failure(status: int) -> dict[str, Any]:
     """The headers of an error."""
     own = {401: ["WWW-Authenticate"], 429: ["Retry-After", *_RATE], 503: ["Retry-After"]}
     return references("X-Request-Id", *own.get(status, []))
+
+
+def placeholder(kind: Any) -> dict[str, Any]:
+    """The schema of a part of a path that a view takes as `kind`."""
+    return _PLACEHOLDERS.get(kind) or {"type": "string", "enum": list(get_args(kind))}
 
 
 def phrase(status: int) -> str:

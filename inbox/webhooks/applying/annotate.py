@@ -8,17 +8,17 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.contacts.people import People
 from inbox.conversations.state import PREVIEW
-from inbox.db import one_of_pairs
-from inbox.models import Account, Annotation, Contact, Conversation, Direction, Message
+from inbox.db import one_of, one_of_pairs
+from inbox.models import Account, Annotation, Contact, Conversation, Direction, MediaFile, Message
+from inbox.outbox.evidence import BUSINESS
 from inbox.webhooks.parsing.records import AnnotationItem, Item
 
-BUSINESS = "business"  #: the actor when the business itself reacted or edited, from the phone app
 REVOKED = "[deleted]"
 
 Key = tuple[UUID, str]  # account, wa_message_id
@@ -61,10 +61,14 @@ class Annotations:
         return {(row.account_id, row.target_wa_id) for row, _ in self._added}
 
     def apply(self, new: set[Key], conversations: dict[UUID, Conversation], people: People) -> set[UUID]:
-        """Store the annotations, then edit or revoke every target that is here, among them the `new` messages.
+        """Store the annotations, then edit or revoke every target that is here.
+
+        `new`: messages that may have had annotations before they came, of this batch or filled in by it.
 
         The conversations where that changed something which awaits an answer.
         """
+        if not self._added and not new:
+            return set()
         for row, actor in self._added:
             if actor is not None:
                 row.actor = str(people.current(actor).id)
@@ -72,17 +76,24 @@ class Annotations:
         self._session.flush()
         notes = self._notes(new | self._target_keys())
         targets = self._held(self._target_keys() | notes.keys())
+        had_files = [message for message in targets.values() if message.media_id is not None]
         changed: set[UUID] = set()
         for key, about in notes.items():
             if key in targets:
                 conversation = conversations.get(targets[key].conversation_id)
                 if _change(targets[key], about, conversation) and conversation is not None:
                     changed.add(conversation.id)
+        self._let_go([message.id for message in had_files if message.media_id is None])
         for key in self._target_keys() & targets.keys():
-            targets[key].changed_at = self._now  # a reaction alone changes nothing in the row it is shown with
+            targets[key].touch()  # a reaction alone changes nothing in the row it is shown with
             if targets[key].conversation_id in conversations:
-                conversations[targets[key].conversation_id].changed_at = self._now
+                conversations[targets[key].conversation_id].touch()
         return changed
+
+    def _let_go(self, revoked: list[UUID]) -> None:
+        """Files of revoked messages belong to nothing any more, and are deleted for it."""
+        for condition in one_of(self._session, MediaFile.message_id, revoked):
+            self._session.execute(update(MediaFile).where(condition).values(message_id=None))
 
     def _held(self, keys: set[Key]) -> dict[Key, Message]:
         held: dict[Key, Message] = {}
@@ -132,6 +143,6 @@ def _change(message: Message, notes: Sequence[Annotation], conversation: Convers
         message.edited_at = latest.timestamp
     else:
         return False
-    if conversation is not None and conversation.updated_at == message.timestamp:
+    if conversation is not None and conversation.last_message_id == message.id:
         conversation.last_message = message.content_text[:PREVIEW]
     return waited and before != (message.content_text, message.edited_at)

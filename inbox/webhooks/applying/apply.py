@@ -9,18 +9,34 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import insert, select
+from sqlalchemy import ColumnElement, insert, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from inbox.clock import new_id
+from inbox.accounts.hours import Hours
+from inbox.accounts.reputation import keep_told
+from inbox.clock import new_id, rfc3339
 from inbox.contacts.identity import Identity
 from inbox.contacts.people import People
+from inbox.conversations.away import hold_lanes
 from inbox.conversations.order import next_position
 from inbox.conversations.state import note_message
 from inbox.db import one_of, one_of_pairs
-from inbox.models import Account, Annotation, Author, Conversation, Direction, Message, MessageStatus, Pause
-from inbox.outbox import store
-from inbox.webhooks.applying.annotate import Annotations
+from inbox.db.writes import insert_rows
+from inbox.hooks import events as hooks
+from inbox.models import (
+    Account,
+    Annotation,
+    Author,
+    Conversation,
+    ConversationStatus,
+    Direction,
+    Message,
+    MessageStatus,
+    Pause,
+)
+from inbox.outbox import jobs, store
+from inbox.templates import sync as templates
+from inbox.webhooks.applying.annotate import Annotations, Key
 from inbox.webhooks.applying.placed import Entry, IngestSettings, Placed
 from inbox.webhooks.applying.standins import StandIns
 from inbox.webhooks.applying.statuses import Statuses
@@ -37,6 +53,9 @@ from inbox.webhooks.parsing.records import (
 from inbox.webhooks.replay import UNKNOWN_NUMBER
 
 log = logging.getLogger(__name__)
+
+_INTO_MESSAGES = insert(Message)
+_TARGETS = "targets"  #: messages that an annotation is about
 
 
 class Batch:
@@ -61,7 +80,7 @@ class Batch:
         self.unusable += other.unusable
 
     def apply(self) -> None:
-        """Store everything that was added.
+        """Store everything that was added, the last of it when the session is flushed.
 
         The order is that of the locks, as everywhere: contacts, conversations, lanes, messages, jobs.
         """
@@ -69,8 +88,10 @@ class Batch:
         accounts = _accounts(self.session, entries)
         usable = self._usable(entries, accounts)
         told = [entry for entry in usable if isinstance(entry.item, MessageItem)]
-        messages = self._fresh(told, accounts, Message)
-        notes = self._fresh([entry for entry in usable if isinstance(entry.item, AnnotationItem)], accounts, Annotation)
+        noted = [entry for entry in usable if isinstance(entry.item, AnnotationItem)]
+        known = self._known(told, noted, accounts)
+        messages = self._fresh(told, accounts, known[Message])
+        notes = self._fresh(noted, accounts, known[Annotation])
         stand_ins = StandIns(self.session, accounts, self.now)
         fresh = set(map(id, messages))
         stand_ins.told_again(entry for entry in told if id(entry) not in fresh)
@@ -91,20 +112,25 @@ class Batch:
         # All conversations that anything here concerns are locked at once, in the order of their ids: two batches, or
         # a batch and a person's reply, that lock the same two in another order would wait for each other.
         statuses = Statuses(self.session, self.now)
-        statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
-        others = statuses.conversation_ids | annotations.conversation_ids() | stand_ins.conversation_ids()
-        conversations = self._conversations(placed, others, people)
+        concerned = statuses.match([entry for entry in usable if isinstance(entry.item, StatusItem)], accounts)
+        others = annotations.conversation_ids() | stand_ins.conversation_ids()
+        concerned += one_of(self.session, Conversation.id, others)
+        conversations = self._conversations(placed, concerned, people)
+        hours = {each.id: found for each in accounts.values() if (found := Hours.of(each)) is not None}
+        if hours:
+            hold_lanes(self.session, (each.conversation.id for each in placed if each.account.id in hours))
+        statuses.lock()  # before anything is written, which would have to be sent before it
         # Messages before what refers to them: an edit, a reaction or a status may be of a message of this batch.
-        waiting = Waiting(self.session, self.now, self.settings)
+        waiting = Waiting(self.session, self.now, self.settings, hours)
         self._store_messages(placed, waiting)
-        stored = {(place.account.id, place.item.wa_message_id) for place in placed} | stand_ins.fill(conversations)
+        stored = {(place.account.id, place.item.wa_message_id) for place in placed} & known[_TARGETS]
+        stored |= stand_ins.fill(conversations)
         waiting.changed(annotations.apply(stored, conversations, people) | stand_ins.changed)
         statuses.apply(conversations)
         # Last, when it is known what still awaits an answer: a revoked question must not get one.
         waiting.changed(people.joined_conversations())
         waiting.apply(conversations)
         self._note_accounts(usable, accounts)
-        self.session.flush()
 
     # --- choosing ------------------------------------------------------------------------------------------------
 
@@ -129,15 +155,30 @@ class Batch:
         self.counts[entry.event_id]["dead"] += 1
         self.unusable.append((entry.event_id, entry.item, reason, detail))
 
-    def _fresh(
-        self, entries: Sequence[Entry], accounts: dict[str, Account], table: type[Message | Annotation]
-    ) -> list[Entry]:
+    def _known(
+        self, told: Sequence[Entry], noted: Sequence[Entry], accounts: dict[str, Account]
+    ) -> dict[object, set[Key]]:
+        """Which of the messages and which of the annotations are stored, and which messages annotations wait for."""
+        messages, notes = [[_key(entry.item, accounts) for entry in some] for some in (told, noted)]
+        looks: list[tuple[object, Any, Any, Iterable[Key]]] = [
+            (Message, Message.account_id, Message.wa_message_id, messages),
+            (Annotation, Annotation.account_id, Annotation.wa_message_id, notes),
+            (_TARGETS, Annotation.account_id, Annotation.target_wa_id, messages),
+        ]
+        known: dict[object, set[Key]] = {what: set() for what, *_ in looks}
+        parts = [
+            select(literal(number).label("what"), account_id, wa_id).where(condition)
+            for number, (_, account_id, wa_id, keys) in enumerate(looks)
+            for condition in one_of_pairs(self.session, account_id, wa_id, keys)
+        ]
+        for number, account_id, wa_id in self.session.execute(union_all(*parts)) if parts else ():
+            known[looks[number][0]].add((account_id, wa_id))
+        return known
+
+    def _fresh(self, entries: Sequence[Entry], accounts: dict[str, Account], known: set[Key]) -> list[Entry]:
         """The entries not stored before, each once: a webhook comes at least once, in parallel, in any mixture."""
         keys = [_key(entry.item, accounts) for entry in entries]
-        seen: set[tuple[UUID, str]] = set()
-        for condition in one_of_pairs(self.session, table.account_id, table.wa_message_id, keys):
-            found = self.session.execute(select(table.account_id, table.wa_message_id).where(condition))
-            seen.update((account_id, wa_id) for account_id, wa_id in found if wa_id is not None)
+        seen = set(known)
         fresh = []
         for entry, key in zip(entries, keys, strict=True):
             self.counts[entry.event_id]["duplicates" if key in seen else "stored"] += 1
@@ -160,18 +201,23 @@ class Batch:
         contact = people.group(account.id, item.group_id) if item.group_id else person
         return Placed(item, account, contact, person, at)
 
-    def _conversations(self, placed: Sequence[Placed], others: set[UUID], people: People) -> dict[UUID, Conversation]:
-        """Every conversation the batch touches, locked in id order; missing ones made. Keyed by its own id."""
+    def _conversations(
+        self, placed: Sequence[Placed], concerned: Sequence[ColumnElement[bool]], people: People
+    ) -> dict[UUID, Conversation]:
+        """Every conversation the batch touches, locked in id order; missing ones made. Keyed by its own id.
+
+        `concerned`: conditions of those that it touches beside the messages' own.
+        """
         for place in placed:
             place.contact, place.person = people.current(place.contact), people.current(place.person)
+        concerned = [
+            *concerned,
+            *one_of(self.session, Conversation.contact_id, {place.contact.id for place in placed}),
+        ]
         known: dict[UUID, Conversation] = {}
-        wanted: set[UUID] = set(others)
-        for condition in one_of(self.session, Conversation.contact_id, {place.contact.id for place in placed}):
-            wanted.update(self.session.execute(select(Conversation.id).where(condition)).scalars())
-        for condition in one_of(self.session, Conversation.id, wanted):
-            query = select(Conversation).where(condition).order_by(Conversation.id)
-            for conversation in self.session.execute(query.with_for_update()).scalars():
-                known[conversation.id] = conversation
+        if concerned:
+            query = select(Conversation).where(or_(*concerned)).order_by(Conversation.id).with_for_update()
+            known = {conversation.id: conversation for conversation in self.session.execute(query).scalars()}
         by_contact = {conversation.contact_id: conversation for conversation in known.values()}
         for place in placed:
             if place.contact.id not in by_contact:
@@ -187,8 +233,11 @@ class Batch:
         for place in placed:
             self._effects(place, place.conversation, waiting)
         if placed:
-            self.session.execute(insert(Message), [_message(place, self.now, quoted) for place in placed])
-        self.session.flush()
+            insert_rows(self.session, _INTO_MESSAGES, [_message(place, self.now, quoted) for place in placed])
+        with_files = [place.conversation for place in placed if place.item.content.media_id is not None]
+        heard = [place for place in placed if place.item.wants_answer and place.conversation.blocked_at is None]
+        hooks.tell(self.session, [_told(place) for place in heard])
+        jobs.request_media(self.session, {each.id: each.account_id for each in with_files}, self.now)
 
     def _quoted(self, placed: Sequence[Placed]) -> dict[tuple[UUID, str], UUID]:
         """Which of the quoted messages we hold."""
@@ -201,8 +250,9 @@ class Batch:
         return held
 
     def _effects(self, place: Placed, conversation: Conversation, waiting: Waiting) -> None:
-        note_message(conversation, place.at, place.item.content.text)
-        conversation.changed_at = self.now
+        if conversation.blocked_at is None or place.item.direction is Direction.OUTBOUND:  # else it moves nothing
+            note_message(conversation, place.id, place.at, place.item.content.text)
+        conversation.touch()
         place.position = next_position(conversation)
         if place.item.opens_window:
             conversation.last_inbound_at = max(conversation.last_inbound_at or place.at, place.at)
@@ -219,6 +269,13 @@ class Batch:
                 level = logging.WARNING if item.alarming else logging.INFO
                 log.log(level, "notice from WhatsApp", extra={"field": item.field, "summary": item.summary})
                 self._note_ban(item)
+                if item.field in templates.FIELDS and isinstance(item.source.value, dict):
+                    templates.note_change(
+                        self.session, str(item.source.waba_id), item.field, item.source.value, self.now
+                    )
+                if item.reputation:
+                    waba_id = str(item.source.waba_id)
+                    keep_told(self.session, item.reputation, self.now, waba_id=waba_id, phone=item.phone)
             else:
                 _learn_waba_id(accounts[item.phone_number_id], item.source.waba_id)
 
@@ -276,7 +333,7 @@ def _new_conversation(place: Placed, now: datetime) -> Conversation:
         contact_id=place.contact.id,
         is_group=is_group,
         is_favorite=False,
-        status="open",
+        status=ConversationStatus.OPEN,
         unread_count=0,
         bot_enabled=place.account.bot_auto_on and not is_group,
         needs_human=False,
@@ -285,7 +342,6 @@ def _new_conversation(place: Placed, now: datetime) -> Conversation:
         asked_through=0,
         answered_through=0,
         updated_at=place.at,
-        changed_at=now,
         created_at=now,
     )
 
@@ -295,7 +351,7 @@ def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID])
     item = place.item
     by_customer = item.author is Author.CUSTOMER
     return {
-        "id": new_id(),
+        "id": place.id,
         "account_id": place.account.id,
         "conversation_id": place.conversation.id,
         "direction": item.direction,
@@ -305,6 +361,7 @@ def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID])
         "timestamp": place.at,
         "position": place.position,
         "awaits_answer": place.awaits_answer,
+        "answered_after": place.answered_after,
         "stored_at": now,
         "wa_message_id": item.wa_message_id,
         "reply_to": quoted.get((place.account.id, item.reply_to)) if item.reply_to else None,
@@ -319,6 +376,28 @@ def _message(place: Placed, now: datetime, quoted: dict[tuple[UUID, str], UUID])
         "attempts": 0,
         "sent_at": place.at if item.direction is Direction.OUTBOUND else None,
     }
+
+
+def _told(place: Placed) -> hooks.Happened:
+    """What endpoints are told of a customer's message."""
+    item = place.item
+    data = {
+        "conversation_id": str(place.conversation.id),
+        "message_id": str(place.id),
+        "wa_message_id": item.wa_message_id,
+        "contact": {
+            "id": str(place.person.id),
+            "phone": place.person.phone,
+            "user_id": place.person.user_id,
+            "name": place.person.display_name,
+        },
+        "is_group": place.conversation.is_group,
+        "type": item.content.type,
+        "text": item.content.text,
+        "has_file": item.content.media_id is not None,
+        "timestamp": rfc3339(place.at),
+    }
+    return hooks.Happened("message.received", place.account.id, place.conversation.id, data)
 
 
 def _note_preference(entry: Entry, accounts: dict[str, Account], people: People) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from inbox.clock import new_id
 from inbox.models import Account, Contact, Conversation
 from inbox.webhooks.parsing.records import Item, MessageItem
 
@@ -36,9 +37,11 @@ class Placed:
     contact: Contact  #: of the conversation: a group, or the person
     person: Contact  #: who wrote it
     at: datetime
+    id: UUID = field(default_factory=new_id)  #: of the message
     found: Conversation | None = None  #: once all conversations of the batch are locked
     position: int = 0  #: in the conversation
     awaits_answer: bool = False
+    answered_after: int | None = None  #: as Message.answered_after
 
     @property
     def conversation(self) -> Conversation:

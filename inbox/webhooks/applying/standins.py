@@ -72,7 +72,7 @@ class StandIns:
             conversation = conversations.get(message.conversation_id)
             if conversation is not None:
                 _fill(message, self._contents[key], conversation)
-                conversation.changed_at = self._now
+                conversation.touch()
                 filled.add(key)
                 self.changed.add(conversation.id)
         return filled
@@ -122,4 +122,4 @@ def _fill(message: Message, item: MessageItem, conversation: Conversation) -> No
     message.message_type, message.content_text, message.payload = content.type, content.text, content.payload
     message.media_id, message.media_mime_type = content.media_id, content.media_mime_type
     message.media_filename = content.media_filename
-    note_message(conversation, message.timestamp, message.content_text)
+    note_message(conversation, message.id, message.timestamp, message.content_text)

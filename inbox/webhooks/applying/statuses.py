@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, Row, Select, select
 from sqlalchemy.orm import Session
 
-from inbox.db import one_of, one_of_pairs
-from inbox.models import Account, Author, Conversation, Direction, Message, MessageStatus
+from inbox.db import found_by, one_of, one_of_pairs
+from inbox.models import Account, Author, Conversation, Direction, Lane, Message, MessageStatus
 from inbox.outbox import evidence, settle
 from inbox.outbox.outcomes import parse_callback
 from inbox.outbox.status import apply_status
@@ -40,11 +40,16 @@ class Statuses:
         self._session = session
         self._now = now
         self._statuses: list[_Status] = []
+        self._accounts: dict[str, Account] = {}
         self._parked: list[dict[str, Any]] = []
-        self.conversation_ids: set[UUID] = set()  #: to be locked before apply()
+        self._by_id: dict[UUID, Message] = {}
+        self._looked = False
+        self._wa_ids: set[tuple[UUID, str]] = set()  #: of statuses that our callback data does not name
+        self._conversation_ids: set[UUID] = set()
 
-    def match(self, entries: Sequence[Entry], accounts: dict[str, Account]) -> None:
-        """Note the statuses and which conversations they concern."""
+    def match(self, entries: Sequence[Entry], accounts: dict[str, Account]) -> list[ColumnElement[bool]]:
+        """Note the statuses. The conditions of the conversations that they concern, to be locked before apply()."""
+        self._accounts = accounts
         for entry in entries:
             item = entry.item
             assert isinstance(item, StatusItem)
@@ -54,26 +59,54 @@ class Statuses:
             account_id = accounts[item.phone_number_id].id
             at = item.timestamp or entry.received_at
             self._statuses.append(_Status(account_id, item, at, parse_callback(item.callback)))
-        ids, wa_ids = self._keys()
-        conditions = [
-            *one_of(self._session, Message.id, ids),
-            *one_of_pairs(self._session, Message.account_id, Message.wa_message_id, wa_ids),
-        ]
-        for condition in conditions:
-            found = self._session.execute(select(Message.conversation_id).where(condition))
-            self.conversation_ids.update(found.scalars())
-            if any(status.item.status == "failed" for status in self._statuses):
-                notices = select(Message).where(condition, Message.author_kind == Author.SYSTEM)
-                about = map(evidence.hand_over_of, self._session.execute(notices).scalars())
-                self.conversation_ids.update(filter(None, about))
+        if all(each.callback and each.item.status != "failed" for each in self._statuses):  # nearly always
+            named = one_of(self._session, Message.id, self._ids())
+            threads = [select(Message.conversation_id).where(condition) for condition in named]
+            return [found_by(self._session.get_bind().dialect.name, Conversation.id, query) for query in threads]
+        self._look()
+        return [*one_of(self._session, Conversation.id, self._conversation_ids)]
+
+    def _look(self) -> None:
+        """Find out which messages and conversations are concerned, whatever names them."""
+        self._looked = True
+        found = [row for condition in one_of(self._session, Message.id, self._ids()) for row in self._find(condition)]
+        own = {(row.account_id, row.id) for row in found if row.status != MessageStatus.RECEIVED}
+        # Only what our callback data does not name is looked for by WhatsApp's id.
+        self._wa_ids = {
+            (each.account_id, each.item.wa_message_id)
+            for each in self._statuses
+            if not each.callback or (each.account_id, each.callback[0]) not in own
+        }
+        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, self._wa_ids):
+            self._find(condition)
+
+    def _find(self, condition: ColumnElement[bool]) -> Sequence[Row[Any]]:
+        """The messages that statuses are about; their conversations are noted, and what a notice of ours is about."""
+        query = select(Message.id, Message.account_id, Message.status, Message.conversation_id).where(condition)
+        found: list[Row[Any]] = list(self._session.execute(query))
+        self._conversation_ids.update(row.conversation_id for row in found)
+        if any(status.item.status == "failed" for status in self._statuses):
+            notices = select(Message).where(condition, Message.author_kind == Author.SYSTEM)
+            about = map(evidence.hand_over_of, self._session.execute(notices).scalars())
+            self._conversation_ids.update(filter(None, about))
+        return found
+
+    def lock(self) -> None:
+        """Lock the messages that our callback data names, with their lanes. The caller holds the conversations."""
+        for condition in one_of(self._session, Message.id, self._ids()):
+            self._by_id.update({message.id: message for _, message in self._session.execute(_with_lane(condition))})
 
     def apply(self, conversations: dict[UUID, Conversation]) -> None:
-        """Merge the statuses into their messages. The caller holds `conversations`."""
+        """Merge the statuses into their messages. The caller holds `conversations`; what is missing is added."""
         if not self._statuses:
             return
-        settle.lock_lanes(self._session, self.conversation_ids)
-        by_id, by_wa_id = self._messages()
-        heard: dict[UUID, datetime] = {}
+        by_id = self._by_id
+        if not self._looked and not all(_own(by_id, status) for status in self._statuses):
+            self._look()
+            for condition in one_of(self._session, Conversation.id, self._conversation_ids - conversations.keys()):
+                late = select(Conversation).where(condition).order_by(Conversation.id).with_for_update()
+                conversations.update({each.id: each for each in self._session.execute(late).scalars()})
+        by_wa_id = self._unnamed(by_id)
         for status in self._statuses:
             message = _own(by_id, status) or by_wa_id.get((status.account_id, status.item.wa_message_id))
             if message is None or message.direction != Direction.OUTBOUND:
@@ -84,31 +117,26 @@ class Statuses:
             if message.wa_message_id == status.item.wa_message_id:
                 by_wa_id[status.account_id, status.item.wa_message_id] = message
             if message.conversation_id in conversations:
-                conversations[message.conversation_id].changed_at = self._now
+                conversations[message.conversation_id].touch()
             if message.attempted_at is not None and _of_newest_attempt(message, status):
-                known = heard.get(status.account_id)
-                heard[status.account_id] = max(known or message.attempted_at, message.attempted_at)
+                _note_evidence(self._accounts[status.item.phone_number_id], message.attempted_at)
         self._store_parked()
-        self._session.flush()
-        for account_id, attempted_at in heard.items():
-            self._note_evidence(account_id, attempted_at)
 
-    def _keys(self) -> tuple[set[UUID], set[tuple[UUID, str]]]:
-        ids = {status.callback[0] for status in self._statuses if status.callback}
-        return ids, {(status.account_id, status.item.wa_message_id) for status in self._statuses}
+    def _ids(self) -> set[UUID]:
+        return {status.callback[0] for status in self._statuses if status.callback}
 
-    def _messages(self) -> tuple[dict[UUID, Message], dict[tuple[UUID, str], Message]]:
-        ids, wa_ids = self._keys()
-        by_id: dict[UUID, Message] = {}
-        for condition in one_of(self._session, Message.id, ids):
-            query = select(Message).where(condition).order_by(Message.id).with_for_update()
-            by_id.update({message.id: message for message in self._session.execute(query).scalars()})
+    def _unnamed(self, by_id: dict[UUID, Message]) -> dict[tuple[UUID, str], Message]:
+        """Those that are known by WhatsApp's id alone, locked; `by_id` gets those that have no lane."""
         by_wa_id: dict[tuple[UUID, str], Message] = {}
-        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, wa_ids):
-            query = select(Message).where(condition).order_by(Message.id).with_for_update()
-            for message in self._session.execute(query).scalars():
+        if not self._looked:
+            return by_wa_id
+        settle.lock_lanes(self._session, self._conversation_ids)
+        for condition in one_of(self._session, Message.id, self._ids() - by_id.keys()):
+            by_id.update({message.id: message for message in self._session.execute(_locked(condition)).scalars()})
+        for condition in one_of_pairs(self._session, Message.account_id, Message.wa_message_id, self._wa_ids):
+            for message in self._session.execute(_locked(condition)).scalars():
                 by_wa_id[message.account_id, str(message.wa_message_id)] = message
-        return by_id, by_wa_id
+        return by_wa_id
 
     def _merge(self, message: Message, status: _Status) -> None:
         """Merge one status. It may be the first we hear of WhatsApp having the message: then it settles the send."""
@@ -136,11 +164,20 @@ class Statuses:
         rows, self._parked = self._parked, []
         evidence.park(self._session, rows)
 
-    def _note_evidence(self, account_id: UUID, attempted_at: datetime) -> None:
-        """Statuses of sends up to here have come back: what I7 compares an unknown send with."""
-        older = or_(Account.statuses_through.is_(None), Account.statuses_through < attempted_at)
-        statement = update(Account).where(Account.id == account_id, older).values(statuses_through=attempted_at)
-        self._session.execute(statement)
+
+def _note_evidence(account: Account, attempted_at: datetime) -> None:
+    """Statuses of sends up to here have come back: what I7 compares an unknown send with."""
+    known = account.statuses_through
+    account.statuses_through = attempted_at if known is None else max(known, attempted_at)
+
+
+def _with_lane(condition: ColumnElement[bool]) -> Select[Lane, Message]:
+    query = select(Lane, Message).join(Message, Message.conversation_id == Lane.conversation_id).where(condition)
+    return query.order_by(Lane.conversation_id, Message.id).with_for_update(of=[Lane, Message])
+
+
+def _locked(condition: ColumnElement[bool]) -> Select[Message]:
+    return select(Message).where(condition).order_by(Message.id).with_for_update()
 
 
 def _of_newest_attempt(message: Message, status: _Status) -> bool:

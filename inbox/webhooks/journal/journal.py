@@ -15,7 +15,7 @@ from pathlib import Path
 
 from inbox.background import Background
 from inbox.db import Database, insert
-from inbox.db.wake import Work, wake
+from inbox.db.wake import STATUSES, Work, wake
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
 from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, encode
@@ -163,4 +163,4 @@ def store_event(db: Database, journal: Journal, row: Row) -> None:
     except DatabaseUnavailable:
         journal.append(row)
         raise
-    db.signals.send(Work.INGEST)
+    db.signals.send(STATUSES if row.get("statuses_only") else Work.INGEST)

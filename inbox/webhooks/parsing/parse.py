@@ -29,6 +29,7 @@ from inbox.webhooks.parsing.records import (
     StatusItem,
     Unusable,
 )
+from inbox.webhooks.parsing.reputation import reputation_of
 from inbox.webhooks.parsing.senders import People, digits, short
 
 _MAX_AHEAD = timedelta(minutes=10)
@@ -102,7 +103,7 @@ class _Parser:
             source = Source(waba_id, field, value, path, None)
             yield from self._array(source, holder[path[-1]], as_dict(holder), read)
         if not handled:
-            yield _notice(Source(waba_id, field, value, (), None), field, value)
+            yield _notice(Source(waba_id, field, value, (), None), field, value, self._latest - _MAX_AHEAD)
 
     def _readers(self, field: JSON) -> list[tuple[tuple[str, ...], Reader]]:
         live = field == "messages"
@@ -338,7 +339,7 @@ def _broken(source: Source, detail: str) -> Unusable:
     return Unusable(source=source, reason="malformed_envelope", detail=detail)
 
 
-def _notice(source: Source, field: JSON, value: dict[str, Any]) -> NoticeItem:
+def _notice(source: Source, field: JSON, value: dict[str, Any], at: datetime) -> NoticeItem:
     """A change without messages or statuses: an account event, or a field we do not know."""
     name = (as_text(field) or "unknown")[:64]
     event = as_text(value.get("event")) or ""
@@ -350,6 +351,8 @@ def _notice(source: Source, field: JSON, value: dict[str, Any]) -> NoticeItem:
         summary=event or state or as_text(as_dict(value.get("alert_info")).get("alert_type")) or "received",
         alarming=event in _ALARMING or name == "security" or alert.upper() == "CRITICAL",
         banned={"DISABLE": True, "SCHEDULE_FOR_DISABLE": None, "REINSTATE": False}.get(state or ""),
+        phone=digits(value.get("display_phone_number")),
+        reputation=reputation_of(name, value, at),
     )
 
 

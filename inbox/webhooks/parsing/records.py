@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -124,6 +125,8 @@ class NoticeItem:
     summary: str
     alarming: bool = False
     banned: bool | None = None  #: True: WhatsApp disabled the account; False: it is back
+    phone: str | None = None  #: the number it is about; None: all of the account
+    reputation: Mapping[str, Any] | None = None  #: what it says of them: `accounts.reputation`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

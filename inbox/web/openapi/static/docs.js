@@ -11,6 +11,7 @@ SwaggerUIBundle({
   validatorUrl: null, // the document is nobody else's business
   supportedSubmitMethods: ["get"], // to look is safe; to send a customer a message by a stray click is not
   deepLinking: true,
+  docExpansion: "none", // it draws no more than about 130 operations at once
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
 });

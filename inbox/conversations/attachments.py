@@ -1,0 +1,86 @@
+"""Sending a file that was handed over (`media.uploads`): with a caption, with its name, as a voice note."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from inbox.conversations.writing import Written
+from inbox.errors import FieldProblem, InvalidRequest, UploadIncomplete, UploadNotFound
+from inbox.gateways.whatsapp.text import is_visible
+from inbox.media import kinds_sent
+from inbox.models import Conversation, MediaFile, Message, Upload
+from inbox.outbox import jobs
+from inbox.outbox.outcomes import NOT_HANDED_OVER
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file with what is said about it: `conversations.writing.Content`."""
+
+    upload_id: UUID
+    caption: str | None = None
+    voice: bool = False
+    any_time: bool = False
+
+    def is_of(self, message: Message) -> bool:
+        return message.payload.get("sent_as") == self._asked()
+
+    def write(self, session: Session, conversation: Conversation) -> Written:
+        """Raises UploadNotFound, UploadIncomplete, InvalidRequest."""
+        upload = session.get(Upload, self.upload_id, with_for_update=True)
+        if upload is None or upload.account_id != conversation.account_id:
+            raise UploadNotFound
+        if upload.done_at is None:
+            raise UploadIncomplete
+        kind = kinds_sent.kind_of(upload.mime_type) or "document"
+        self._check(kind, upload.mime_type)
+        said: dict[str, Any] = {"caption": self.caption} if self.caption else {}
+        if kind == "document" and upload.filename:
+            said["filename"] = upload.filename
+        if self.voice:
+            said["voice"] = True
+
+        def stored(session: Session, message: Message) -> None:
+            """The file is the message's from now on, and is handed to WhatsApp."""
+            session.add(
+                MediaFile(
+                    id=upload.id,
+                    account_id=upload.account_id,
+                    message_id=message.id,
+                    mime_type=upload.mime_type,
+                    size=upload.size,
+                    kept_at=message.stored_at,
+                    created_at=upload.created_at,
+                )
+            )
+            session.delete(upload)
+            jobs.request_media(session, {conversation.id: conversation.account_id}, message.stored_at)
+
+        return Written(
+            kind,
+            self.caption or f"[{kind}]",
+            {kind: said, "sent_as": self._asked()},
+            media_id=f"{NOT_HANDED_OVER}{upload.id.hex}",
+            media_mime_type=upload.mime_type,
+            media_filename=upload.filename,
+            stored=stored,
+        )
+
+    def _asked(self) -> dict[str, Any]:
+        return {"upload_id": str(self.upload_id), "caption": self.caption, "voice": self.voice}
+
+    def _check(self, kind: str, mime_type: str) -> None:
+        problems = []
+        if self.caption and kind not in kinds_sent.CAPTIONED:
+            words = "WhatsApp takes no caption with this kind of file: send it as a message of its own"
+            problems.append(FieldProblem("/caption", words))
+        elif self.caption and not is_visible(self.caption):
+            problems.append(FieldProblem("/caption", "must hold some visible text"))
+        if self.voice and kinds_sent.bare(mime_type) != "audio/ogg":
+            problems.append(FieldProblem("/voice", "a voice note is OGG with Opus: send it as it is, or without voice"))
+        if problems:
+            raise InvalidRequest(problems)

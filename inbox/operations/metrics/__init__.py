@@ -1,0 +1,1 @@
+"""What Prometheus reads: this process's own counts, and what the database knows of the whole installation."""

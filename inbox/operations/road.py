@@ -1,0 +1,250 @@
+"""One message's road across web, worker and upstream, told from what the database keeps of it.
+
+Logs may be gone or on another machine; rows are not. No text that anybody wrote is told, and no number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.orm import Session
+
+from inbox.clock import first_id, rfc3339
+from inbox.db import Database
+from inbox.gateways.whatsapp.pauses import in_words as why_paused
+from inbox.models import (
+    Account,
+    AuditEntry,
+    Author,
+    Conversation,
+    DeadLetter,
+    Direction,
+    Incident,
+    Job,
+    JobKind,
+    JobState,
+    Message,
+    MessageStatus,
+    WebhookEvent,
+)
+
+_MESSAGES = 20  #: that one request may have written
+_NEAR = timedelta(minutes=10)  #: after a request began, whose id tells when
+_PAGE, _PAGES = 500, 40  #: of webhooks that are looked through for the one that brought a message
+_SKEW = timedelta(minutes=2)  #: between WhatsApp's clock and ours
+_ANSWERS = 5
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """What happened, when and where: at WhatsApp, in a web process, in a worker, at a person's."""
+
+    at: datetime
+    where: str
+    what: str
+
+
+@dataclass(slots=True)
+class Road:
+    """`now`: how things stand."""
+
+    title: str
+    steps: list[Step] = field(default_factory=list)
+    now: list[str] = field(default_factory=list)
+
+
+def explain(db: Database, id_: str, back: timedelta) -> list[Road]:
+    """The roads of the messages with this id, oldest first; of a request those it wrote. Empty when nothing has it."""
+    with db.reading() as session:
+        now = db.now(session)
+        messages = _messages(session, id_, now - back)
+        roads = [_road(session, message, now) for message in messages]
+        audited = _audited(session, id_, now - back)
+    return roads + ([audited] if audited else [])
+
+
+def in_words(road: Road) -> Iterator[str]:
+    """Lines for a terminal. Times are UTC."""
+    yield road.title
+    width = max((len(step.where) for step in road.steps), default=0)
+    for step in sorted(road.steps):
+        yield f"  {rfc3339(step.at)}  {step.where.ljust(width)}  {step.what}"
+    for line in road.now:
+        yield f"  now: {line}"
+
+
+# --- finding -----------------------------------------------------------------------------------------------------
+
+
+def _messages(session: Session, id_: str, since: datetime) -> Sequence[Message]:
+    """By our id, WhatsApp's, or the request's, whose id tells its time when it is ours."""
+    ours = _uuid(id_)
+    if ours is not None and (message := session.get(Message, ours)) is not None:
+        return [message]
+    theirs = select(Message).where(Message.wa_message_id == id_).limit(_MESSAGES)
+    if found := session.execute(theirs).scalars().all():
+        return found
+    places: list[ColumnElement[bool]] = [Message.id >= first_id(since)]
+    if ours is not None and ours.version == 7:
+        began = _time_of(ours)
+        places = [Message.id >= first_id(began - _SKEW), Message.id < first_id(began + _NEAR)]
+    written = select(Message).where(Message.request_id == id_, *places).order_by(Message.id).limit(_MESSAGES)
+    return session.execute(written).scalars().all()
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _time_of(id_: UUID) -> datetime:
+    """When a UUIDv7 was made."""
+    return datetime.fromtimestamp((id_.int >> 80) / 1000, tz=UTC)
+
+
+def _audited(session: Session, id_: str, since: datetime) -> Road | None:
+    """What the audit log has of a request."""
+    query = select(AuditEntry).where(AuditEntry.at >= since, AuditEntry.request_id == id_).order_by(AuditEntry.at)
+    entries = session.execute(query.limit(_MESSAGES)).scalars().all()
+    if not entries:
+        return None
+    steps = [
+        Step(each.at, "web", f"{each.action} of {each.target_id or '-'}, by a {each.actor_kind}") for each in entries
+    ]
+    return Road(f"Request {id_} in the audit log", steps)
+
+
+# --- telling -----------------------------------------------------------------------------------------------------
+
+
+def _road(session: Session, message: Message, now: datetime) -> Road:
+    road = Road(f"Message {message.id} of conversation {message.conversation_id}, number {message.account_id}")
+    if message.direction == Direction.INBOUND:
+        _tell_how_it_came(session, message, road)
+        _tell_what_answered(session, message, road)
+    else:
+        _tell_how_it_left(message, road)
+        _tell_why_it_waits(session, message, road, now)
+    ended = max((step.at for step in road.steps), default=message.stored_at)
+    waits = message.status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNCONFIRMED)
+    _tell_what_was_away(session, road, message.stored_at, now if waits else ended)
+    return road
+
+
+def _tell_how_it_came(session: Session, message: Message, road: Road) -> None:
+    road.steps.append(Step(message.timestamp, "WhatsApp", f"the customer wrote it ({message.message_type})"))
+    event = _event_of(session, message)
+    if event is None:
+        road.now.append("the webhook that brought it is not kept any more, or came long before it was stored")
+    else:
+        told = f"webhook {event.id} was stored, {event.size} bytes"
+        road.steps.append(Step(event.received_at, "web", told))
+        read = f"{event.items} items: {event.stored} stored, {event.duplicates} seen before, {event.dead} dead letters"
+        road.now.append(f"that webhook is {event.state}; {read}")
+        letters = session.execute(select(DeadLetter.reason).where(DeadLetter.event_id == event.id).limit(_MESSAGES))
+        road.now += [f"a part of it is a dead letter: {reason}" for (reason,) in letters] if event.dead else []
+    road.steps.append(Step(message.stored_at, "worker", f"read, and stored as number {message.position} of its thread"))
+
+
+def _event_of(session: Session, message: Message) -> WebhookEvent | None:
+    """The webhook that brought it: one that holds its id, of those that came before it was stored."""
+    if message.wa_message_id is None:
+        return None
+    wanted = message.wa_message_id.encode()
+    after, last = first_id(message.timestamp - _SKEW), first_id(message.stored_at + _SKEW)
+    query = select(WebhookEvent.id, WebhookEvent.body).order_by(WebhookEvent.id).limit(_PAGE)
+    for _ in range(_PAGES):
+        page = session.execute(query.where(WebhookEvent.id > after, WebhookEvent.id <= last)).all()
+        for row in page:
+            if wanted in bytes(row.body):
+                return session.get(WebhookEvent, row.id)
+        if len(page) < _PAGE:
+            return None
+        after = page[-1].id
+    return None
+
+
+def _tell_what_answered(session: Session, message: Message, road: Road) -> None:
+    """What was said after it: the first answers."""
+    query = (
+        select(Message)
+        .where(
+            Message.conversation_id == message.conversation_id,
+            Message.timestamp >= message.timestamp,
+            Message.direction == Direction.OUTBOUND,
+        )
+        .order_by(Message.timestamp, Message.id)
+        .limit(_ANSWERS)
+    )
+    for answer in session.execute(query).scalars():
+        waited = (answer.stored_at - message.timestamp).total_seconds()
+        told = f"answer {answer.id} was queued, {waited:.1f} s after it"
+        road.steps.append(Step(answer.stored_at, _PLACES[Author(answer.author_kind)], told))
+        if answer.sent_at is not None:
+            road.steps.append(Step(answer.sent_at, "WhatsApp", f"took the answer {answer.id}"))
+    if message.awaits_answer:
+        conversation = session.get_one(Conversation, message.conversation_id)
+        if message.position > conversation.answered_through:
+            road.now.append("nobody has answered it yet")
+            road.now += [f"it asks for a person: {conversation.needs_human_reason}"] if conversation.needs_human else []
+            pending = select(Job).where(Job.conversation_id == conversation.id, Job.kind == JobKind.ANSWER)
+            job = session.execute(pending).scalar_one_or_none()
+            if job is not None and job.due_at is not None:
+                road.now.append(f"the bot will look at it at {rfc3339(job.due_at)}, after {job.attempts} tries")
+
+
+_PLACES = {Author.AGENT: "web", Author.BOT: "worker", Author.SYSTEM: "worker", Author.CUSTOMER: "WhatsApp"}
+
+
+def _tell_how_it_left(message: Message, road: Road) -> None:
+    by = f"request {message.request_id}" if message.request_id else "a request whose id is not kept"
+    where = _PLACES[Author(message.author_kind)]
+    road.steps.append(Step(message.stored_at, where, f"queued for the {message.author_kind} ({by})"))
+    if message.attempted_at is not None:
+        told = f"attempt {message.attempts} began; the log has it under message_id {message.id}"
+        road.steps.append(Step(message.attempted_at, "worker", told))
+    for at, what in (
+        (message.sent_at, f"accepted, as {message.wa_message_id}"),
+        (message.delivered_at, "delivered"),
+        (message.read_at, "read"),
+        (message.failed_at, f"failed: {message.error_code or '-'} {message.error_title or ''}".rstrip()),
+    ):
+        if at is not None:
+            road.steps.append(Step(at, "WhatsApp", what))
+
+
+def _tell_why_it_waits(session: Session, message: Message, road: Road, now: datetime) -> None:
+    road.now.append(message.status)
+    job = session.execute(select(Job).where(Job.message_id == message.id)).scalar_one_or_none()
+    if job is None:
+        return
+    if job.state == JobState.UNKNOWN:
+        road.now.append("WhatsApp may have it: waiting for a status that says so, or for a person")
+    elif job.due_at is not None and job.due_at > now:
+        road.now.append(f"tried again at {rfc3339(job.due_at)}, after {job.attempts} tries that count")
+    before = select(Job.id).where(
+        Job.conversation_id == job.conversation_id, Job.kind == JobKind.SEND, Job.seq < job.seq
+    )
+    ahead = len(session.execute(before.limit(100)).all())
+    road.now += [f"{ahead} sends of its conversation come first"] if ahead else []
+    account = session.get_one(Account, message.account_id)
+    if account.paused_reason is not None:
+        road.now.append(f"its number is paused: {why_paused(account.paused_reason)}")
+    if account.send_not_before is not None and account.send_not_before > now:
+        road.now.append(f"WhatsApp asked its number to wait until {rfc3339(account.send_not_before)}")
+
+
+def _tell_what_was_away(session: Session, road: Road, since: datetime, until: datetime) -> None:
+    """Incidents that overlap it."""
+    lasting = or_(Incident.ended_at.is_(None), Incident.ended_at >= since)
+    query = select(Incident).where(Incident.started_at <= until, lasting).order_by(Incident.started_at.desc())
+    for incident in session.execute(query.limit(_ANSWERS)).scalars():
+        ended = rfc3339(incident.ended_at) if incident.ended_at else "now"
+        step = f"was away until {ended} ({incident.first_error or 'no error'})"
+        road.steps.append(Step(incident.started_at, incident.upstream, step))

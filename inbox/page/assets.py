@@ -1,0 +1,177 @@
+"""The page's files, as they are sent: one address for each release of all of them, packed once."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path, PurePosixPath
+
+from inbox.page.bundles import bundle
+
+ROOT = Path(__file__).parent
+STATIC, WORDS = ROOT / "static", ROOT / "words"
+LANGUAGES = ("en", "fr")
+PREFIX = "/assets"
+_VENDOR = "vendor/"
+#: Keys that begin so are said in these pages only, and in those of the server alone: they do not weigh on the inbox.
+_OF_PAGES = {"settings": ("audit.", "bot.", "pause.", "set.", "settings."), "status": ("demo.", "status.")}
+_OF_THE_SERVER = ("error.", "shell.late.", "shell.noscript", "sign_in.note.", "sign_in.refused.")
+_TYPES = {
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".txt": "text/plain",
+    ".woff2": "font/woff2",
+}
+_PACKED = {".css", ".js", ".json", ".svg", ".txt"}
+_IMPORTED = re.compile(
+    r"""^\s*(?:import|export)\b[^"';]*["'](\.[^"']+)["']|\bfrom\s*["'](\.[^"']+)["']""", re.MULTILINE
+)
+
+#: Comments as we write them. A test holds what is left against the original, token by token.
+_BLOCK = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
+_LINE = re.compile(r"^[ \t]*//.*$", re.MULTILINE)
+_TRAILING = re.compile(r"[ \t]+// [^\n\"'`]*$", re.MULTILINE)  # with quotes it may be part of a text
+_CAST = re.compile(r"/\*\* @type \{[^*\n]*\} \*/ ?")
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file as it is sent; `packed` is it in gzip, None where that would not be smaller."""
+
+    content: bytes = field(repr=False)
+    packed: bytes | None = field(repr=False)
+    mimetype: str
+
+
+@dataclass(frozen=True)
+class Assets:
+    """All files by their paths. `release` is a hash over them, so that what is under one address never changes."""
+
+    files: Mapping[str, Asset]
+    release: str
+
+    def address(self, path: str) -> str:
+        """Where browsers find a file. Raises KeyError for one that is not there."""
+        self.files[path]
+        return f"{PREFIX}/{self.release}/{path}"
+
+    def modules(self, entry: str) -> list[str]:
+        """The paths of a module and of all that it imports, directly or not, the entry last: what a browser fetches."""
+        return _needed(entry, {path: file.content.decode() for path, file in self.files.items() if _is_script(path)})
+
+
+def bundle_of(entry: str) -> str:
+    """The path of the file that holds all of a page's own modules."""
+    return f"bundles/{entry.partition('/')[0]}.js"
+
+
+def imported(path: str, source: str) -> list[str]:
+    """The paths that a module names in static imports."""
+    named = [first or second for first, second in _IMPORTED.findall(source)]
+    return [_resolved(PurePosixPath(path).parent, name) for name in named]
+
+
+def _resolved(folder: PurePosixPath, name: str) -> str:
+    parts = list(folder.parts)
+    for part in name.split("/"):
+        if part == "..":
+            parts.pop()
+        elif part != ".":
+            parts.append(part)
+    return "/".join(parts)
+
+
+def _is_script(path: str) -> bool:
+    return path.endswith(".js")
+
+
+def _needed(entry: str, sources: Mapping[str, str]) -> list[str]:
+    """Modules in the order of need: each stands behind what it imports."""
+    needs: dict[str, list[str]] = {}
+    waiting = [entry]
+    while waiting:
+        path = waiting.pop()
+        if path not in needs:
+            needs[path] = [each for each in imported(path, sources[path]) if each in sources]
+            waiting += needs[path]
+    return list(TopologicalSorter(needs).static_order())
+
+
+def _bundle(entry: str, sources: Mapping[str, str]) -> str:
+    """All of a page's own modules in one; vendored ones stay as they are."""
+    own = {path: sources[path] for path in _needed(entry, sources) if not path.startswith(_VENDOR)}
+    return bundle(
+        own,
+        lambda path: f"../{path}" if path in sources else None,
+        lambda path, name: _resolved(PurePosixPath(path).parent, name),
+    )
+
+
+def assets(*, fresh: bool = False) -> Assets:
+    """The page's files, read once; `fresh` looks whether they have changed since, for people who work on them."""
+    return _assets(_newest() if fresh else 0)
+
+
+@cache
+def _assets(_newest: int) -> Assets:
+    contents = {str(path.relative_to(STATIC)): path.read_bytes() for path in _files()}
+    for language in LANGUAGES:
+        for page in (None, *_OF_PAGES):
+            contents[f"words/{page}-{language}.js" if page else f"words/{language}.js"] = _module_of_words(
+                language, page
+            )
+    for path in filter(_is_script, contents):
+        if not path.startswith(_VENDOR):
+            contents[path] = without_comments(contents[path].decode()).encode()
+    scripts = {path: content.decode() for path, content in contents.items() if _is_script(path)}
+    for entry in [path for path in scripts if path.endswith("/main.js")]:
+        contents[bundle_of(entry)] = _bundle(entry, scripts).encode()
+    digest = hashlib.sha256()
+    for path, content in sorted(contents.items()):
+        digest.update(f"{path}\0{len(content)}\0".encode() + content)
+    files = {path: _asset(path, content) for path, content in contents.items()}
+    return Assets(files, digest.hexdigest()[:16])
+
+
+def without_comments(source: str) -> str:
+    """A script of ours without its comments and casts of types, but for comments with quotes behind a statement.
+
+    They are a third of what browsers would load. Everything else stays, so an error names the right line.
+    """
+    source = _BLOCK.sub(lambda found: "\n" * found[0].count("\n"), source)
+    return _TRAILING.sub("", _LINE.sub("", _CAST.sub("", source)))
+
+
+def _newest() -> int:
+    paths = [*_files(), *WORDS.glob("*.json")]
+    return hash(tuple((str(path), path.stat().st_mtime_ns) for path in paths))
+
+
+def _files() -> list[Path]:
+    return sorted(path for path in STATIC.rglob("*") if path.suffix in _TYPES)
+
+
+def _module_of_words(language: str, page: str | None) -> bytes:
+    """The words as a module, as they come with the code: those of a page, or those that all pages share."""
+    words = json.loads((WORDS / f"{language}.json").read_text())
+    words = {key: text for key, text in words.items() if not key.startswith(_OF_THE_SERVER) and _page_of(key) == page}
+    return f"export default {json.dumps(words, ensure_ascii=False, separators=(',', ':'))};\n".encode()
+
+
+def _page_of(key: str) -> str | None:
+    return next((page for page, prefixes in _OF_PAGES.items() if key.startswith(prefixes)), None)
+
+
+def _asset(path: str, content: bytes) -> Asset:
+    suffix = PurePosixPath(path).suffix
+    packed = gzip.compress(content, 9, mtime=0) if suffix in _PACKED else content
+    return Asset(content, packed if len(packed) < len(content) else None, _TYPES[suffix])

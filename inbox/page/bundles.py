@@ -1,0 +1,95 @@
+"""The modules of a page in one file, as production sends them: a third fewer bytes, and one request instead of ninety.
+
+There is no build: this is done once, when a process begins, of the same files that development serves one by one. It
+knows the statements that our modules are written with and refuses all others; a test holds every module to them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+_IMPORT = re.compile(r'^import\s+(?:([^";]*?)\s+from\s+)?"([^"]+)";[ \t]*$', re.MULTILINE)
+_EXPORT_FROM = re.compile(r'^export\s+(\*|\{[^}]*\})\s+from\s+"([^"]+)";[ \t]*$', re.MULTILINE)
+_DECLARED = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
+_NOTHING = re.compile(r"^export \{\};[ \t]*$", re.MULTILINE)
+_LEFT = re.compile(r"^(?:import|export)\b.*$", re.MULTILINE)
+_WHERE = "import.meta.url"
+_INDENTED = re.compile(r"\n\s+(?=\S)")  # in markup over several lines it means nothing either
+
+
+def bundle(modules: Mapping[str, str], outside: Callable[[str], str | None], resolve: Callable[[str, str], str]) -> str:
+    """One module of all `modules`, which stand in the order of need, the entry last.
+
+    `outside` gives the address of what is not among them. `resolve(path, name)` is the path that a module at `path`
+    means by `name`. Raises ValueError for a statement that is not known here.
+    """
+    names = {path: f"${number}" for number, path in enumerate(modules)}
+    foreign: dict[str, str] = {}
+
+    def name_of(here: str, wanted: str) -> str:
+        path = resolve(here, wanted)
+        if path in names:
+            return names[path]
+        address = outside(path)
+        if address is None:
+            raise ValueError(f"{here} imports {wanted}, which is not there")
+        return foreign.setdefault(address, f"$v{len(foreign)}")
+
+    *before, entry = modules
+    parts = [_wrapped(path, modules[path], names[path], name_of) for path in before]
+    parts.append("\n".join(_body(entry, modules[entry], name_of)[0]))
+    head = [f'import * as {name} from "{address}";' for address, name in foreign.items()]
+    at = "const $at = (path) => new URL(`../${path}`, import.meta.url).href;"
+    return _INDENTED.sub("\n", "\n".join([*head, at, *parts, ""]))
+
+
+def _wrapped(path: str, source: str, name: str, name_of: Callable[[str, str], str]) -> str:
+    lines, exported = _body(path, source, name_of)
+    return "\n".join(
+        [f"// {path}", f"const {name} = (() => {{", *lines, f"return {{ {', '.join(exported)} }};", "})();"]
+    )
+
+
+def _body(path: str, source: str, name_of: Callable[[str, str], str]) -> tuple[list[str], list[str]]:
+    """A module's statements without imports and exports, and what its exports are, as parts of an object."""
+    exported: list[str] = []
+
+    def passed_on(found: re.Match[str]) -> str:
+        name = name_of(path, found[2])
+        exported.append(f"...{name}" if found[1] == "*" else ", ".join(_picked(found[1], name)))
+        return ""
+
+    def declared(found: re.Match[str]) -> str:
+        exported.append(found[1])
+        return ""
+
+    source = _EXPORT_FROM.sub(passed_on, _NOTHING.sub("", source))
+    source = _DECLARED.sub(declared, source)
+    source = _IMPORT.sub(lambda found: _bound(found[1], name_of(path, found[2])), source)
+    if left := _LEFT.search(source):
+        raise ValueError(f"{path}: {left[0]}")
+    return [source.replace(_WHERE, f'$at("{path}")')], exported
+
+
+def _bound(clause: str | None, name: str) -> str:
+    """The constants that an import makes."""
+    if clause is None:
+        return ""
+    if clause.startswith("* as "):
+        return f"const {clause.removeprefix('* as ')} = {name};"
+    default, brace, rest = clause.partition("{")
+    made = [f"const {default.strip(' ,')} = {name}.default;"] if default.strip(" ,\n") else []
+    if brace:
+        pairs = [": ".join(each) if len(each) > 1 else each[0] for each in _names(rest)]
+        made.append(f"const {{ {', '.join(pairs)} }} = {name};")
+    return " ".join(made)
+
+
+def _picked(clause: str, name: str) -> list[str]:
+    return [f"{each[-1]}: {name}.{each[0]}" for each in _names(clause)]
+
+
+def _names(clause: str) -> list[list[str]]:
+    """What stands between braces: names, each with the one it is given when there is one."""
+    return [re.split(r"\s+as\s+", each.strip()) for each in clause.strip("{} \n").split(",") if each.strip()]

@@ -1,0 +1,106 @@
+/**
+ * What a reader does with a conversation. It shows at once; when our server does not take it, it is taken back and said.
+ */
+
+import { problemText, t } from "../core/words.js";
+import { toast } from "../ui/index.js";
+import { nameOf } from "./row.js";
+
+/** @typedef {import("../core/types.js").Conversation} Conversation */
+/** @typedef {ReturnType<typeof createActions>} Actions */
+
+/**
+ * Why something was not done, in words.
+ * @param {any} error `Refused` or `Unreachable`
+ */
+export function whyNot(error) {
+  return error?.code ? problemText(error) : t("action.unreachable");
+}
+
+/** @param {Pick<import("../core/start.js").Page, "api" | "reading" | "store">} parts */
+export function createActions({ api, reading, store }) {
+  /**
+   * @param {Conversation} row
+   * @param {Partial<Conversation>} change
+   * @param {() => Promise<{body: any}>} call
+   */
+  async function change(row, change, call) {
+    const before = store.conversations.peek().get(row.id) ?? row;
+    store.patchConversation(row.id, change);
+    try {
+      const { body } = await call();
+      if (body?.conversation) store.applyConversation(body.conversation);
+      return true;
+    } catch (error) {
+      const had = Object.keys(change).map((name) => [name, before[/** @type {keyof Conversation} */ (name)]]);
+      store.patchConversation(row.id, Object.fromEntries(had));
+      toast(whyNot(error));
+      return false;
+    }
+  }
+
+  /** @param {Conversation} row @param {string} path @param {any} [body] */
+  const post = (row, path, body) => () => api.post(`/conversations/${row.id}/${path}`, body);
+
+  return {
+    /**
+     * Open, pending or done; what is done can be taken back.
+     * @param {Conversation} row @param {"open" | "pending" | "done"} status
+     * @param {() => void} [onUndone] it is taken back
+     */
+    async setStatus(row, status, onUndone) {
+      const before = row.status;
+      const fields = status === "done" ? { status, waiting_since: null, needs_human: false } : { status };
+      if (!(await change(row, fields, post(row, "status", { status }))) || status === "open") return;
+      const undo = () => {
+        onUndone?.();
+        change(row, { status: before }, post(row, "status", { status: before }));
+      };
+      toast(t(`action.${status}`, { name: nameOf(row) }), { undo });
+    },
+    /** @param {Conversation} row @param {boolean} enabled */
+    setBot: (row, enabled) =>
+      change(row, { bot_silent_reason: enabled ? null : "off" }, post(row, "bot", { enabled })),
+    /** @param {Conversation} row @param {boolean} blocked */
+    setBlocked: (row, blocked) =>
+      change(row, { blocked_at: blocked ? new Date().toISOString() : null }, post(row, "block", { blocked })),
+    /**
+     * Put our reaction on a message; an empty one takes it back.
+     * @param {import("../core/types.js").Message} message @param {string} emoji
+     */
+    async react(message, emoji) {
+      try {
+        const { body } = await api.post(`/messages/${message.id}/reaction`, { emoji });
+        store.applySent(body.message);
+      } catch (error) {
+        toast(whyNot(error));
+      }
+    },
+    /**
+     * Who looks after it; null: nobody.
+     * @param {Conversation} row @param {string | null} userId
+     */
+    async assign(row, userId) {
+      const before = row.assigned_to;
+      if (before === userId) return;
+      if (!(await change(row, { assigned_to: userId }, post(row, "assign", { user_id: userId })))) return;
+      const undo = () => change(row, { assigned_to: before }, post(row, "assign", { user_id: before }));
+      toast(t(userId === null ? "action.put_down" : "action.assigned", { name: nameOf(row) }), { undo });
+    },
+    /** @param {Conversation} row @param {string[]} ids */
+    setLabels: (row, ids) =>
+      change(row, { label_ids: ids }, () => api.put(`/conversations/${row.id}/labels`, { label_ids: ids })),
+    /** New to me again. @param {Conversation} row */
+    async unread(row) {
+      try {
+        await reading.unread(row.id);
+        toast(t("action.unread"));
+      } catch (error) {
+        toast(whyNot(error));
+      }
+    },
+    /** @param {Conversation} row */
+    favorite: (row) =>
+      change(row, { is_favorite: !row.is_favorite }, post(row, "favorite", { favorite: !row.is_favorite })),
+  };
+}

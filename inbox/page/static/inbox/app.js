@@ -1,0 +1,89 @@
+/** The inbox: list, thread and what stands around them, on three sizes of screen. */
+
+import { titleOf } from "../core/notify.js";
+import { t } from "../core/words.js";
+import { Announcer, Button, Empty, html, Part, SignInAgain, Toasts, useEffect, useRef, useState } from "../ui/index.js";
+import { useAnnouncements } from "./announcing.js";
+import { useApp } from "./context.js";
+import { Details } from "./details.js";
+import { Help } from "./help.js";
+import { useKeyboard } from "./keyboard.js";
+import { List } from "./list.js";
+import { ListHead } from "./listhead.js";
+import { Palette } from "./palette.js";
+import { Rail } from "./rail.js";
+import { nameOf } from "./row.js";
+import { Strips } from "./strips.js";
+import { Templates } from "./templates.js";
+import { Thread } from "./thread.js";
+
+export function Inbox() {
+  const { api, places, signedIn, store } = useApp();
+  const opened = useRef({ byClick: false });
+  const id = places.conversation.value;
+  const conversation = id ? store.conversations.value.get(id) : undefined;
+  const open = (/** @type {string} */ next, /** @type {boolean} */ byKey) => {
+    opened.current.byClick = !byKey && matchMedia("(pointer: fine)").matches;
+    places.open(next);
+  };
+  useKeyboard(open);
+  useAnnouncements();
+  useTitle(conversation);
+  useOpened(id);
+  return html`<div class="inbox" data-open=${id ? "thread" : "list"}>
+    <a class="skip unseen" href="#thread">${t("inbox.skip")}</a>
+    <${Rail} />
+    <div class="inbox-strip"><${Strips} /></div>
+    <${Part} name="list"><${List} head=${html`<${ListHead} />`} onOpen=${open} /><//>
+    <main class="inbox-main" id="thread" tabindex="-1">
+      ${conversation
+        ? html`<${Part} key=${conversation.id} name="thread">
+            <${Thread} conversation=${conversation} onBack=${() => places.open(null)} focus=${opened.current.byClick} />
+          <//>`
+        : html`<${Nobody} id=${id} />`}
+    </main>
+    ${conversation && html`<${Part} name="details"><${Details} conversation=${conversation} /><//>`}
+    ${conversation && html`<${Templates} conversation=${conversation} />`}
+    <${SignInAgain} open=${store.signedOut.value} known=${store.me.value.email ?? null} api=${api} onSignedIn=${signedIn}>${t("strip.signed_out")}<//>
+    <${Palette} onOpen=${open} />
+    <${Help} />
+    <${Toasts} />
+    <${Announcer} />
+  </div>`;
+}
+
+/** Nothing is open, or not there yet, or not for this reader. @param {{ id: string | null }} props */
+function Nobody({ id }) {
+  const { loading, places } = useApp();
+  const [missing, setMissing] = useState(false);
+  useEffect(() => {
+    setMissing(false);
+    if (id) loading.conversation(id).catch(() => setMissing(true));
+  }, [id]);
+  if (!id) return html`<${Empty} icon="message-square-text" title=${t("thread.none")} />`;
+  if (!missing) return html`<div class="thread-empty late" aria-busy="true"></div>`;
+  return html`<${Empty} icon="circle-alert" title=${t("thread.missing")}
+    action=${html`<${Button} kind="tone" onClick=${() => places.open(null)}>${t("thread.back")}<//>`} />`;
+}
+
+/**
+ * The title names who is open, and counts what is new among what is mine (I4).
+ * @param {import("../core/types.js").Conversation | undefined} conversation
+ */
+function useTitle(conversation) {
+  const { store } = useApp();
+  const counts = store.counts.value[store.accountId.value ?? ""];
+  const mine = counts?.mine_unread ?? 0;
+  const where = conversation ? `${nameOf(conversation)} · ${t("inbox.title")}` : t("inbox.title");
+  useEffect(() => {
+    document.title = titleOf(mine, where);
+  }, [mine, where]);
+}
+
+/** The open conversation is read and kept up to date, and colleagues see who is there. @param {string | null} id */
+function useOpened(id) {
+  const { open, places } = useApp();
+  useEffect(() => {
+    open(id, places.message.peek()).catch(() => {}); // who is missing is told in its place
+  }, [id]);
+}

@@ -1,0 +1,63 @@
+/** Files to be sent: chosen, dropped or pasted, with their progress, until they leave with the next message. */
+
+import { t } from "../core/words.js";
+import { Button, html, Icon, useRef } from "../ui/index.js";
+import { whyNot } from "./actions.js";
+import { useApp } from "./context.js";
+import { bytes } from "./figures.js";
+import { Plain } from "./text.js";
+
+/** @typedef {import("../core/types.js").Conversation} Conversation */
+
+/** @param {{ conversation: Conversation }} props */
+export function AttachButton({ conversation }) {
+  const { attachments } = useApp();
+  const input = useRef(/** @type {HTMLInputElement | null} */ (null));
+  const chosen = (/** @type {any} */ event) => {
+    attachments.add(conversation, [...event.currentTarget.files]);
+    event.currentTarget.value = ""; // the same file may be chosen again
+  };
+  return html`<${Button} class="composer-attach" icon="paperclip" label=${t("attach.open")} onClick=${() => input.current?.click()} />
+    <input type="file" multiple hidden ref=${input} onChange=${chosen} />`;
+}
+
+/** The files that wait beside the field. @param {{ conversation: Conversation }} props */
+export function Attached({ conversation }) {
+  const { attachments } = useApp();
+  const rows = attachments.of(conversation.id).value;
+  if (rows.length === 0) return null;
+  return html`<ul class="attached" aria-label=${t("attach.files")}>
+    ${rows.map((row) => html`<li key=${row.key} class="attached-file">
+      <${Icon} name=${row.state === "failed" ? "circle-alert" : "file"} size=${16} />
+      <span class="attached-name"><${Plain} text=${row.file.name || t("attach.pasted")} /></span>
+      ${row.problem
+        ? html`<span class="attached-why danger" role="alert">${reasonOf(row.problem)}</span>`
+        : row.state === "loading"
+          ? html`<progress max=${row.file.size} value=${row.sent} aria-label=${t("attach.progress", { name: row.file.name })}></progress>`
+          : html`<span class="quiet small">${bytes(row.file.size)}</span>`}
+      ${row.state === "failed" && html`<${Button} little icon="rotate-ccw" label=${t("attach.again")} onClick=${() => attachments.again(row.key)} />`}
+      <${Button} little icon="x" label=${t(row.state === "loading" ? "attach.cancel" : "attach.remove")} onClick=${() => attachments.remove(row.key)} />
+    </li>`)}
+  </ul>`;
+}
+
+/** What is wrong with a file, and what to change. @param {any} problem */
+function reasonOf(problem) {
+  const pointer = problem?.errors?.[0]?.pointer;
+  if (pointer === "/mime_type") return t("attach.refused.type");
+  if (pointer === "/size") return t("attach.refused.size");
+  return whyNot(problem);
+}
+
+/** What a part of the page does with files that are dropped on it. @param {(files: File[]) => void} take */
+export const dropping = (take) => ({
+  onDragOver: (/** @type {DragEvent} */ event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  },
+  onDrop: (/** @type {DragEvent} */ event) => {
+    const files = [...(event.dataTransfer?.files ?? [])];
+    if (files.length === 0) return;
+    event.preventDefault();
+    take(files);
+  },
+});

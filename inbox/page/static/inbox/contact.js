@@ -1,0 +1,75 @@
+/** Of the contact beside the conversation: details that the number defines, who may be the same person, blocking. */
+
+import { t } from "../core/words.js";
+import { Button, Field, html, toast, useEffect, useState } from "../ui/index.js";
+import { whyNot } from "./actions.js";
+import { useApp } from "./context.js";
+import { shownNumber } from "./phone.js";
+import { Plain } from "./text.js";
+
+/** @typedef {import("../core/types.js").Conversation} Conversation */
+/** @typedef {{ id: string, name: string, kind: "text" | "number" | "date" | "choice", choices: string[] }} Detail */
+
+/** @param {{ conversation: Conversation, may: boolean, manages: boolean }} props */
+export function ContactDetails({ conversation, may, manages }) {
+  const { api, team } = useApp();
+  const details = team.details.of(conversation.account_id);
+  const [values, setValues] = useState(/** @type {Record<string, any> | null} */ (null));
+  const [alike, setAlike] = useState(/** @type {any[]} */ ([]));
+  const path = `/contacts/${conversation.contact_id}`;
+  useEffect(() => {
+    let current = true;
+    api.get(path).then(({ body }) => current && setValues(body.fields), () => {});
+    if (manages && !conversation.is_group) api.get(`${path}/duplicates`).then(({ body }) => current && setAlike(body), () => {});
+    return () => void (current = false);
+  }, [path]);
+  /** @param {() => Promise<any>} call */
+  const attempt = async (call) => {
+    try {
+      return (await call()).body;
+    } catch (error) {
+      toast(whyNot(error));
+    }
+  };
+  /** @param {Detail} detail @param {string} text */
+  const write = async (detail, text) => {
+    const value = text === "" ? null : detail.kind === "number" ? Number(text) : text;
+    if (value === (values?.[detail.id] ?? null)) return;
+    const body = await attempt(() => api.patch(path, { fields: { [detail.id]: value } }));
+    if (body) setValues(body.fields);
+  };
+  /** @param {any} other */
+  const merge = async (other) => {
+    if (await attempt(() => api.post(`${path}/merge`, { other_id: other.id }))) setAlike((had) => had.filter((each) => each !== other));
+  };
+  return html`
+    ${values !== null && details.length > 0 && html`<section class="details-section"><h3>${t("details.more")}</h3>
+      ${details.map((detail) => html`<${One} key=${detail.id} detail=${detail} value=${values[detail.id]} may=${may} onWrite=${write} />`)}
+    </section>`}
+    ${alike.length > 0 && html`<section class="details-section"><h3>${t("details.alike")}</h3>
+      <ul>${alike.map((each) => html`<li key=${each.id} class="details-alike">
+        <span class="clip"><${Plain} text=${each.display_name ?? ""} /> ${each.whatsapp_number && html`<bdi>${shownNumber(each.whatsapp_number)}</bdi>`}</span>
+        <${Button} little onClick=${() => merge(each)}>${t("details.merge")}<//></li>`)}</ul>
+    </section>`}`;
+}
+
+/** @param {{ detail: Detail, value: any, may: boolean, onWrite: (detail: Detail, text: string) => void }} props */
+function One({ detail, value, may, onWrite }) {
+  const [text, setText] = useState("");
+  useEffect(() => setText(value ?? ""), [value]);
+  const common = { label: detail.name, value: String(text), disabled: !may };
+  if (detail.kind === "choice") {
+    const options = ["", ...new Set([...(value ? [value] : []), ...detail.choices])].map((each) => ({ value: each, label: each || "–" }));
+    return html`<${Field} ...${common} options=${options} onChange=${(/** @type {string} */ chosen) => onWrite(detail, chosen)} />`;
+  }
+  return html`<${Field} ...${common} type=${detail.kind} step="any" maxlength="500" onChange=${setText}
+    onBlur=${(/** @type {any} */ event) => onWrite(detail, event.currentTarget.value)}
+    onKeyDown=${(/** @type {any} */ event) => event.key === "Enter" && event.currentTarget.blur()} />`;
+}
+
+/** @param {{ conversation: Conversation }} props */
+export function BlockButton({ conversation }) {
+  const { actions } = useApp();
+  const blocked = conversation.blocked_at !== null;
+  return html`<${Button} icon="lock" onClick=${() => actions.setBlocked(conversation, !blocked)}>${t(blocked ? "details.unblock" : "details.block")}<//>`;
+}

@@ -1,0 +1,29 @@
+/** What stands over or beside the thread: the details, the palette, the help. */
+
+import { signal } from "../ui/index.js";
+
+export const WIDE = "(min-width: 75rem)"; // where the details stand beside the thread, as in style/inbox-details.css
+
+/**
+ * @param {{ value: Record<string, any> }} preferences
+ * @param {(change: Record<string, any>) => void} prefer
+ */
+export function createPanels(preferences, prefer) {
+  /** The details lie over the thread, where there is no room beside it. */
+  const over = signal(false);
+  /** The dialog that is open. */
+  const dialog = signal(/** @type {"palette" | "help" | "templates" | null} */ (null));
+  return {
+    over,
+    dialog,
+    toggleDetails() {
+      if (matchMedia(WIDE).matches) prefer({ details: preferences.value.details === false });
+      else over.value = !over.value;
+    },
+    closeDialog() {
+      dialog.value = null;
+    },
+  };
+}
+
+/** @typedef {ReturnType<typeof createPanels>} Panels */

@@ -1,0 +1,66 @@
+/** The road of one message: a line with a stop for each step, and when it was taken. */
+
+import { t } from "../core/words.js";
+import { html } from "../ui/index.js";
+import { useApp } from "./context.js";
+
+/** @typedef {import("../core/types.js").Message} Message */
+
+/**
+ * The stops of a message: what has happened, what we wait for, what went wrong.
+ * @param {Message} message
+ * @returns {{ name: string, at: string | null, state: "done" | "now" | "ahead" | "doubt" | "failed" }[]}
+ */
+export function stopsOf(message) {
+  if (message.direction === "inbound") {
+    return [
+      { name: "written", at: message.timestamp, state: "done" },
+      { name: "received", at: message.stored_at, state: "done" },
+    ];
+  }
+  const passed = [
+    { name: "stored", at: message.stored_at },
+    { name: "whatsapp", at: message.sent_at },
+    { name: "phone", at: message.delivered_at },
+    { name: "read", at: message.read_at },
+  ];
+  // A later step proves the earlier ones, also when their own news never came.
+  const reached = Math.max(passed.findLastIndex((stop) => stop.at !== null), reachedBy(message.status));
+  return passed.map((stop, place) => ({ ...stop, state: stateOf(message.status, place, reached) }));
+}
+
+/** @param {string} status */
+function reachedBy(status) {
+  return { sent: 1, delivered: 2, read: 3 }[status] ?? 0;
+}
+
+/**
+ * @param {string} status
+ * @param {number} place
+ * @param {number} reached
+ */
+function stateOf(status, place, reached) {
+  if (place <= reached) return "done";
+  if (place > reached + 1) return "ahead";
+  if (status === "failed") return "failed";
+  if (status === "unconfirmed") return "doubt";
+  return place === 1 ? "now" : "ahead";
+}
+
+/**
+ * The road of a message, with times.
+ * @param {{ message: Message }} props
+ */
+export function Road({ message }) {
+  const { times } = useApp();
+  return html`<ol class="road" aria-label=${t("road.title")}>
+    ${stopsOf(message).map(
+      (stop) => html`<li key=${stop.name} class=${`road-stop road-${stop.state}`}>
+        <span class="road-name">${t(`road.${stop.name}`)}</span>
+        <span class="road-time">${stop.at ? times.precise(stop.at) : t(`road.state.${stop.state}`)}</span>
+      </li>`,
+    )}
+    ${message.error &&
+    html`<li class="road-why">${t("road.refused", { code: message.error.code ?? "–" })} ${message.error.detail ?? ""}</li>`}
+  </ol>`;
+}

@@ -1,0 +1,172 @@
+/** What a message says, read from its row: the text without our own lines, and what its kind holds. Pure functions. */
+
+import { oneLine } from "../core/text.js";
+import { has, t } from "../core/words.js";
+
+/** @typedef {import("../core/types.js").Message} Message */
+
+const PLACEHOLDER = /^\[([a-z]+)(?:[^\]]*)\](.*)$/s;
+
+/**
+ * A text in one line, as lists and quotes show it: the placeholder of a kind becomes its name in the reader's language.
+ * @param {string} content
+ */
+export function spoken(content) {
+  const [, kind, rest = ""] = PLACEHOLDER.exec(content) ?? [];
+  if (kind === undefined || !has(`kind.${kind}`)) return oneLine(content);
+  return oneLine(rest) || t(`kind.${kind}`);
+}
+
+/** Lines that the server adds below a text about what the customer had before their eyes; shown as a card instead. */
+const ADDED = /\n\[(?:advertisement|product)\] [^\n]*$/;
+
+/**
+ * The customer's or our own words, without placeholders in brackets; "" when there are none.
+ * @param {Message} message
+ */
+export function textOf(message) {
+  let text = message.content_text;
+  const { referral, context } = message.payload;
+  if (referral || context?.referred_product) {
+    while (ADDED.test(text)) text = text.replace(ADDED, "");
+  }
+  return text === `[${message.message_type}]` ? "" : text;
+}
+
+/** @param {Message} message */
+export function isRevoked(message) {
+  return message.payload.revoked === true;
+}
+
+/**
+ * Where a location is: its words and a map that opens it.
+ * @param {Message} message
+ */
+export function placeOf(message) {
+  const place = message.payload.location ?? {};
+  const latitude = Number(place.latitude);
+  const longitude = Number(place.longitude);
+  const known = place.latitude != null && Number.isFinite(latitude) && Number.isFinite(longitude);
+  const point = known ? `${latitude}, ${longitude}` : "";
+  const map = known
+    ? `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=17/${latitude}/${longitude}`
+    : null;
+  return { name: text(place.name), address: text(place.address), point, map };
+}
+
+/**
+ * The contact cards of a message.
+ * @param {Message} message
+ */
+export function cardsOf(message) {
+  return list(message.payload.contacts).map((card) => ({
+    name: text(card?.name?.formatted_name),
+    company: text(card?.org?.company),
+    phones: list(card?.phones).map((phone) => text(phone?.phone) || text(phone?.wa_id)).filter(Boolean),
+    emails: list(card?.emails).map((email) => text(email?.email)).filter(Boolean),
+  }));
+}
+
+/**
+ * What somebody ordered.
+ * @param {Message} message
+ */
+export function orderOf(message) {
+  const order = message.payload.order ?? {};
+  const items = list(order.product_items).map((item) => ({
+    product: text(item?.product_retailer_id),
+    quantity: Number(item?.quantity ?? 1),
+    price: item?.item_price == null ? null : Number(item.item_price),
+    currency: text(item?.currency),
+  }));
+  return { items, note: text(order.text) };
+}
+
+/**
+ * The options that a message offers (ours), or the one that was chosen (theirs); null for other messages.
+ * @param {Message} message
+ * @returns {{ chosen: string | null, more: string, options: string[] } | null}
+ */
+export function choiceOf(message) {
+  if (message.message_type === "button") {
+    return { chosen: text(message.payload.button?.text) || textOf(message), more: "", options: [] };
+  }
+  const inner = message.payload.interactive;
+  if (!inner) return null;
+  const reply = inner.button_reply ?? inner.list_reply;
+  if (reply) return { chosen: text(reply.title), more: text(reply.description), options: [] };
+  const buttons = list(inner.action?.buttons).map((button) => text(button?.reply?.title));
+  const rows = list(inner.action?.sections).flatMap((section) => list(section?.rows).map((row) => text(row?.title)));
+  const options = [...buttons, ...rows].filter(Boolean);
+  return options.length ? { chosen: null, more: "", options } : null;
+}
+
+/**
+ * Whether the customer lets the business call them; null for other messages.
+ * @param {Message} message
+ * @returns {"accept" | "reject" | null}
+ */
+export function callPermissionOf(message) {
+  const answer = message.payload.interactive?.call_permission_reply?.response;
+  return answer === "accept" || answer === "reject" ? answer : null;
+}
+
+/**
+ * The advertisement or product that a customer writes from; null when there is none.
+ * @param {Message} message
+ */
+export function originOf(message) {
+  const { referral, context } = message.payload;
+  if (referral) {
+    const [title, body, href] = [referral.headline, referral.body, referral.source_url].map(text);
+    return { kind: "advertisement", title, body, href };
+  }
+  const product = text(context?.referred_product?.product_retailer_id);
+  return product ? { kind: "product", title: product, body: "", href: "" } : null;
+}
+
+/**
+ * What a template was sent as: its category in the reader's language, and its buttons.
+ * @param {Message} message
+ */
+export function templateOf(message) {
+  const { category, buttons } = message.payload.filled_in ?? {};
+  const word = `template.category.${category}`;
+  return { category: has(word) ? t(word) : text(category), buttons: list(buttons).map(text) };
+}
+
+/** @param {Message} message */
+export function isForwarded(message) {
+  const context = message.payload.context;
+  return Boolean(context?.forwarded || context?.frequently_forwarded);
+}
+
+/** @param {Message} message */
+export function isVoice(message) {
+  return message.payload.audio?.voice === true;
+}
+
+/**
+ * The kind of a message that this page has no picture of, as WhatsApp names it.
+ * @param {Message} message
+ */
+export function unknownKindOf(message) {
+  const inner = message.payload.unsupported?.type;
+  return typeof inner === "string" ? inner : message.message_type;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
+function text(value) {
+  return typeof value === "string" ? value : typeof value === "number" ? String(value) : "";
+}
+
+/**
+ * @param {unknown} value
+ * @returns {any[]}
+ */
+function list(value) {
+  return Array.isArray(value) ? value : [];
+}

@@ -1,0 +1,87 @@
+/** The settings: a list of what there is on the left, one task on the right. On a phone one after the other. */
+
+import { t } from "../core/words.js";
+import { Announcer, Button, Empty, html, Icon, Part, signal, Toasts } from "../ui/index.js";
+import { Audit } from "./audit.js";
+import { Canned, ContactFields, Labels } from "./team.js";
+import { useDesk } from "./desk.js";
+import { Keys } from "./keys.js";
+import { Me } from "./me.js";
+import { Numbers } from "./numbers.js";
+import { SignedOut } from "./parts.js";
+import { People } from "./people.js";
+import { Reports } from "./reports.js";
+import { Roles } from "./roles.js";
+import { Webhooks } from "./webhooks.js";
+
+/** @typedef {{ id: string, icon: string, part: any, may: (desk: import("./desk.js").Desk) => boolean }} Section */
+
+/** @type {Section[]} */
+const SECTIONS = [
+  { id: "me", icon: "user", part: Me, may: ({ boot }) => boot.me.kind === "user" },
+  { id: "numbers", icon: "phone", part: Numbers, may: (desk) => desk.mayNumbers("accounts.view") },
+  { id: "canned", icon: "message-square-text", part: Canned, may: (desk) => desk.mayNumbers("conversations.view") },
+  { id: "labels", icon: "tag", part: Labels, may: (desk) => desk.mayNumbers("conversations.view") },
+  { id: "fields", icon: "contact", part: ContactFields, may: (desk) => desk.mayNumbers("contacts.view") },
+  { id: "people", icon: "users", part: People, may: (desk) => desk.may("users.manage") },
+  { id: "roles", icon: "shield-check", part: Roles, may: (desk) => desk.may("roles.manage") },
+  { id: "keys", icon: "key-round", part: Keys, may: (desk) => desk.may("roles.manage") },
+  { id: "webhooks", icon: "webhook", part: Webhooks, may: (desk) => desk.mayNumbers("accounts.manage") },
+  { id: "reports", icon: "hourglass", part: Reports, may: (desk) => desk.mayNumbers("accounts.manage") },
+  { id: "audit", icon: "history", part: Audit, may: (desk) => desk.may("roles.manage") },
+];
+
+/** Which section the address names; null: none, so a phone shows the list of them. */
+const place = signal(sectionOf());
+addEventListener("popstate", () => (place.value = sectionOf()));
+
+function sectionOf() {
+  return /^\/settings\/([a-z-]+)$/.exec(location.pathname)?.[1] ?? null;
+}
+
+/** @param {string | null} id */
+function go(id) {
+  history.pushState(null, "", id ? `/settings/${id}` : "/settings");
+  place.value = id;
+  scrollTo(0, 0);
+}
+
+export function Settings() {
+  const desk = useDesk();
+  const allowed = SECTIONS.filter((each) => each.may(desk));
+  const wide = matchMedia("(min-width: 45rem)").matches;
+  const open = place.value ?? (wide ? allowed[0]?.id : null) ?? null;
+  const section = allowed.find((each) => each.id === open);
+  document.title = section ? `${t(`settings.${section.id}`)} · ${t("settings.title")}` : t("settings.title");
+  return html`<div class="settings" data-open=${place.value ? "task" : "list"}>
+    <a class="skip unseen" href="#task">${t("settings.skip")}</a>
+    <nav class="settings-list" aria-label=${t("settings.title")}>
+      <a class="settings-back" href="/inbox"><${Icon} name="arrow-left" />${t("settings.inbox")}</a>
+      <h1>${t("settings.title")}</h1>
+      <ul>${allowed.map((each) => html`<li><${Entry} key=${each.id} section=${each} current=${each.id === open} /></li>`)}</ul>
+    </nav>
+    <main class="settings-task" id="task" tabindex="-1">
+      ${section
+        ? html`<header class="settings-head">
+              <${Button} class="settings-up" icon="arrow-left" label=${t("settings.back")} onClick=${() => go(null)} />
+              <h2>${t(`settings.${section.id}`)}</h2>
+            </header>
+            <${Part} key=${section.id} name=${section.id}><${section.part} /><//>`
+        : open && html`<${Empty} icon="lock" title=${t("settings.closed")} />`}
+    </main>
+    <${SignedOut} />
+    <${Toasts} />
+    <${Announcer} />
+  </div>`;
+}
+
+/** @param {{ section: Section, current: boolean }} props */
+function Entry({ section, current }) {
+  const click = (/** @type {MouseEvent} */ event) => {
+    if (event.metaKey || event.ctrlKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    go(section.id);
+  };
+  return html`<a class="settings-entry" href=${`/settings/${section.id}`} aria-current=${current ? "page" : undefined}
+    onClick=${click}><${Icon} name=${section.icon} />${t(`settings.${section.id}`)}</a>`;
+}

@@ -1,0 +1,78 @@
+/** The audit log: who changed what, and when. It is read, never changed. */
+
+import { has, t } from "../core/words.js";
+import { Button, Empty, html, useEffect, useState } from "../ui/index.js";
+import { useDesk, whyNot } from "./desk.js";
+
+export function Audit() {
+  const { api, times } = useDesk();
+  const [rows, setRows] = useState(/** @type {any[]} */ ([]));
+  const [next, setNext] = useState(/** @type {string | null} */ ("/admin/audit-log?limit=50"));
+  const [busy, setBusy] = useState(false);
+  const [trouble, setTrouble] = useState(/** @type {string | null} */ (null));
+  const more = async () => {
+    if (!next || busy) return;
+    setBusy(true);
+    try {
+      const answer = await api.get(next);
+      setRows((had) => [...had, ...answer.body]);
+      setNext(answer.link.next);
+      setTrouble(null);
+    } catch (error) {
+      setTrouble(whyNot(error));
+    } finally {
+      setBusy(false);
+    }
+  };
+  useEffect(() => {
+    more();
+  }, []);
+  return html`<div class="settings-groups">
+    <p class="quiet">${t("set.audit.what")}</p>
+    <ol class="settings-log" aria-label=${t("settings.audit")}>${rows.map((row) => html`<li key=${row.id}>
+      <time class="meta" datetime=${row.at}>${times.full(row.at)}</time>
+      <span class="settings-what"><strong><bdi>${by(row.actor)}</bdi></strong> <span>${said(row.action)}</span>
+        ${told(row.details) && html`<span class="quiet settings-text" dir="auto">${told(row.details)}</span>`}</span></li>`)}</ol>
+    ${trouble && html`<${Empty} icon="circle-alert" title=${trouble} />`}
+    ${next && html`<p class="buttons"><${Button} kind="tone" busy=${busy} onClick=${more}>${t("set.audit.more")}<//></p>`}
+  </div>`;
+}
+
+/** Who did it; what did it, where nobody did. @param {{ kind: string, name: string }} actor */
+function by({ kind, name }) {
+  const key = `set.audit.by.${name.replaceAll(" ", "_")}`;
+  return kind === "command" && has(key) ? t(key) : name;
+}
+
+/** What was done; a kind that has no words yet by its own name. @param {string} action */
+const said = (action) => (has(`audit.${action}`) ? t(`audit.${action}`) : action);
+
+/** Details as a line: names and values. @param {Record<string, any>} details */
+const told = (details) =>
+  Object.entries(details)
+    .filter(([, value]) => value !== null && value !== "" && !(Array.isArray(value) && value.length === 0))
+    .map(([name, value]) => t("set.audit.detail", { name: worded(name, DETAILS), value: valued(value) }))
+    .join(" · ");
+
+/** Where the words of values stand: permissions, fields of a number, why one is paused. */
+const VALUES = [
+  (/** @type {string} */ word) => `set.permission.${word}`,
+  (/** @type {string} */ word) => `set.numbers.${word}`,
+  (/** @type {string} */ word) => `pause.${word}`,
+  (/** @type {string} */ word) => `bot.field.${word}`,
+  (/** @type {string} */ word) => `set.audit.value.${word}`,
+];
+const DETAILS = [(/** @type {string} */ word) => `set.audit.of.${word}`, (/** @type {string} */ word) => `set.numbers.${word}`];
+
+/** What we have words for, else the word itself. @param {string} word @param {((word: string) => string)[]} places */
+function worded(word, places) {
+  const key = places.map((place) => place(word)).find(has);
+  return key ? t(key) : word;
+}
+
+/** @param {any} value @returns {string} */
+function valued(value) {
+  if (Array.isArray(value)) return value.map(valued).join(", ");
+  if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map(valued).join(" ");
+  return worded(String(value), VALUES);
+}

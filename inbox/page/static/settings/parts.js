@@ -1,0 +1,79 @@
+/** Small parts that several sections share. */
+
+import { t } from "../core/words.js";
+import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useId } from "../ui/index.js";
+import { useDesk } from "./desk.js";
+
+/** Things that belong together, under a heading. @param {{ title: any, children?: any }} props */
+export function Group({ title, children }) {
+  const id = useId();
+  return html`<section class="settings-group" aria-labelledby=${id}><h3 id=${id}>${title}</h3>${children}</section>`;
+}
+
+/** Why something did not work, where it was tried. @param {{ text: string | null }} props */
+export function Trouble({ text }) {
+  return html`<p class="settings-trouble" role="alert">${text && html`<${Icon} name="circle-alert" size=${16} />${text}`}</p>`;
+}
+
+/**
+ * Rows of a list, or why there are none.
+ * @param {{ list: { rows: any[] | null, trouble: string | null, reload: () => void }, empty: any, icon?: string,
+ *   children: (row: any) => any, label: string }} props
+ */
+export function Rows({ list, empty, icon, children, label }) {
+  if (list.trouble) {
+    const again = html`<${Button} kind="tone" onClick=${list.reload}>${t("settings.again")}<//>`;
+    return html`<${Empty} icon="circle-alert" title=${list.trouble} action=${again} />`;
+  }
+  if (list.rows === null) return html`<div class="settings-wait" aria-busy="true"></div>`;
+  if (!list.rows.length) return html`<${Empty} icon=${icon} title=${empty} />`;
+  return html`<ul class="settings-rows" aria-label=${label}>${list.rows.map((row) => html`<li key=${row.id ?? row.user_id}>${children(row)}</li>`)}</ul>`;
+}
+
+/**
+ * A question before something that cannot be taken back.
+ * @param {{ open: boolean, title: string, children?: any, action: string, busy?: boolean, trouble?: string | null,
+ *   onYes: () => void, onClose: () => void }} props
+ */
+export function Ask({ open, title, children, action, busy, trouble = null, onYes, onClose }) {
+  return html`<${Dialog} open=${open} title=${title} onClose=${onClose} actions=${html`
+    <${Button} onClick=${onClose}>${t("ui.cancel")}<//>
+    <${Button} kind="filled" danger busy=${busy} onClick=${onYes}>${action}<//>`}>
+    <p>${children}</p><${Trouble} text=${trouble} />
+  <//>`;
+}
+
+/**
+ * Of which number something is set; nothing where there is only one.
+ * @param {{ value: string, onChange: (id: string) => void }} props
+ */
+export function NumberChoice({ value, onChange }) {
+  const { boot } = useDesk();
+  if (boot.accounts.length < 2) return null;
+  const options = boot.accounts.map((/** @type {any} */ each) => ({ value: each.id, label: each.name }));
+  return html`<${Field} label=${t("settings.number")} value=${value} onChange=${onChange} options=${options} />`;
+}
+
+/**
+ * A form in a dialog with its buttons.
+ * @param {{ open: boolean, title: string, save: string, busy?: boolean, trouble?: string | null, onSave: () => void,
+ *   onClose: () => void, children?: any }} props
+ */
+export function Form({ open, title, save, busy, trouble = null, onSave, onClose, children }) {
+  const id = useId();
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!busy) onSave();
+  };
+  return html`<${Dialog} open=${open} title=${title} onClose=${onClose} actions=${html`
+    <${Button} onClick=${onClose}>${t("ui.cancel")}<//>
+    <${Button} kind="filled" type="submit" form=${id} busy=${busy}>${save}<//>`}>
+    <form id=${id} class="settings-form" onSubmit=${submit}>${children}<${Trouble} text=${trouble} /></form>
+  <//>`;
+}
+
+/** The session is over: it is begun again over the page, and what was typed is still there. */
+export function SignedOut() {
+  const { api, me, signedIn, signedOut } = useDesk();
+  return html`<${SignInAgain} open=${signedOut.value} known=${me.value.email} api=${api} onSignedIn=${signedIn}>${t("settings.signed_out")}<//>`;
+}

@@ -1,0 +1,64 @@
+"""Many modules in one file: what is sent in production means what development serves one by one."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+
+from inbox.page.assets import assets, imported
+from inbox.page.bundles import bundle
+
+MODULES = {
+    "a/one.js": "export const one = 1;\nexport function two() {\n  return 2;\n}\nexport class Three {}\n",
+    "a/all.js": 'export * from "./one.js";\nexport { one as uno } from "./one.js";\nexport {};\n',
+    "b/main.js": (
+        'import * as all from "../a/all.js";\nimport thing, { other as another } from "../vendor/thing.js";\n'
+        'import {\n  uno,\n  two as due,\n} from "../a/all.js";\nconst here = import.meta.url;\n'
+    ),
+}
+
+
+def resolve(path: str, name: str) -> str:
+    (found,) = imported(path, f'import "{name}";')
+    return found
+
+
+def made(modules: dict[str, str]) -> str:
+    return bundle(modules, lambda path: f"../{path}" if path.startswith("vendor/") else None, resolve)
+
+
+def test_each_form_of_import_and_export_is_known() -> None:
+    lines = made(MODULES).splitlines()
+    assert 'import * as $v0 from "../vendor/thing.js";' in lines
+    assert "const $0 = (() => {" in lines
+    assert "return { one, two, Three };" in lines
+    assert "return { ...$0, uno: $0.one };" in lines
+    assert "const all = $1;" in lines
+    assert "const thing = $v0.default; const { other: another } = $v0;" in lines
+    assert "const { uno, two: due } = $1;" in lines
+    assert 'const here = $at("b/main.js");' in lines
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["export default 1;", "export let moves = 1;", "import a from './a.js';", 'import { x } from "./missing.js";'],
+)
+def test_what_it_does_not_know_it_refuses(source: str) -> None:
+    with pytest.raises(ValueError, match=r"a/one\.js"):
+        made({"a/one.js": source, "b/main.js": ""})
+
+
+def test_a_bundle_holds_every_module_of_its_page_once_and_in_the_order_of_need() -> None:
+    for entry in ("inbox/main.js", "parts/main.js"):
+        text = assets().files[f"bundles/{PurePosixPath(entry).parent}.js"].content.decode()
+        own = [path for path in assets().modules(entry) if not path.startswith("vendor/")]
+        assert own[-1] == entry
+        assert [line[3:] for line in text.splitlines() if line.startswith("// ") and line.endswith(".js")] == own[:-1]
+
+
+def test_a_bundle_is_the_same_in_every_process() -> None:
+    from inbox.page import assets as files
+
+    again = files._assets.__wrapped__(0)
+    assert again.release == assets().release
