@@ -17,7 +17,7 @@ from sandbox.graph_limits import NumberRate, PairRate
 from sandbox.graph_media import PATH as MEDIA_PATH
 from sandbox.graph_media import MediaStore, Medium, read_upload
 from sandbox.graph_messages import Outgoing, read_message, read_phone
-from sandbox.graph_templates import TemplateBook
+from sandbox.graph_templates import TemplateBook, file_ids
 from sandbox.graph_tokens import USER_ID, check_token, debug
 from sandbox.inbound import Inbound, Writing
 from sandbox.options import DEFAULT_DISPLAY_NUMBER, DEFAULT_PHONE_NUMBER_ID, Options
@@ -144,10 +144,11 @@ class Graph:
         if isinstance(body, dict) and "status" in body:
             return self._mark_read(number, body)
         message = read_message(body)
-        if message.media_id and self._medium(message.media_id, number.id) is None:
-            raise GraphError(100, f"Param {message.type}['id'] is not a valid media attachment ID")
         if message.type == "template":
             self._templates.check(message.content)
+        named = file_ids(message.content) if message.type == "template" else [message.media_id]
+        if any(media_id and self._medium(media_id, number.id) is None for media_id in named):
+            raise GraphError(100, f"Param {message.type}['id'] is not a valid media attachment ID")
         customer = self._recipient(message, number)
         self._check_window(message, customer, number)
         self._check_limits(customer, number)

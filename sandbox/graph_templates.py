@@ -68,6 +68,15 @@ TEMPLATES: tuple[dict[str, Any], ...] = (
         footer="Sent by the bakery",
         buttons=[{"type": "URL", "text": "Follow it", "url": "https://example.com/parcels/{{1}}"}],
     ),
+    _template(
+        10,
+        "cake_of_the_week",
+        "en",
+        "MARKETING",
+        "Good morning {{1}}, this is our cake of the week.",
+        header={"type": "HEADER", "format": "IMAGE"},
+        buttons=[{"type": "QUICK_REPLY", "text": "Keep one for me"}],
+    ),
 )
 
 _REFUSED = {"PAUSED": 132015, "DISABLED": 132016}
@@ -83,6 +92,13 @@ def check_shape(content: Any) -> None:
     text(content, "name", 1, 512)
     require(content, "language")
     text(an_object(content["language"], "language", {"code", "policy"}), "code", 2, 16)
+
+
+def file_ids(content: JSON) -> list[str]:
+    """The uploaded files that a template's parameters name. `content` passed check()."""
+    given = [each for component in content.get("components") or () for each in component.get("parameters") or ()]
+    files = [each[each["type"]] for each in given if each["type"] in ("image", "video", "document")]
+    return [str(file["id"]) for file in files if "id" in file]
 
 
 class TemplateBook:
@@ -105,9 +121,12 @@ class TemplateBook:
         template = self._find(name, content["language"]["code"])
         if template["status"] in _REFUSED:
             raise GraphError(_REFUSED[template["status"]], f"template name ({name}) is {template['status'].lower()}")
+        wanted = next((each["format"].lower() for each in template["components"] if "format" in each), "text")
         given: dict[str, int] = {}
         for component in a_list(content, "components", 0, 20) if content.get("components") is not None else ():
             kind, count = _check_component(component, named=template["parameter_format"] == "NAMED")
+            if kind == "header" and any(each["type"] != wanted for each in component["parameters"]):
+                raise GraphError(132012, f"header: Format mismatch, expected {wanted.upper()}")
             given[kind] = given.get(kind, 0) + count
         for kind, expected in _slots(template).items():
             if given.get(kind, 0) != expected:
@@ -167,6 +186,7 @@ def _slots(template: JSON) -> dict[str, int]:
     """How many parameters the header, the body and the buttons want."""
     count = {"header": 0, "body": 0, "button": 0}
     for component in template["components"]:
+        count["header"] += component.get("format", "TEXT") != "TEXT"
         texts = [component.get("text", ""), *(each.get("url", "") for each in component.get("buttons", ()))]
         kind = "button" if component["type"] == "BUTTONS" else component["type"].lower()
         if kind in count:
@@ -192,6 +212,10 @@ def _check_parameter(parameter: Any, *, named: bool) -> None:
     kind = parameter["type"]
     if parameter.get(kind) is None:
         raise GraphError(131008, f"The parameter {kind} is required")
+    if kind in ("image", "video", "document"):
+        file = an_object(parameter[kind], kind, {"id", "link", "filename"})
+        if ("id" in file) == ("link" in file):
+            raise GraphError(131008, f"{kind} needs either an id or a link")
     if kind == "text":
         value = text(parameter, "text", 1, 32768)
         if "\n" in value or "\t" in value or "     " in value:

@@ -71,6 +71,13 @@ class ApiShop:
         for claim in crews.sends(4):
             crews.deliver(claim)
 
+    def keeps_files(self) -> None:
+        """Do what the crew for files has to do: first comes the sweep, once a minute."""
+        keeping = crews_of(self.runtime).keeping
+        for _ in range(2):
+            for claim in keeping.claims(4):
+                keeping.work(claim)
+
     def keeps_house(self) -> None:
         """Do what is due by itself."""
         crews = crews_of(self.runtime)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -31,11 +31,7 @@ class Attachment:
 
     def write(self, session: Session, conversation: Conversation) -> Written:
         """Raises UploadNotFound, UploadIncomplete, InvalidRequest."""
-        upload = session.get(Upload, self.upload_id, with_for_update=True)
-        if upload is None or upload.account_id != conversation.account_id:
-            raise UploadNotFound
-        if upload.done_at is None:
-            raise UploadIncomplete
+        upload = whole_upload(session, self.upload_id, conversation)
         kind = kinds_sent.kind_of(upload.mime_type) or "document"
         self._check(kind, upload.mime_type)
         said: dict[str, Any] = {"caption": self.caption} if self.caption else {}
@@ -43,32 +39,7 @@ class Attachment:
             said["filename"] = upload.filename
         if self.voice:
             said["voice"] = True
-
-        def stored(session: Session, message: Message) -> None:
-            """The file is the message's from now on, and is handed to WhatsApp."""
-            session.add(
-                MediaFile(
-                    id=upload.id,
-                    account_id=upload.account_id,
-                    message_id=message.id,
-                    mime_type=upload.mime_type,
-                    size=upload.size,
-                    kept_at=message.stored_at,
-                    created_at=upload.created_at,
-                )
-            )
-            session.delete(upload)
-            jobs.request_media(session, {conversation.id: conversation.account_id}, message.stored_at)
-
-        return Written(
-            kind,
-            self.caption or f"[{kind}]",
-            {kind: said, "sent_as": self._asked()},
-            media_id=f"{NOT_HANDED_OVER}{upload.id.hex}",
-            media_mime_type=upload.mime_type,
-            media_filename=upload.filename,
-            stored=stored,
-        )
+        return with_file(Written(kind, self.caption or f"[{kind}]", {kind: said, "sent_as": self._asked()}), upload)
 
     def _asked(self) -> dict[str, Any]:
         return {"upload_id": str(self.upload_id), "caption": self.caption, "voice": self.voice}
@@ -84,3 +55,40 @@ class Attachment:
             problems.append(FieldProblem("/voice", "a voice note is OGG with Opus: send it as it is, or without voice"))
         if problems:
             raise InvalidRequest(problems)
+
+
+def whole_upload(session: Session, upload_id: UUID, conversation: Conversation) -> Upload:
+    """A file that was handed over for the conversation's number. Raises UploadNotFound, UploadIncomplete."""
+    upload = session.get(Upload, upload_id, with_for_update=True)
+    if upload is None or upload.account_id != conversation.account_id:
+        raise UploadNotFound
+    if upload.done_at is None:
+        raise UploadIncomplete
+    return upload
+
+
+def with_file(written: Written, upload: Upload) -> Written:
+    """A message with its file, which is the message's once it is stored, and goes to WhatsApp before it."""
+
+    def stored(session: Session, message: Message) -> None:
+        session.add(
+            MediaFile(
+                id=upload.id,
+                account_id=upload.account_id,
+                message_id=message.id,
+                mime_type=upload.mime_type,
+                size=upload.size,
+                kept_at=message.stored_at,
+                created_at=upload.created_at,
+            )
+        )
+        session.delete(upload)
+        jobs.request_media(session, {message.conversation_id: message.account_id}, message.stored_at)
+
+    return replace(
+        written,
+        media_id=f"{NOT_HANDED_OVER}{upload.id.hex}",
+        media_mime_type=upload.mime_type,
+        media_filename=upload.filename,
+        stored=stored,
+    )

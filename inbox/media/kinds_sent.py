@@ -54,6 +54,11 @@ def kind_of(mime_type: str) -> Kind | None:
     return found[0] if found else None
 
 
+def types_of(kind: str) -> list[str]:
+    """The types that WhatsApp takes as this kind of message."""
+    return [mime_type for mime_type, (each, _) in TAKEN.items() if each == kind]
+
+
 def problems(mime_type: str, size: int) -> list[FieldProblem]:
     """What is to be changed before WhatsApp takes such a file. Empty: nothing."""
     found = TAKEN.get(bare(mime_type))

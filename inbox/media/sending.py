@@ -16,7 +16,7 @@ from inbox.gateways.whatsapp.media import WhatsAppMedia
 from inbox.media.store import Store, copy_of, key_of
 from inbox.models import Account, Conversation, Job, JobKind, JobState, MediaFile, Message
 from inbox.outbox import store as sends
-from inbox.outbox.outcomes import NOT_HANDED_OVER
+from inbox.outbox.outcomes import NOT_HANDED_OVER, naming_file
 from inbox.outbox.status import StatusError
 
 log = logging.getLogger(__name__)
@@ -107,9 +107,8 @@ class Sending:
             if isinstance(outcome, StatusError):
                 sends.fail(session, message, job, outcome, now)
             else:
-                kind = message.message_type
                 message.media_id = outcome
-                message.payload = message.payload | {kind: message.payload.get(kind, {}) | {"id": outcome}}
+                message.payload = naming_file(message.message_type, message.payload, outcome)
                 job.due_at = now
             session.flush()
             if lane.lease is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,6 +25,24 @@ FILES: Mapping[str, tuple[str, ...]] = {
     "sticker": ("id",),
 }
 NOT_HANDED_OVER = "upload:"  #: begins the media_id of a message whose file WhatsApp has not got yet
+
+
+def file_of(kind: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a message tells WhatsApp of its file: of a template, the one in its header. None: it has none."""
+    if kind in FILES:
+        found: dict[str, Any] = payload.get(kind, {})
+        return found
+    components = payload.get("template", {}).get("components", []) if kind == "template" else []
+    headers = [each["parameters"][0] for each in components if each["type"] == "header"]
+    return next((each[each["type"]] for each in headers if each["type"] in FILES), None)
+
+
+def naming_file(kind: str, payload: Mapping[str, Any], media_id: str) -> dict[str, Any]:
+    """The payload of a message whose file WhatsApp knows by this id now."""
+    named: dict[str, Any] = {kind: {}} | copy.deepcopy(dict(payload))
+    if (file := file_of(kind, named)) is not None:
+        file["id"] = media_id
+    return named
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +82,8 @@ class SendClaim:
     @property
     def has_file(self) -> bool:
         """False for a message whose file is still on its way to WhatsApp."""
-        return self.type not in FILES or "id" in self.payload.get(self.type, {})
+        file = file_of(self.type, self.payload)
+        return file is None or "id" in file or "link" in file
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ MAX_BODY, MAX_HEADER = 1024, 60  # characters, filled in
 MAX_LINK = 2000
 MAX_CODE = 15
 _SLOT = re.compile(r"\{\{\s*(\w+)\s*\}\}")
-_FILES = {"IMAGE": "image", "VIDEO": "video", "DOCUMENT": "document"}
 #: Buttons that need nothing from us when the template is sent.
 _PLAIN_BUTTONS = frozenset({"QUICK_REPLY", "PHONE_NUMBER", "URL", "COPY_CODE", "VOICE_CALL"})
 
 Kind = Literal["text", "link", "code", "image", "video", "document"]
+_FILES: Mapping[str, Kind] = {"IMAGE": "image", "VIDEO": "video", "DOCUMENT": "document"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +67,8 @@ class Definition:
     def parameters(self) -> list[Parameter]:
         """All that has to be filled in, in the order in which it is read."""
         found: list[Parameter] = []
-        header = self._component("HEADER")
-        if (file := _FILES.get(str(header.get("format")))) is not None:
-            found.append(Parameter(f"header.{file}", file, "", None, MAX_LINK))  # type: ignore[arg-type]
+        if (file := self.file_kind) is not None:
+            found.append(Parameter(f"header.{file}", file, "", None, MAX_LINK))
         for kind, longest in (("HEADER", MAX_HEADER), ("BODY", MAX_BODY)):
             examples = _examples(self._component(kind), kind)
             for slot in _slots(self.text_of(kind)):
@@ -83,9 +82,17 @@ class Definition:
                 found.append(Parameter(f"button.{place}", "link", str(button["url"]), example, MAX_LINK))
         return found
 
-    def problems(self, values: Mapping[str, str]) -> list[FieldProblem]:
-        """What is wrong with these values, each with what to change. Empty: they can be sent."""
-        wanted = {each.name: each for each in self.parameters()}
+    @property
+    def file_kind(self) -> Kind | None:
+        """What kind of file its header is; None: it is none."""
+        return _FILES.get(str(self._component("HEADER").get("format")))
+
+    def problems(self, values: Mapping[str, str], *, has_file: bool = False) -> list[FieldProblem]:
+        """What is wrong with these values, each with what to change. Empty: they can be sent.
+
+        `has_file`: the header's file was handed over, so that its address is not wanted.
+        """
+        wanted = {each.name: each for each in self.parameters() if not (has_file and each.kind == self.file_kind)}
         found = [
             _problem(name, f"is no parameter of this template: it has {_these(wanted)}")
             for name in values.keys() - wanted
@@ -109,9 +116,13 @@ class Definition:
         parts = [self._filled("HEADER", values), self._filled("BODY", values), self.text_of("FOOTER")]
         return "\n".join(part for part in parts if part)
 
-    def filled(self, values: Mapping[str, str]) -> list[dict[str, Any]]:
-        """`components` of the message, for WhatsApp. `values` have no problems."""
-        parts = [self._header(values), self._body(values), *self._filled_buttons(values)]
+    def filled(self, values: Mapping[str, str], filename: str | None = None) -> list[dict[str, Any]]:
+        """`components` of the message, for WhatsApp. `values` have no problems.
+
+        A header whose file was handed over has no address in them: WhatsApp's id of the file is put in its place later.
+        `filename` is the file's own.
+        """
+        parts = [self._header(values, filename), self._body(values), *self._filled_buttons(values)]
         return [part for part in parts if part is not None]
 
     # --- parts ---------------------------------------------------------------------------------------------------
@@ -133,10 +144,11 @@ class Definition:
             texts.append({"type": "text", **name, "text": values[f"{kind.lower()}.{slot}"]})
         return texts
 
-    def _header(self, values: Mapping[str, str]) -> dict[str, Any] | None:
-        for file in _FILES.values():
-            if (link := values.get(f"header.{file}")) is not None:
-                return {"type": "header", "parameters": [{"type": file, file: {"link": link}}]}
+    def _header(self, values: Mapping[str, str], filename: str | None) -> dict[str, Any] | None:
+        if (kind := self.file_kind) is not None:
+            link = values.get(f"header.{kind}")
+            named = {"filename": filename} if filename and kind == "document" else {}
+            return {"type": "header", "parameters": [{"type": kind, kind: named if link is None else {"link": link}}]}
         texts = self._texts("HEADER", values)
         return {"type": "header", "parameters": texts} if texts else None
 

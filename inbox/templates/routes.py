@@ -16,6 +16,8 @@ from inbox.errors import (
     IdempotencyConflict,
     MarketingStopped,
     TemplateNotSendable,
+    UploadIncomplete,
+    UploadNotFound,
 )
 from inbox.templates import service
 from inbox.templates.schemas import SendTemplateBody, SyncAsked, TemplateList
@@ -44,14 +46,24 @@ def sync_templates(account_id: UUID) -> Response:
 @bp.post("/messages/send-template")
 @requires(Permission.MESSAGES_SEND)
 @contract(
-    "templates", {202: Queued}, raises=[ContactBlocked, IdempotencyConflict, MarketingStopped, TemplateNotSendable]
+    "templates",
+    {202: Queued},
+    raises=[
+        ContactBlocked,
+        IdempotencyConflict,
+        MarketingStopped,
+        TemplateNotSendable,
+        UploadIncomplete,
+        UploadNotFound,
+    ],
 )
 def send_template(json: SendTemplateBody) -> Response:
     """Queue a template to the customer, also when the reply window is closed.
 
-    The text of the message is the template filled in. The same Idempotency-Key (or client_key) gives the same message.
+    The text of the message is the template filled in. A header that is a picture, a video or a document is a file that
+    was handed over, or an address. The same Idempotency-Key (or client_key) gives the same message.
     """
-    content = service.FilledIn(json.template_id, json.parameters)
+    content = service.FilledIn(json.template_id, json.parameters, json.upload_id)
     draft = Draft(json.conversation_id, content, idempotency_key(json.client_key))
     row = send_message(runtime().db, access(), draft, bot_stays_out=runtime().bot_stays_out)
     return answer(Queued(message_id=row.id, message=row), 202)

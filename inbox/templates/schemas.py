@@ -20,7 +20,8 @@ class ParameterRow(Row):
     name: str = Field(description="Its name in `parameters` of the message: body.1, header.name, button.0.")
     kind: Kind = Field(
         description="text: a line of words; link: the end of a button's address; code: what the customer copies; "
-        "image, video and document: an https address from which WhatsApp fetches the file."
+        "image, video and document: an https address from which WhatsApp fetches the file, which is left out where "
+        "the message has a `upload_id`."
     )
     slot: str = Field(description="What stands in its place: {{1}}, or the button's address. Empty: nothing does.")
     example: str | None
@@ -72,4 +73,7 @@ class SendTemplateBody(Body):
         dict[str, str],
         Field(max_length=MOST_PARAMETERS, description="By `name` of the template's `parameters`: all of them."),
     ] = Field(default_factory=dict)
+    upload_id: Annotated[
+        UUID | None, Field(description="The file of the header, handed over by POST /uploads: in place of its address.")
+    ] = None
     client_key: Annotated[str | None, Field(min_length=1, max_length=255)] = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -11,17 +12,20 @@ from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
+from inbox.conversations.attachments import whole_upload, with_file
 from inbox.conversations.writing import Written
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import (
     BusinessAccountUnknown,
+    FieldProblem,
     InvalidRequest,
     MarketingStopped,
     TemplateNotFound,
     TemplateNotSendable,
 )
-from inbox.models import Contact, Conversation, Message, MessageTemplate, TemplateSync
+from inbox.media import kinds_sent
+from inbox.models import Contact, Conversation, Message, MessageTemplate, TemplateSync, Upload
 from inbox.templates import sync
 from inbox.templates.definition import Definition
 from inbox.templates.schemas import ParameterRow, Refusal, TemplateList, TemplateRow
@@ -98,15 +102,18 @@ class FilledIn:
 
     template_id: UUID
     values: Mapping[str, str]
+    upload_id: UUID | None = None  #: the file of its header
     any_time: bool = True
 
     def is_of(self, message: Message) -> bool:
         """Compared by what was asked for: WhatsApp may have changed the template since."""
         asked = message.payload.get("filled_in", {})
-        return (asked.get("template_id"), asked.get("parameters")) == (str(self.template_id), dict(self.values))
+        return {name: asked.get(name) for name in ("template_id", "parameters", "upload_id")} == self._asked()
 
     def write(self, session: Session, conversation: Conversation) -> Written:
-        """Raises TemplateNotFound, TemplateNotSendable, MarketingStopped, InvalidRequest."""
+        """Raises TemplateNotFound, TemplateNotSendable, MarketingStopped, InvalidRequest, UploadNotFound and
+        UploadIncomplete.
+        """
         template = session.get(MessageTemplate, self.template_id)
         if template is None or template.account_id != conversation.account_id:
             raise TemplateNotFound
@@ -118,20 +125,32 @@ class FilledIn:
         if template.category == "MARKETING" and contact.marketing_stopped_at is not None:
             raise MarketingStopped
         definition = definition_of(template)
-        if problems := definition.problems(self.values):
+        upload = whole_upload(session, self.upload_id, conversation) if self.upload_id is not None else None
+        if problems := self._problems(definition, upload):
             raise InvalidRequest(problems)
-        components = definition.filled(self.values)
+        components = definition.filled(self.values, upload.filename if upload is not None else None)
         sent = {"name": template.name, "language": {"code": template.language}}
-        return Written(
-            "template",
-            definition.rendered(self.values),
-            {
-                "template": sent | ({"components": components} if components else {}),
-                "filled_in": {
-                    "template_id": str(template.id),
-                    "category": template.category.lower(),
-                    "parameters": dict(self.values),
-                    "buttons": definition.buttons,
-                },
-            },
-        )
+        filled_in = self._asked() | {"category": template.category.lower(), "buttons": definition.buttons}
+        payload = {"template": sent | ({"components": components} if components else {}), "filled_in": filled_in}
+        written = Written("template", definition.rendered(self.values), payload)
+        return with_file(written, upload) if upload is not None else written
+
+    def _asked(self) -> dict[str, Any]:
+        upload_id = str(self.upload_id) if self.upload_id is not None else None
+        return {"template_id": str(self.template_id), "parameters": dict(self.values), "upload_id": upload_id}
+
+    def _problems(self, definition: Definition, upload: Upload | None) -> list[FieldProblem]:
+        found = definition.problems(self.values, has_file=upload is not None)
+        if upload is not None and (wrong := _wrong_file(definition.file_kind, upload.mime_type)):
+            found.append(FieldProblem("/upload_id", wrong))
+        return found
+
+
+def _wrong_file(wanted: str | None, mime_type: str) -> str | None:
+    """What is to be changed about the file of a header; None: nothing."""
+    if wanted is None:
+        return "is not needed: the header of this template is no file. Leave it out"
+    if kinds_sent.kind_of(mime_type) != wanted:
+        types = ", ".join(kinds_sent.types_of(wanted))
+        return f"is a file of type {mime_type}, and the header of this template is of kind {wanted}: hand over {types}"
+    return None

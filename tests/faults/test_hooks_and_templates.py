@@ -147,7 +147,7 @@ def test_a_page_of_templates_that_does_not_come_costs_no_template_and_no_reply(
         )
         _sync(stage)
         known = wait_until(lambda: _all(stage, select(MessageTemplate.id)), "the templates to be stored")
-        assert len(known) == 9
+        assert len(known) == 10
         rule = sandbox.fault("whatsapp", **fault, match={"path": "message_templates.*after=3"})
         _sync(stage)
         wait_until(lambda: any("after=3" in each.path for each in _pages(sandbox)[3:]), "the page to be asked for")

@@ -43,13 +43,6 @@ class Shop(ApiShop):
         with self.client.get(f"/messages/media/{message_id}") as answer:
             return bytes(answer.data)
 
-    def to_whatsapp(self) -> None:
-        """Do what the crew for files has to do: first comes the sweep, once a minute."""
-        keeping = crews_of(self.runtime).keeping
-        for _ in range(2):
-            for claim in keeping.claims(4):
-                keeping.work(claim)
-
 
 @pytest.fixture
 def shop(live_config: Config, sandbox: Sandbox, bucket: BucketAddress | None) -> Iterator[Shop]:
@@ -79,7 +72,7 @@ def test_a_picture_goes_from_its_pieces_to_the_customer(shop: Shop) -> None:
     assert shop.file(row["id"]) == PNG
     shop.deliver()
     assert (shop.thread()[-1]["status"], shop.sandbox.deliveries()) == ("queued", [])
-    shop.to_whatsapp()
+    shop.keeps_files()
     shop.deliver()
     (delivery,) = shop.sandbox.deliveries()
     assert (delivery.type, delivery.content["caption"]) == ("image", "Our cake")
@@ -94,7 +87,7 @@ def test_a_document_has_its_name_and_a_voice_note_is_one(shop: Shop) -> None:
     assert shop.sends(paper).status_code == shop.sends(note, voice=True).status_code == 202
     sound = shop.hands_over(b"OggS", "audio/ogg", "x")
     assert shop.sends(sound, caption="Hi").json["errors"][0]["pointer"] == "/caption"
-    shop.to_whatsapp()
+    shop.keeps_files()
     for _ in range(2):
         shop.deliver()
     first, second = shop.sandbox.deliveries()
@@ -115,7 +108,7 @@ def test_what_whatsapp_would_not_take_is_refused_with_what_to_change(shop: Shop)
     assert (refused.status_code, refused.json["errors"][0]["pointer"]) == (400, "/mime_type")
     assert shop.puts(upload | {"id": upload["id"]}, b"x" * PIECE, PIECE).status_code == 400
     assert shop.client.delete(f"/uploads/{upload['id']}").status_code == 204
-    shop.to_whatsapp()
+    shop.keeps_files()
     assert shop.puts(upload, b"no picture at all", 0).json["code"] == "upload_not_found"
 
 
@@ -123,7 +116,7 @@ def test_what_whatsapp_would_not_take_is_refused_with_what_to_change(shop: Shop)
 def test_a_file_that_whatsapp_refuses_fails_its_message_and_one_that_breaks_off_comes_again(shop: Shop) -> None:
     shop.sends(shop.hands_over(b"%PDF-1.7 a", "application/pdf", "a"))
     shop.sandbox.fault("whatsapp", "status", code=503)
-    shop.to_whatsapp()
+    shop.keeps_files()
     assert shop.thread()[-1]["status"] == "queued"
     shop.sandbox.clear_faults()
     shop.sandbox.fault("whatsapp", "graph_error", code=131053, status=400)

@@ -72,6 +72,18 @@ def test_named_parameters_are_sent_with_their_names_and_a_file_with_its_address(
     assert header["parameters"] == [{"type": "image", "image": {"link": "https://example.com/cake.png"}}]
 
 
+@pytest.mark.parametrize(("format_", "file"), [("IMAGE", {}), ("DOCUMENT", {"filename": "menu.pdf"})])
+def test_a_file_that_was_handed_over_needs_no_address_and_a_document_keeps_its_name(
+    format_: str, file: dict[str, str]
+) -> None:
+    kind = format_.lower()
+    definition = Definition([{"type": "HEADER", "format": format_}, {"type": "BODY", "text": "Our week."}], False)
+    assert definition.problems({}, has_file=True) == []
+    assert [each.pointer for each in definition.problems({})] == [f"/parameters/header.{kind}"]
+    (header,) = definition.filled({}, "menu.pdf")
+    assert header["parameters"] == [{"type": kind, kind: file}]
+
+
 @pytest.mark.parametrize(
     ("components", "change", "pointer", "words"),
     [

@@ -18,6 +18,8 @@ from sandbox import Sandbox
 from tests.api_shop import ApiShop, open_shop
 from tests.builders import CUSTOMER, ingest, webhook
 
+PNG = b"\x89PNG\r\n\x1a\n cake"
+
 
 class Shop(ApiShop):
     def templates(self) -> dict[str, Any]:
@@ -30,6 +32,13 @@ class Shop(ApiShop):
         with self.runtime.db.writing() as session:
             session.execute(update(TemplateSync).values(due_at=self.runtime.db.now(session)))
         self.keeps_house()
+
+    def hands_over(self, data: bytes, mime_type: str, **more: Any) -> str:
+        """The id of an upload."""
+        told = {"account_id": self.account, "mime_type": mime_type, "size": len(data), "client_key": mime_type}
+        upload = self.client.post("/uploads", json=told | more).json
+        assert self.client.put(f"/uploads/{upload['id']}?offset=0", data=data).json["done"]
+        return str(upload["id"])
 
     def send(self, template: str, parameters: dict[str, str], **more: Any) -> Any:
         body = {"conversation_id": self.conversation, "template_id": self.templates()[template]["id"], **more}
@@ -55,7 +64,7 @@ def test_templates_are_asked_for_page_by_page_and_sent_when_the_window_is_closed
     assert shop.templates() == {}
     shop.sync()
     found = shop.templates()
-    assert len(found) == 9
+    assert len(found) == 10
     parcel = found["parcel_sent en"]
     assert (parcel["category"], parcel["status"], parcel["refusal"]) == ("utility", "approved", None)
     assert [each["name"] for each in parcel["parameters"]] == ["header.1", "body.1", "body.2", "button.0"]
@@ -141,7 +150,7 @@ def test_a_sync_that_fails_says_why_keeps_what_there_was_and_comes_back(shop: Sh
     shop.sandbox.fault("whatsapp", **fault)
     shop.sync()
     answer = shop.client.get(f"/accounts/{shop.account}/templates").json
-    assert (len(answer["templates"]), bool(answer["error"])) == (9, True)
+    assert (len(answer["templates"]), bool(answer["error"])) == (10, True)
     assert answer["synced_at"] is not None
     shop.sandbox.clear_faults()
     WHATSAPP_TEMPLATES.breaker.reset()
@@ -180,3 +189,40 @@ def test_a_template_that_failed_can_be_sent_again_when_the_window_is_closed(shop
     assert shop.client.post(f"/messages/{sent}/resend").status_code == 202
     shop.deliver()
     assert len(shop.sandbox.deliveries()) == 1
+
+
+@on_sqlite
+def test_the_file_of_a_header_goes_to_whatsapp_before_its_template(shop: Shop) -> None:
+    """It is checked before anything is queued, waits in the template's place, and can be seen in the thread."""
+    shop.sync()
+    picture, paper = shop.hands_over(PNG, "image/png"), shop.hands_over(b"%PDF-1.7 menu", "application/pdf")
+    cake, values = "cake_of_the_week en", {"body.1": "Léa"}
+    for template, upload, words in (
+        (cake, paper, "of kind image: hand over image/jpeg, image/png"),
+        ("order_update en", picture, "is no file. Leave it out"),
+    ):
+        given = {"body.1": "Léa"} | ({} if template == cake else {"body.2": "12"})
+        (problem,) = shop.send(template, given, upload_id=upload).json["errors"]
+        assert problem["pointer"] == "/upload_id"
+        assert words in problem["problem"]
+    (missing,) = shop.send(cake, values).json["errors"]
+    assert missing["pointer"] == "/parameters/header.image"
+    both = values | {"header.image": "https://example.com/cake.png"}
+    (one,) = shop.send(cake, both, upload_id=picture).json["errors"]
+    assert one["pointer"] == "/parameters/header.image"
+    assert shop.send(cake, values, upload_id=shop.account).json["code"] == "upload_not_found"
+    sent = shop.send(cake, values, upload_id=picture, client_key="cake")
+    assert sent.status_code == 202
+    again = shop.send(cake, values, upload_id=picture, client_key="cake")
+    assert again.json["message_id"] == sent.json["message_id"]
+    assert shop.send(cake, both, client_key="cake").json["code"] == "idempotency_key_reused"
+    with shop.client.get(f"/messages/media/{sent.json['message_id']}") as answer:
+        assert answer.data == PNG
+    shop.deliver()
+    assert shop.sandbox.deliveries() == []  # the file is still on its way
+    shop.keeps_files()
+    shop.deliver()
+    (delivery,) = shop.sandbox.deliveries()
+    (header,) = delivery.content["components"][0]["parameters"]
+    assert header == {"type": "image", "image": {"id": shop.thread()[-1]["media_id"]}}
+    assert delivery.text == "Good morning Léa, this is our cake of the week."
