@@ -9,7 +9,8 @@ from inbox.server import opening
 
 # gunicorn's threads, plus: nobody waits long for one, and /health has its own.
 worker_class = "inbox.server.gunicorn_worker.SheddingWorker"
-threads = int(os.environ.get("WEB_THREADS") or 8)
+_threads = os.environ.get("WEB_THREADS", "").strip()
+threads = (int(_threads) if _threads.isdecimal() else 0) or 8  # what is no number the program refuses, in one line
 
 # A heartbeat of the worker's main loop, no limit on requests: a stuck upstream call is ended by our own timeouts.
 timeout = 30

@@ -13,7 +13,9 @@ from pydantic import ValidationError
 
 from inbox.accounts.schemas import AccountBody
 from inbox.config import GEMINI, SUPABASE, WHATSAPP, Config, DatabaseLimits, Policy, is_local_host, values
+from inbox.config.names import mistyped
 from inbox.config.setting import settings_of
+from inbox.config.settings import variables
 from inbox.db import normalise_url
 from inbox.errors import ConfigError
 
@@ -41,6 +43,12 @@ def test_many_threads_that_mostly_wait_share_few_connections(threads: int, conne
     assert config.dispatcher_connections == connections
 
 
+def test_development_says_in_one_line_that_its_folder_is_none(tmp_path: Path) -> None:
+    (tmp_path / "instance").touch()
+    with pytest.raises(ConfigError, match=r"^INBOX_INSTANCE_PATH: must be a folder that can be written to"):
+        Config.from_env({"INBOX_ENV": "development"})
+
+
 def test_production_with_a_number_needs_the_app_secret() -> None:
     number = {"WHATSAPP_PHONE_NUMBER_ID": "123", "WHATSAPP_ACCESS_TOKEN": "t"}
     with pytest.raises(ConfigError, match="WHATSAPP_APP_SECRET"):
@@ -60,6 +68,7 @@ def test_development_makes_its_own_keys_and_keeps_them(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("INBOX_ENV", "prod"),
+        ("WEB_CONCURRENCY", "two"),
         ("WEB_THREADS", "0"),
         ("WEB_THREADS", "many"),
         ("DISPATCHER", "maybe"),
@@ -136,7 +145,7 @@ def test_the_document_of_settings_is_complete_and_right() -> None:
 
 def test_the_document_names_no_variable_that_is_not_read() -> None:
     known = {each.variable for holder in (Config, DatabaseLimits, Policy) for _, each in settings_of(holder)}
-    known |= {"PORT", "WEB_CONCURRENCY", "FORWARDED_ALLOW_IPS"}  # gunicorn's
+    known |= {"PORT", "FORWARDED_ALLOW_IPS"}  # gunicorn's
     told = re.findall(r"^\| `([^`]+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
     assert set(told) == known
     assert len(told) == len(known)
@@ -172,10 +181,40 @@ def test_a_model_has_one_rule_too() -> None:
         Config.from_env(PRODUCTION | {"GEMINI_MODEL": "models/../../keys"})
 
 
-@pytest.mark.parametrize("name", ["WHATSAPP_TOTAL_TIMEOUT", "WHATSAPP_READ_TIMEOUT"])
-def test_no_timeout_outlives_the_lease_on_the_work(name: str) -> None:
-    with pytest.raises(ConfigError, match=f"^{name}: must be seconds, from 0.05 to 1[05]$"):
-        Config.from_env(PRODUCTION | {name: "20"})
+@pytest.mark.parametrize("value", ["20", "50", "inf"])
+@pytest.mark.parametrize(("name", "longest"), [("WHATSAPP_TOTAL_TIMEOUT", 15), ("WHATSAPP_READ_TIMEOUT", 10)])
+def test_no_timeout_outlives_the_lease_on_the_work(name: str, longest: int, value: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{name}: must be seconds, from 0.05 to {longest}$"):
+        Config.from_env(PRODUCTION | {name: value})
+
+
+COMMON = """
+PATH HOME LANG TZ HOSTNAME SESSION_MANAGER PYTHONUNBUFFERED VIRTUAL_ENV FLASK_APP SECRET_KEY_BASE RENDER_WEB_CONCURRENCY
+HEROKU_POSTGRESQL_AMBER_URL REDIS_TLS_URL DATABASE_PUBLIC_URL REDISPORT SUPABASE_ANON_KEY SUPABASE_DB_URL POSTGRES_URL
+PGDATABASE KUBERNETES_PORT INBOX_PORT INBOX_SERVICE_HOST INBOX_PORT_8000_TCP_ADDR INBOX_WEB_SERVICE_PORT REDIS_PORT
+GOOGLE_API_KEY GEMINI_CLI_HOME MEDIA_ROOT MEDIA_URL LOG_FILE INVOCATION_ID JOURNAL_STREAM STATE_DIRECTORY GITHUB_TOKEN
+WORKER_THREADS WHATSAPP_APP_ID WHATSAPP_WABA_ID WHATSAPP_BUSINESS_ID GEMINI_READ_TIMEOUT PORT DATABASE_URL INBOX_ENV
+""".split()
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("WHATSAPP_TOKNE", "WHATSAPP_VERIFY_TOKEN"),
+        ("INBOX_INSTANCE", "INBOX_INSTANCE_PATH"),
+        ("DATABSE_URL", "DATABASE_URL"),
+        ("ENCRYPTION_KEY", "ENCRYPTION_KEYS"),
+        ("GEMINI_KEY", "GEMINI_API_KEY"),
+        ("GEMINI_READ_TIMEOUTS", "GEMINI_READ_TIMEOUT"),
+    ],
+)
+def test_a_mistyped_name_is_noticed(given: str, meant: str) -> None:
+    assert mistyped([given], variables()) == ((given, meant),)
+    assert mistyped([given, meant], variables()) != ((given, meant),), "that one is set"
+
+
+def test_what_is_common_in_environments_is_no_alarm() -> None:
+    assert mistyped(COMMON, variables()) == ()
 
 
 @pytest.mark.parametrize(("mark", "platform"), [("DYNO", "Heroku"), ("K_SERVICE", "Cloud Run"), ("RENDER", "Render")])

@@ -7,15 +7,24 @@ import os
 import secrets
 from pathlib import Path
 
+from inbox.errors import ConfigError
+
 
 def development_secrets(instance: Path) -> dict[str, str]:
-    """SECRET_KEY and ENCRYPTION_KEYS kept in files under `instance`, made on first use (mode 0600)."""
-    instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """SECRET_KEY and ENCRYPTION_KEYS kept in files under `instance`, made on first use (mode 0600).
+
+    Raises ConfigError when they cannot be kept there.
+    """
     made = {
         "SECRET_KEY": secrets.token_urlsafe(48),
         "ENCRYPTION_KEYS": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
     }
-    return {name: _kept(instance / name.lower(), value) for name, value in made.items()}
+    try:
+        instance.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return {name: _kept(instance / name.lower(), value) for name, value in made.items()}
+    except OSError as error:
+        reason = f"must be a folder that can be written to ({error.strerror})"
+        raise ConfigError("INBOX_INSTANCE_PATH", reason) from None
 
 
 def _kept(path: Path, value: str) -> str:

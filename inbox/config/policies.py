@@ -17,11 +17,11 @@ class Policy:
     """How an upstream is called. Times are seconds."""
 
     total: float = setting(
-        "…_TOTAL_TIMEOUT", seconds(0.05, 45), 10.0, "for one job or request, repeats and pauses included"
+        "…_TOTAL_TIMEOUT", seconds(0.05), 10.0, "for one job or request, repeats and pauses included"
     )
-    connect: float = setting("…_CONNECT_TIMEOUT", seconds(0.05, 45), 3.0, "name, connection and TLS")
+    connect: float = setting("…_CONNECT_TIMEOUT", seconds(0.05), 3.0, "name, connection and TLS")
     #: Between two bytes; one attempt takes no longer than this or what is left of the total.
-    read: float = setting("…_READ_TIMEOUT", seconds(0.05, 45), 7.0, "for one attempt, or what is left of the total")
+    read: float = setting("…_READ_TIMEOUT", seconds(0.05), 7.0, "for one attempt, or what is left of the total")
     attempts: int = setting("…_ATTEMPTS", whole(1, 10), 1, "sends are repeated by the outbox only")
     minimum: float = 1.0  #: an attempt that would have less than this is not begun
     breaker_failures: int = setting(
@@ -42,11 +42,9 @@ class Policy:
         """
         told = read_all(Policy, env, upstream)
         total = told.get("total", self.total)
-        if total > longest:
-            raise ConfigError(f"{upstream}_TOTAL_TIMEOUT", f"must be seconds, from 0.05 to {longest:g}")
-        for part in ("connect", "read"):
-            if told.setdefault(part, min(getattr(self, part), total)) > total:
-                raise ConfigError(f"{upstream}_{part.upper()}_TIMEOUT", f"must be seconds, from 0.05 to {total:g}")
+        for part, limit in (("total", longest), ("connect", total), ("read", total)):
+            if told.setdefault(part, min(getattr(self, part), total)) > limit:
+                raise ConfigError(f"{upstream}_{part.upper()}_TIMEOUT", f"must be seconds, from 0.05 to {limit:g}")
         return replace(self, **told | {"minimum": min(self.minimum, total / 2)})
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from urllib.parse import unquote, urlsplit
 
 from inbox.config.keys import development_secrets
+from inbox.config.names import mistyped
 from inbox.config.policies import (
     DATABASE,
     GEMINI,
@@ -48,6 +49,8 @@ from inbox.errors import ConfigError
 _INSTANCE = Path("instance")
 #: Platforms whose disks are empty after each restart, by the variable that they set themselves.
 _FORGETFUL = {"DYNO": "Heroku", "K_SERVICE": "Cloud Run", "RENDER": "Render"}
+#: Seconds that a call may take in all: a lease on a send ends after 20, one on an answer after 60.
+_LONGEST = {"WHATSAPP": 15.0, "GEMINI": 45.0, "SUPABASE": 15.0}
 _ANY = phrase(1, 4096)
 _MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 (how to make one)
 
@@ -94,6 +97,12 @@ class Config:
     )
 
     # --- processes ---
+    web_concurrency: int = setting(
+        "WEB_CONCURRENCY",
+        whole(1, 100),
+        1,
+        "processes of one `web`; read by gunicorn, and checked by `db upgrade` before",
+    )
     web_threads: int = setting("WEB_THREADS", whole(1, 200), 8, "request threads of a web process")
     deliver_threads: int = setting(
         "DELIVER_THREADS", whole(1, 100), 4, "sends under way at once, per dispatcher; one more while all of them hang"
@@ -304,6 +313,8 @@ class Config:
     media_store: Policy = MEDIA_STORE
     database: DatabaseLimits = DATABASE
     platform: str | None = None  #: where this runs, if files there go with each restart
+    #: Variables that nothing reads, each with the setting whose name it resembles.
+    mistyped: tuple[tuple[str, str], ...] = ()
 
     @property
     def production(self) -> bool:
@@ -351,6 +362,7 @@ class Config:
             **_defaults(told) | told | {"instance_path": _instance(told)},
             database=DatabaseLimits(**read_all(DatabaseLimits, env)),
             platform=next((name for mark, name in _FORGETFUL.items() if env.get(mark)), None),
+            mistyped=mistyped(env, variables()),
         )
         config = replace(config, **_policies(config, env))
         config.check()
@@ -394,6 +406,13 @@ class Config:
             )
 
 
+def variables() -> frozenset[str]:
+    """Every variable that is read, by us or by gunicorn."""
+    plain = {each.variable for holder in (Config, DatabaseLimits) for _, each in settings_of(holder)}
+    of_each = {each.variable.replace("…", name) for _, each in settings_of(Policy) for name in _LONGEST}
+    return frozenset({"PORT", "FORWARDED_ALLOW_IPS"} | plain | of_each)
+
+
 def _instance(told: Mapping[str, Any]) -> Path:
     path: Path = told.get("instance_path", Config.instance_path)
     return path.absolute()
@@ -417,9 +436,9 @@ def _policies(config: Config, env: Mapping[str, str]) -> dict[str, Any]:
     media = replace(WHATSAPP_MEDIA, total=config.whatsapp_media_seconds, bulkhead=max(1, config.web_threads // 2))
     store = replace(MEDIA_STORE, total=config.whatsapp_media_seconds, bulkhead=2 + config.web_threads // 2)
     return {
-        "whatsapp": whatsapp.read_from(env, "WHATSAPP", longest=15),  # a lease on a send ends after 20
-        "gemini": gemini.read_from(env, "GEMINI", longest=45),  # a lease on an answer ends after 60
-        "supabase": supabase.read_from(env, "SUPABASE", longest=15),
+        "whatsapp": whatsapp.read_from(env, "WHATSAPP", longest=_LONGEST["WHATSAPP"]),
+        "gemini": gemini.read_from(env, "GEMINI", longest=_LONGEST["GEMINI"]),
+        "supabase": supabase.read_from(env, "SUPABASE", longest=_LONGEST["SUPABASE"]),
         "whatsapp_media": media,
         "media_store": store,
     }

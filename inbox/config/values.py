@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import ipaddress
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -113,9 +114,10 @@ def whole(low: int, high: int) -> Rule[int]:
     return _number(int, low, high, f"must be a whole number from {low} to {high}")
 
 
-def seconds(low: float, high: float) -> Rule[float]:
-    """Seconds within bounds."""
-    return _number(float, low, high, f"must be seconds, from {low:g} to {high:g}")
+def seconds(low: float, high: float = math.inf) -> Rule[float]:
+    """Seconds within bounds; without an upper one, whoever reads the setting has it."""
+    bounds = f"from {low:g} on" if high == math.inf else f"from {low:g} to {high:g}"
+    return _number(float, low, high, f"must be seconds, {bounds}")
 
 
 def _number(kind: Callable[[str], Any], low: float, high: float, problem: str) -> Rule[Any]:

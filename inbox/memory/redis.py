@@ -7,9 +7,11 @@ Redis takes connections and says nothing, and up to 58 s when it repeats (measur
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from inbox.config import REDIS, Config
 from inbox.errors import ConfigError, UpstreamUnavailable
@@ -35,6 +37,8 @@ class SharedRedis:
         self.breaker.enabled = breaks
         waits = {"socket_timeout": REDIS.read, "socket_connect_timeout": REDIS.connect}
         try:
+            if not url.startswith("unix:") and not re.fullmatch(r"(/[0-9]*)?", urlsplit(url).path):
+                raise ValueError  # redis-py would take a word for database 0
             self.client: Any = Redis.from_url(url, retry=Retry(NoBackoff(), 0), **waits)
         except ValueError:
             raise ConfigError("REDIS_URL", "must be an address such as redis://host:6379/0") from None

@@ -239,7 +239,9 @@ def test_the_entry_of_another_key_is_not_taken_although_it_is_signed(redis: str,
     cache.clear()
 
 
-@pytest.mark.parametrize("address", ["redis-host-hunter2:6379", "http://hunter2@host", "redis://host:hunter2/0"])
+@pytest.mark.parametrize(
+    "address", ["redis-host-hunter2:6379", "http://hunter2@host", "redis://host:hunter2/0", "redis://host/hunter2"]
+)
 def test_an_address_that_is_none_stops_the_start_and_is_not_printed(address: str) -> None:
     with pytest.raises(ConfigError) as raised:
         make(address)

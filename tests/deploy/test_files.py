@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
 #: Read by gunicorn and Python, or by those who start them.
-NOT_OURS = {"PORT", "WEB_CONCURRENCY", "PYTHONUNBUFFERED"}
+NOT_OURS = {"PORT", "PYTHONUNBUFFERED"}
 SETTINGS = {each.variable for holder in (Config, DatabaseLimits) for _, each in settings_of(holder)} | NOT_OURS
 
 
