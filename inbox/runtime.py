@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import random
 import threading
@@ -72,6 +73,8 @@ from inbox.worker.housekeeping import Housekeeping
 if TYPE_CHECKING:
     from flask import Flask
 
+log = logging.getLogger(__name__)
+
 _NOT_REQUESTS = 13  # connections for the dispatcher's own threads beside its crews' hands, the journal, the reporter
 
 
@@ -117,7 +120,7 @@ class Runtime:
         )
         self._listener: Listener | None = None
         self._dispatcher: Dispatcher | None = None
-        self._pid = 0
+        self._pid = self._complained = 0
         self._lock = threading.Lock()
 
     @property
@@ -161,6 +164,7 @@ class Runtime:
 
     def start(self, kind: Kind = "web") -> None:
         """Start what works beside requests, once per process: reporter, journal, and the crews where they belong."""
+        self._complain()
         self.reporter.start(kind)
         self.journal.start()
         if kind == "worker" and self.config.metrics_listen is not None:
@@ -168,6 +172,13 @@ class Runtime:
             self._listener.start()
         if self.config.dispatcher or kind == "worker":
             self.start_dispatcher()
+
+    def _complain(self) -> None:
+        """Log what was surely not meant, once per process."""
+        if self._complained != os.getpid():
+            self._complained = os.getpid()
+            for name, meant in self.config.mistyped:
+                log.warning("%s is set, and nothing reads it; is %s meant?", name, meant)
 
     def start_dispatcher(self) -> None:
         """Start the crews, once per process: threads do not survive a fork."""

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 
 from inbox.clock import rfc3339
-from inbox.config import DatabaseLimits, Policy
+from inbox.config import Config, DatabaseLimits, Policy
 from inbox.errors import DatabaseUnavailable
 from inbox.operations import processes
 from inbox.operations.probes import Snapshot
@@ -20,6 +20,7 @@ from inbox.resilience import UPSTREAMS
 from inbox.version import VERSION
 from inbox.web import contract, public, runtime
 from inbox.webhooks.ingest import Backlog
+from inbox.webhooks.journal.journal import MEND, Journal
 
 bp = Blueprint("health", __name__)
 
@@ -69,7 +70,7 @@ def get_health() -> tuple[Response, int]:
         "circuit_breakers": {name: _circuit(name, circuit) for name, circuit in circuits.items()},
         "outbox": _rounded(snapshot.outbox),
         "webhooks": _rounded(snapshot.webhooks),
-        "journal": {**asdict(held.journal.depth()), "lasts": held.config.platform is None},
+        "journal": _journal(held.journal, held.config),
         "processes": Counter(each.who.kind for each in everybody),
         "shed": sum(each.report.shed for each in everybody),
         "cache": {"hit_ratio": processes.hit_ratio(everybody)},
@@ -80,6 +81,15 @@ def get_health() -> tuple[Response, int]:
         "switches": {name: "on" if on else "off" for name, on in held.config.switches.items()},
     }
     return jsonify(body), 503 if status == "error" else 200
+
+
+def _journal(journal: Journal, config: Config) -> dict[str, Any]:
+    trouble = journal.trouble()
+    return {
+        **asdict(journal.depth()),
+        "lasts": config.platform is None and trouble is None,
+        "reason": f"INBOX_INSTANCE_PATH {trouble}; {MEND}" if trouble else None,
+    }
 
 
 def _dependencies(snapshot: Snapshot) -> dict[str, Any]:

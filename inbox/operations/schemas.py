@@ -75,7 +75,10 @@ class JournalHealth(Row):
 
     events: int
     bytes: int
-    lasts: bool = Field(description="False where files are gone after a restart: Heroku, Cloud Run, Render.")
+    lasts: bool = Field(
+        description="False where files are gone after a restart (Heroku, Cloud Run, Render), or cannot be written."
+    )
+    reason: str | None = Field(description="What is wrong with its folder, and what to do.")
 
 
 class CacheHealth(Row):

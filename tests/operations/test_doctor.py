@@ -28,7 +28,7 @@ from inbox.db import Database
 from inbox.models import Account, BotProfile, CoolDown, DeadLetter, Incident, Pause
 from inbox.operations import doctor, processes
 from inbox.operations import text as operator
-from inbox.operations.doctor import Finding, Level, examine
+from inbox.operations.doctor import Finding, Level, examine, examine_numbers
 from inbox.operations.doctor.findings import Clocks, seconds
 from inbox.operations.doctor.machine import descriptors, disk, settings
 from inbox.operations.processes import Circuit, Identity, Report
@@ -323,9 +323,21 @@ def test_a_database_that_is_away_is_named_and_the_rest_is_still_examined(live_co
 
 @on_sqlite
 def test_a_database_without_tables_names_the_command(live_config: Config, tmp_path: Path) -> None:
-    runtime = with_config(live_config, database_url=f"sqlite:///{tmp_path / 'empty' / 'x.db'}")
+    (tmp_path / "empty.db").touch()
+    runtime = with_config(live_config, database_url=f"sqlite:///{tmp_path / 'empty.db'}")
     finding = one(examine(runtime), "schema")
     assert (finding.level, finding.do) == (Level.PROBLEM, "Run: flask --app wsgi db upgrade")
+    runtime.close(0)
+
+
+@on_sqlite
+def test_looking_for_a_mistyped_file_makes_none(config: Config, tmp_path: Path) -> None:
+    folder = tmp_path / "mistyped"
+    runtime = with_config(config, database_url=f"sqlite:///{folder / 'x.db'}", instance_path=folder)
+    for findings in (examine(runtime), examine_numbers(runtime)):
+        finding = one(findings, "database")
+        assert (finding.level, "DATABASE_URL" in (finding.do or "")) == (Level.PROBLEM, True)
+    assert not folder.exists()
     runtime.close(0)
 
 
@@ -469,6 +481,20 @@ def test_dangerous_settings_are_named() -> None:
     assert "WHATSAPP_API_URL" not in shown
 
 
+def test_names_that_nothing_reads_and_an_address_without_a_version_are_named() -> None:
+    config = Config(
+        whatsapp_verify_token="x",
+        whatsapp_api_url="https://graph.facebook.com",
+        mistyped=(("WHATSAPP_TOKNE", "WHATSAPP_ACCESS_TOKEN"),),
+    )
+    name, version = settings(config)
+    assert (name.found, "WHATSAPP_ACCESS_TOKEN" in (name.do or "")) == (
+        "WHATSAPP_TOKNE is set, and nothing reads it",
+        True,
+    )
+    assert version.found.startswith("WHATSAPP_API_URL names no version")
+
+
 def test_good_settings_are_one_line() -> None:
     assert [finding.level for finding in settings(Config(whatsapp_verify_token="x"))] == [Level.OK]
 
@@ -482,6 +508,26 @@ def test_a_full_disk_is_noticed_before_it_is_full(
 ) -> None:
     monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=free))
     assert {finding.level for finding in disk(config)} == {level}
+
+
+@on_sqlite
+def test_on_a_full_disk_nobody_is_said_to_be_idle(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _place: SimpleNamespace(free=0))
+    finding = one(examine(live), "processes")
+    assert (finding.level, "the disk is full" in finding.found) == (Level.PROBLEM, True)
+
+
+@on_sqlite
+def test_an_instance_path_that_is_a_file_is_said_everywhere(
+    config: Config, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").touch()
+    runtime = with_config(config, instance_path=tmp_path / "file" / "inbox")
+    runtime.journal.start()
+    assert "INBOX_INSTANCE_PATH is a file, so no webhook can be kept" in caplog.text
+    finding = one(examine(runtime), "journal")
+    assert (finding.level, "INBOX_INSTANCE_PATH" in (finding.do or "")) == (Level.PROBLEM, True)
+    runtime.close(0)
 
 
 @pytest.mark.parametrize(("limit", "level"), [(65_536, Level.OK), (256, Level.WARNING), (64, Level.PROBLEM)])

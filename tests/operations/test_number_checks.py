@@ -110,12 +110,17 @@ def test_a_token_that_ends_later_is_well(check: Check) -> None:
 
 def test_while_the_secret_is_rotated_one_of_several_has_to_fit(config: Config, sandbox: Sandbox) -> None:
     url = f"{sandbox.url}/v26.0"
-    made = dataclasses.replace(config, whatsapp_api_url=url, whatsapp_app_secrets=("old-one", APP_SECRET))
+    made = dataclasses.replace(config, whatsapp_api_url=url, whatsapp_app_secrets=("next", APP_SECRET, "before"))
     runtime = runtime_of(create_app(made))
     runtime.prepare_database()
     secrets = [finding for finding in examine_numbers(runtime) if finding.what == f"{ME} app secret"]
-    assert [finding.level for finding in secrets] == [Level.WARNING, Level.OK]
-    assert "the first of WHATSAPP_APP_SECRET" in secrets[0].found
+    assert [(each.level, each.code) for each in secrets] == [
+        (Level.OK, "secret_next"),
+        (Level.OK, "secret_good"),
+        (Level.OK, "secret_old"),
+    ]
+    assert secrets[0].found.startswith("the first of WHATSAPP_APP_SECRET is the next one")
+    assert "take it out after a week" in secrets[2].found
     runtime.close(1)
 
 

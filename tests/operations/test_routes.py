@@ -25,8 +25,9 @@ from inbox.operations.processes import Circuit, Identity, Report
 from inbox.resilience import GEMINI
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
-from tests.builders import store_events, text_message, webhook
+from tests.builders import signed, store_events, text_message, webhook
 from tests.outbox.world import World
+from tests.settings import APP_SECRET
 from tests.waiting import free_port
 
 
@@ -40,6 +41,18 @@ def test_ready_is_503_without_a_database(config: Config) -> None:
     app = create_app(dataclasses.replace(config, database_url="postgresql://u@127.0.0.1:9/none"))
     response = app.test_client().get("/health/ready")
     assert (response.status_code, response.json) == (503, {"status": "not_ready", "reason": "database"})
+
+
+def test_a_folder_that_cannot_be_written_to_is_told_and_webhooks_are_answered(config: Config, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    app = create_app(dataclasses.replace(config, instance_path=tmp_path / "file"))
+    runtime_of(app).prepare_database()
+    body = webhook()
+    assert app.test_client().post("/webhook/whatsapp", data=body, headers=signed(body, APP_SECRET)).status_code == 200
+    told = app.test_client().get("/health").json["journal"]
+    assert told["lasts"] is False
+    assert told["reason"] == "INBOX_INSTANCE_PATH is a file; set it to a folder that this process may write to"
+    runtime_of(app).close(0)
 
 
 def test_ready_is_503_before_the_migrations(app: Flask, db: Database, stranger: FlaskClient) -> None:
@@ -83,7 +96,7 @@ def test_health_names_every_dependency(live_client: FlaskClient) -> None:
     nothing["untold"] = 0
     assert body["outbox"] == nothing
     assert body["webhooks"] == {"pending": 0, "oldest_s": 0.0}
-    assert body["journal"] == {"events": 0, "bytes": 0, "lasts": True}
+    assert body["journal"] == {"events": 0, "bytes": 0, "lasts": True, "reason": None}
     assert {name: part["state"] for name, part in body["circuit_breakers"].items()} == {
         "gemini": "closed",
         "whatsapp": "closed",

@@ -83,6 +83,8 @@ def examine_numbers(subject: Subject, phone_number_id: str | None = None) -> lis
     db, clocks, numbers = subject.db, Clocks(utc_now), list[Number]()
     wanted = Account.deleted_at.is_(None) if phone_number_id is None else Account.phone_number_id == phone_number_id
     query = select(Account).where(wanted, Account.deleted_at.is_(None)).order_by(Account.created_at, Account.id)
+    if (missing := database.no_file(db)) is not None:
+        return [missing]
     try:
         with db.reading() as session:
             accounts, now = list(session.execute(query).scalars()), db.now(session)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
@@ -19,6 +21,7 @@ from inbox.logs import redact
 from inbox.models import SCHEMA, Account, BotProfile, CoolDown, DeadLetter, Incident
 from inbox.operations import processes
 from inbox.operations.doctor.findings import Clocks, Finding, ok, problem, seconds, warning
+from inbox.operations.doctor.machine import is_full
 from inbox.operations.doctor.subject import Subject
 from inbox.operations.doctor.whatsapp import Number
 from inbox.operations.processes import Seen
@@ -41,6 +44,8 @@ class Looked:
 def look(subject: Subject, clocks: Clocks) -> Looked:
     """Look at the database as far as it lets us."""
     db = subject.db
+    if (missing := no_file(db)) is not None:
+        return Looked([missing])
     try:
         with db.reading() as session:
             took = min(_round_trip(session) for _ in range(3))  # the first one connects
@@ -68,7 +73,8 @@ def _all(session: Session, subject: Subject, took: float) -> Looked:
     findings += paused(accounts, now)
     findings += _cool_downs(session, now)
     waiting = list(_queues(session, now))
-    findings += _processes(everybody, now, work=any(finding.do for finding in waiting))
+    full = not db.is_postgres and is_full(Path(str(db.url.database)))
+    findings += _processes(everybody, now, work=any(finding.do for finding in waiting), full=full)
     findings += _circuits(everybody)
     findings += _incidents(session, now)
     findings += waiting
@@ -94,6 +100,20 @@ def _reached(db: Database, took: float) -> Finding:
     if took > SLOW:
         return warning("database", shown, "Put it nearer: the same region, the same network.")
     return ok("database", shown)
+
+
+def no_file(db: Database) -> Finding | None:
+    """SQLite's file is not there: to connect would make it, wherever a mistyped address says."""
+    place = None if db.is_postgres or db.complaint() is not None else db.url.database
+    if place in (None, "", ":memory:") or os.path.exists(str(place)):
+        return None
+    return problem(
+        "database",
+        f"there is no file {place}",
+        "If that is where it should be, run: flask --app wsgi db upgrade. Otherwise correct DATABASE_URL or "
+        "INBOX_INSTANCE_PATH.",
+        "database_away",
+    )
 
 
 def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
@@ -231,8 +251,8 @@ def _cool_downs(session: Session, now: datetime) -> Iterator[Finding]:
 # --- processes and their circuits --------------------------------------------------------------------------------
 
 
-def _processes(everybody: list[Seen], now: datetime, *, work: bool) -> Iterator[Finding]:
-    """Who runs. That nobody does the work is a problem once there is some."""
+def _processes(everybody: list[Seen], now: datetime, *, work: bool, full: bool) -> Iterator[Finding]:
+    """Who runs. That nobody does the work is a problem once there is some. `full`: the disk, so none can say so."""
     live = [each for each in everybody if each.live]
     for each in everybody:
         if not each.live:
@@ -242,6 +262,10 @@ def _processes(everybody: list[Seen], now: datetime, *, work: bool) -> Iterator[
     hands = [each for each in live if each.report.dispatcher]
     if hands:
         yield ok("processes", f"{len(live)} live, {len(hands)} of them with a dispatcher")
+        return
+    if full:
+        found = "none could say lately that it runs: the disk is full, and they say so in the database"
+        yield problem("processes", found, "Make room first; what runs says so again within seconds.")
         return
     found = f"{len(live)} live, none with a dispatcher" if live else "none is running"
     do = "Start a web process with DISPATCHER=on, or: flask --app wsgi worker"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import resource
 import shutil
 from pathlib import Path
@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 from inbox.config import Config
 from inbox.db import normalise_url
 from inbox.operations.doctor.findings import Finding, ok, problem, warning
-from inbox.webhooks.journal.journal import Journal
+from inbox.webhooks.journal.journal import MEND, Journal
 
 MEGABYTE, GIGABYTE = 1024**2, 1024**3
 LOW_DISK, FULL_DISK = GIGABYTE, 100 * MEGABYTE
 FULL_JOURNAL = 0.8  # of its limit
+_VERSION = re.compile(r"/v[0-9]+\.[0-9]+$")
 FEW_CLIENTS = 200  # open connections of clients; browsers and proxies keep several each
 
 
 def settings(config: Config) -> list[Finding]:
     """What is allowed, but dangerous or surely not meant."""
-    found = [*_environment(config), *_switches(config), *_addresses(config)]
+    found = [*_environment(config), *_names(config), *_switches(config), *_addresses(config)]
     if not config.whatsapp_verify_token:
         verify = "WHATSAPP_VERIFY_TOKEN is not set, so Meta cannot save the webhook's address"
         found.append(warning("settings", verify, "Set it to a word of your own and give Meta the same."))
@@ -33,6 +34,15 @@ def _environment(config: Config) -> list[Finding]:
         return []
     found = "INBOX_ENV=development: keys are made here, and webhooks pass unsigned while no app secret is set"
     return [warning("settings", found, "Unset INBOX_ENV wherever customers write.")]
+
+
+def _names(config: Config) -> list[Finding]:
+    return [
+        warning(
+            "settings", f"{name} is set, and nothing reads it", f"Is {meant} meant? Then call it so; or take it out."
+        )
+        for name, meant in config.mistyped
+    ]
 
 
 def _switches(config: Config) -> list[Finding]:
@@ -49,11 +59,15 @@ def _addresses(config: Config) -> list[Finding]:
         "GEMINI_API_URL": config.gemini_api_url,
         "SUPABASE_URL": config.supabase_url or "",
     }
+    said = []
+    if not _VERSION.search(config.whatsapp_api_url):
+        found = "WHATSAPP_API_URL names no version, so Meta takes the oldest that the app may use"
+        said.append(warning("settings", found, f"Put one at its end, as in {Config.whatsapp_api_url}."))
     plain = [name for name, url in urls.items() if urlsplit(url).scheme == "http"]
-    if not plain:
-        return []
-    found = f"{', '.join(plain)} is plain http: a simulator, or tokens that anybody on the way can read"
-    return [warning("settings", found, "Use https wherever customers write.")]
+    if plain:
+        found = f"{', '.join(plain)} is plain http: a simulator, or tokens that anybody on the way can read"
+        said.append(warning("settings", found, "Use https wherever customers write."))
+    return said
 
 
 def disk(config: Config) -> list[Finding]:
@@ -75,6 +89,14 @@ def _forgotten(config: Config) -> list[Finding]:
     ]
 
 
+def is_full(place: Path) -> bool:
+    """True when nothing more can be stored beside it."""
+    try:
+        return shutil.disk_usage(_existing(place)).free < FULL_DISK
+    except OSError:
+        return False
+
+
 def _free(place: Path) -> Finding:
     what = f"disk {place}"
     try:
@@ -94,10 +116,10 @@ def journal(files: Journal, config: Config) -> list[Finding]:
     if not config.journal_max_bytes:
         none = "switched off (JOURNAL_MAX_BYTES=0): while the database is away only Meta's repeats are left"
         return [warning("journal", none, "Unset JOURNAL_MAX_BYTES.")]
+    if (trouble := files.trouble()) is not None:
+        found = f"{config.instance_path} {trouble}, so no webhook can be kept while the database is away"
+        return [problem("journal", found, f"INBOX_INSTANCE_PATH: {MEND}.")]
     depth = files.depth()
-    if not os.access(_existing(config.instance_path), os.W_OK | os.X_OK):
-        where = f"{config.instance_path} cannot be written to"
-        return [problem("journal", where, "Give the process a folder of its own by INBOX_INSTANCE_PATH.")]
     shown = (
         f"{depth.events} webhooks wait, {depth.bytes / MEGABYTE:.1f} of {config.journal_max_bytes / MEGABYTE:.0f} MB"
     )

@@ -245,13 +245,18 @@ class _Look:
             found = f"WhatsApp does not say whether it is the right one ({error.reason})"
             yield warning(what, found, "Ask again later.", "secret_untold")
             return
+        good = fitting.index(True) + 1 if any(fitting) else None
         for place, fits in enumerate(fitting, 1):
             which = f"the {_ORDINALS.get(place, f'{place}th')} of WHATSAPP_APP_SECRET" if len(fitting) > 1 else "it"
             if fits:
                 yield ok(what, f"{which} is that of the token's app", "secret_good", place=str(place))
-            elif any(fitting):
-                found, do = f"{which} is not that of the token's app", "Take it out, once it signs no webhook."
-                yield warning(what, found, do, "secret_old", place=str(place))
+            elif good is not None and place < good:  # a rotation is under way, as docs/operations.md tells it
+                yield ok(
+                    what, f"{which} is the next one: it signs once it is the app's", "secret_next", place=str(place)
+                )
+            elif good is not None:
+                found = f"{which} is the one before: repeated webhooks are signed with it; take it out after a week"
+                yield ok(what, found, "secret_old", place=str(place))
             else:
                 found = f"{which} is not that of the token's app: its webhooks are refused"
                 do = "Copy the App secret (App settings, Basic) of the app that made the token."

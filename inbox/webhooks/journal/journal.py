@@ -23,6 +23,7 @@ from inbox.webhooks.urgency import only_statuses
 
 log = logging.getLogger(__name__)
 
+MEND = "set it to a folder that this process may write to"  #: what to do about `trouble`
 POLL = 1.0  # seconds between two attempts to drain
 _AFTER_ERROR = 10.0  # seconds, when something other than the database is wrong
 _ALARM_EVERY = 10.0  # seconds: an outage brings hundreds of webhooks, and one line says it
@@ -68,11 +69,17 @@ class Journal:
             self._start()
         return True
 
+    def trouble(self) -> str | None:
+        """Why nothing could be kept now: what INBOX_INSTANCE_PATH is. None when it could. Only looks."""
+        return self._files.trouble() if self._enabled else None
+
     def start(self) -> None:
         """Drain what an earlier process left behind, once per process. Costs nothing when called again."""
         if self._looked == os.getpid():
             return
         self._looked = os.getpid()
+        if (trouble := self.trouble()) is not None:
+            log.error("INBOX_INSTANCE_PATH %s, so no webhook can be kept while the database is away; %s", trouble, MEND)
         with self._lock:
             if not self._files.is_empty():
                 self._start()

@@ -157,6 +157,13 @@ class Segments:
 
     # --- looking -------------------------------------------------------------------------------------------------
 
+    def trouble(self) -> str | None:
+        """What is wrong with the folder, or with the nearest one above it that is there; None: nothing."""
+        place = next(each for each in (self._folder, *self._folder.parents) if os.path.exists(each))
+        if not place.is_dir():
+            return "is a file"
+        return None if os.access(place, os.W_OK | os.X_OK) else "cannot be written to"
+
     def is_empty(self) -> bool:
         """True when nothing waits."""
         return self._bytes() == 0
