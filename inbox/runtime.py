@@ -60,6 +60,7 @@ from inbox.operations.standing import Standings
 from inbox.operations.status.service import UPSTREAMS, Status
 from inbox.operations.watch import DATABASE, Circuit, Watch
 from inbox.outbox.deliver import Delivery
+from inbox.outbox.hurry import hurry
 from inbox.outbox.typing import TypingSigns
 from inbox.page.assets import assets
 from inbox.resilience import Bulkhead
@@ -108,6 +109,7 @@ class Runtime:
             self.profiles,
             lambda: self.dispatching,
             journaling=lambda: not self.journal.is_empty(),
+            resumed=self._hurry,
         )
         self.standings = Standings(self.db, self.reporter.myself)
         self.status = Status(self.db, self.health, self.standings)
@@ -172,6 +174,12 @@ class Runtime:
             self._listener.start()
         if self.config.dispatcher or kind == "worker":
             self.start_dispatcher()
+
+    def _hurry(self, upstream: str) -> None:
+        """A circuit was reset: our crews begin at once with what has waited for it."""
+        if self.dispatching:
+            with contextlib.suppress(DatabaseUnavailable):  # then it comes by itself, within a minute
+                hurry(self.db, upstream)
 
     def _complain(self) -> None:
         """Log what was surely not meant, once per process."""

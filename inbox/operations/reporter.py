@@ -62,16 +62,20 @@ class Reporter:
         dispatching: Callable[[], bool],
         *,
         journaling: Callable[[], bool] = lambda: False,
+        resumed: Callable[[str], None] = lambda _name: None,
         missed: Missed = missed,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`journaling`: True while webhooks wait in this machine's journal."""
+        """`journaling`: True while webhooks wait in this machine's journal. `resumed` is told of circuits that a person
+        has reset, here or elsewhere.
+        """
         self.db = db
         self.watch = watch
         self._profiles = profiles
         self._dispatching = dispatching
         self._journaling = journaling
+        self._resumed = resumed
         self._missed = missed
         self._interval = interval
         self._clock = clock
@@ -217,6 +221,7 @@ class Reporter:
             return self._profiles.clear()
         if name in self.watch.breakers:
             self.watch.breakers[name].reset()
+            self._resumed(name)
             self.watch.changed.set()
         return True
 

@@ -494,7 +494,7 @@ def test_over_its_daily_quota_the_bot_asks_for_a_person_once_and_returns_when_th
 
 
 def test_while_the_circuit_is_open_questions_wait_without_a_call_until_it_may_close(
-    live: Runtime, sandbox: Sandbox
+    live: Runtime, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(5):
         with pytest.raises(UpstreamUnavailable):
@@ -507,6 +507,12 @@ def test_while_the_circuit_is_open_questions_wait_without_a_call_until_it_may_cl
     (job,) = answer_jobs(live)
     assert job.due_at is not None
     assert timedelta(seconds=50) < job.due_at - before < timedelta(seconds=70)
+    live.reporter.reset("gemini")
+    assert answer_jobs(live)[0].due_at == job.due_at, "no crew of this process would begin it"
+    monkeypatch.setattr(type(live), "dispatching", True)
+    live.reporter.reset("gemini")
+    with live.db.reading() as session:
+        assert session.scalar(jobs.first_due(JobKind.ANSWER)) <= live.db.now(session)
 
 
 def _refused() -> None:
