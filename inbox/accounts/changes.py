@@ -16,6 +16,7 @@ from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Access, Principal
 from inbox.auth.hashing import token_hash
 from inbox.cipher import TokenCipher, plain
+from inbox.clock import rfc3339
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.db.wake import Work, wake
@@ -100,7 +101,9 @@ def _pause(session: Session, actor: Principal, account: Account, now: datetime) 
 def _resume(session: Session, actor: Principal, account: Account, now: datetime, *, new_token: bool) -> None:
     if account.paused_reason is None:
         return
-    _note(session, actor, "account.resumed", account, now, before=account.paused_reason, new_token=new_token)
+    since = rfc3339(account.paused_at) if account.paused_at is not None else None
+    before = account.paused_reason
+    _note(session, actor, "account.resumed", account, now, before=before, since=since, new_token=new_token)
     account.paused_reason = account.paused_at = None
     account.updated_at = now
     wake(session, Work.DELIVER)

@@ -100,8 +100,11 @@ def restored() -> None:
     """
     runtime = runtime_of(current_app)
     left = after_restore(runtime.db, runtime.ingest_settings)
-    click.echo(f"{left.sends} replies are unconfirmed, {left.answers} questions are left to people.")
-    click.echo(f"{left.webhooks} webhooks were read, {left.sessions} sessions ended. Now start the processes.")
+    replies = operator.some(left.sends, "reply is", "replies are")
+    questions = operator.some(left.answers, "question is left", "questions are left")
+    webhooks = operator.some(left.webhooks, "webhook was", "webhooks were")
+    click.echo(f"{replies} unconfirmed, {questions} to people.")
+    click.echo(f"{webhooks} read, {operator.some(left.sessions, 'session')} ended. Now start the processes.")
 
 
 @account_commands.command("list")
@@ -163,7 +166,8 @@ def replay_letters(reason: str | None) -> None:
         letters, failed = letters + done.dead_letters, failed + done.failed_webhooks
         if not done.more:
             break
-    click.echo(f"{letters} dead letters and {failed} webhooks are put back; a dispatcher reads them.")
+    both = f"{operator.some(letters, 'dead letter')} and {operator.some(failed, 'webhook')}"
+    click.echo(f"{both} are put back; a dispatcher reads them.")
 
 
 def _token() -> str:

@@ -226,6 +226,7 @@ class Message(Base):
     status: Mapped[str] = mapped_column(String(16))
     attempts: Mapped[int] = mapped_column(default=0)  #: send attempts begun; part of the callback data (I7)
     attempted_at: Mapped[datetime | None]  #: start of the newest send attempt
+    tries: Mapped[list[str] | None]  #: the newest attempts that were not accepted: `outbox.tries`
     sent_at: Mapped[datetime | None]
     delivered_at: Mapped[datetime | None]
     read_at: Mapped[datetime | None]

@@ -31,21 +31,34 @@ from inbox.models import (
     MessageStatus,
     WebhookEvent,
 )
+from inbox.operations.text import some
+from inbox.outbox import tries
+from inbox.outbox.tries import Try
 
 _MESSAGES = 20  #: that one request may have written
 _NEAR = timedelta(minutes=10)  #: after a request began, whose id tells when
 _PAGE, _PAGES = 500, 40  #: of webhooks that are looked through for the one that brought a message
 _SKEW = timedelta(minutes=2)  #: between WhatsApp's clock and ours
 _ANSWERS = 5
+_REST_OF_SECOND = timedelta(microseconds=999_999)
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Step:
-    """What happened, when and where: at WhatsApp, in a web process, in a worker, at a person's."""
+    """What happened, when and where: at WhatsApp, in a web process, in a worker, at a person's.
+
+    `told`: a time of WhatsApp's, in whole seconds.
+    """
 
     at: datetime
     where: str
     what: str
+    told: bool = False
+
+    @property
+    def place(self) -> datetime:
+        """Where it stands among the others: what was told may have been at any moment of its second, after ours."""
+        return self.at + _REST_OF_SECOND if self.told and not self.at.microsecond else self.at
 
 
 @dataclass(slots=True)
@@ -71,7 +84,7 @@ def in_words(road: Road) -> Iterator[str]:
     """Lines for a terminal. Times are UTC."""
     yield road.title
     width = max((len(step.where) for step in road.steps), default=0)
-    for step in sorted(road.steps):
+    for step in sorted(road.steps, key=lambda each: each.place):
         yield f"  {rfc3339(step.at)}  {step.where.ljust(width)}  {step.what}"
     for line in road.now:
         yield f"  now: {line}"
@@ -133,7 +146,10 @@ def _road(session: Session, message: Message, now: datetime) -> Road:
         _tell_why_it_waits(session, message, road, now)
     ended = max((step.at for step in road.steps), default=message.stored_at)
     waits = message.status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNCONFIRMED)
-    _tell_what_was_away(session, road, message.stored_at, now if waits else ended)
+    until = now if waits else ended
+    if message.direction == Direction.OUTBOUND:
+        _tell_pauses(session, message, road, until)
+    _tell_what_was_away(session, road, message.stored_at, until)
     return road
 
 
@@ -145,7 +161,8 @@ def _tell_how_it_came(session: Session, message: Message, road: Road) -> None:
     else:
         told = f"webhook {event.id} was stored, {event.size} bytes"
         road.steps.append(Step(event.received_at, "web", told))
-        read = f"{event.items} items: {event.stored} stored, {event.duplicates} seen before, {event.dead} dead letters"
+        items, dead = some(event.items, "item"), some(event.dead, "dead letter")
+        read = f"{items}: {event.stored} stored, {event.duplicates} seen before, {dead}"
         road.now.append(f"that webhook is {event.state}; {read}")
         letters = session.execute(select(DeadLetter.reason).where(DeadLetter.event_id == event.id).limit(_MESSAGES))
         road.now += [f"a part of it is a dead letter: {reason}" for (reason,) in letters] if event.dead else []
@@ -187,7 +204,7 @@ def _tell_what_answered(session: Session, message: Message, road: Road) -> None:
         told = f"answer {answer.id} was queued, {waited:.1f} s after it"
         road.steps.append(Step(answer.stored_at, _PLACES[Author(answer.author_kind)], told))
         if answer.sent_at is not None:
-            road.steps.append(Step(answer.sent_at, "WhatsApp", f"took the answer {answer.id}"))
+            road.steps.append(Step(answer.sent_at, "WhatsApp", f"took the answer {answer.id}", told=True))
     if message.awaits_answer:
         conversation = session.get_one(Conversation, message.conversation_id)
         if message.position > conversation.answered_through:
@@ -196,7 +213,8 @@ def _tell_what_answered(session: Session, message: Message, road: Road) -> None:
             pending = select(Job).where(Job.conversation_id == conversation.id, Job.kind == JobKind.ANSWER)
             job = session.execute(pending).scalar_one_or_none()
             if job is not None and job.due_at is not None:
-                road.now.append(f"the bot will look at it at {rfc3339(job.due_at)}, after {job.attempts} tries")
+                tried = some(job.attempts, "try", "tries")
+                road.now.append(f"the bot will look at it at {rfc3339(job.due_at)}, after {tried}")
 
 
 _PLACES = {Author.AGENT: "web", Author.BOT: "worker", Author.SYSTEM: "worker", Author.CUSTOMER: "WhatsApp"}
@@ -206,9 +224,14 @@ def _tell_how_it_left(message: Message, road: Road) -> None:
     by = f"request {message.request_id}" if message.request_id else "a request whose id is not kept"
     where = _PLACES[Author(message.author_kind)]
     road.steps.append(Step(message.stored_at, where, f"queued for the {message.author_kind} ({by})"))
+    earlier = list(tries.of(message))
+    begun = {each.attempt: each.began for each in earlier}
     if message.attempted_at is not None:
-        told = f"attempt {message.attempts} began; the log has it under message_id {message.id}"
-        road.steps.append(Step(message.attempted_at, "worker", told))
+        begun[message.attempts] = message.attempted_at
+    for attempt, began in begun.items():
+        told = f"attempt {attempt} began; the log has it under message_id {message.id}"
+        road.steps.append(Step(began, "worker", told))
+    road.steps += [Step(each.ended, "worker", f"attempt {each.attempt} {_came_to(each)}") for each in earlier]
     for at, what in (
         (message.sent_at, f"accepted, as {message.wa_message_id}"),
         (message.delivered_at, "delivered"),
@@ -216,7 +239,33 @@ def _tell_how_it_left(message: Message, road: Road) -> None:
         (message.failed_at, f"failed: {message.error_code or '-'} {message.error_title or ''}".rstrip()),
     ):
         if at is not None:
-            road.steps.append(Step(at, "WhatsApp", what))
+            road.steps.append(Step(at, "WhatsApp", what, told=True))
+
+
+def _came_to(tried: Try) -> str:
+    if tried.unknown:
+        return "had no usable answer: WhatsApp may have it"
+    if tried.pause is not None:
+        return f"was refused, and its number paused: {why_paused(tried.pause)}"
+    return "was not taken, to be tried again"
+
+
+def _tell_pauses(session: Session, message: Message, road: Road, until: datetime) -> None:
+    """When its number was paused and resumed while it was on its way."""
+    account = session.get_one(Account, message.account_id)
+    if account.paused_at is not None:
+        road.steps.append(Step(account.paused_at, "number", f"paused: {why_paused(account.paused_reason)}"))
+    query = select(AuditEntry).where(
+        AuditEntry.at >= message.stored_at,
+        AuditEntry.at <= until,
+        AuditEntry.action == "account.resumed",
+        AuditEntry.account_id == message.account_id,
+    )
+    for entry in session.execute(query.order_by(AuditEntry.at).limit(_MESSAGES)).scalars():
+        if since := entry.details.get("since"):
+            reason = why_paused(entry.details.get("before"))
+            road.steps.append(Step(datetime.fromisoformat(since), "number", f"paused: {reason}"))
+        road.steps.append(Step(entry.at, "number", f"resumed by a {entry.actor_kind}"))
 
 
 def _tell_why_it_waits(session: Session, message: Message, road: Road, now: datetime) -> None:
@@ -227,12 +276,14 @@ def _tell_why_it_waits(session: Session, message: Message, road: Road, now: date
     if job.state == JobState.UNKNOWN:
         road.now.append("WhatsApp may have it: waiting for a status that says so, or for a person")
     elif job.due_at is not None and job.due_at > now:
-        road.now.append(f"tried again at {rfc3339(job.due_at)}, after {job.attempts} tries that count")
+        tried = some(job.attempts, "try that counts", "tries that count")
+        road.now.append(f"tried again at {rfc3339(job.due_at)}, after {tried}")
     before = select(Job.id).where(
         Job.conversation_id == job.conversation_id, Job.kind == JobKind.SEND, Job.seq < job.seq
     )
     ahead = len(session.execute(before.limit(100)).all())
-    road.now += [f"{ahead} sends of its conversation come first"] if ahead else []
+    comes = some(ahead, "send of its conversation comes", "sends of its conversation come")
+    road.now += [f"{comes} first"] if ahead else []
     account = session.get_one(Account, message.account_id)
     if account.paused_reason is not None:
         road.now.append(f"its number is paused: {why_paused(account.paused_reason)}")

@@ -41,6 +41,11 @@ def _harm(affected: Affected) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
 
 
+def some(count: int, one: str, many: str = "") -> str:
+    """So many of something: 1 reply, 2 replies. `many` is for words that take no s."""
+    return f"{count} {one if count == 1 else many or one + 's'}"
+
+
 def as_text(findings: Sequence[Finding]) -> str:
     """A line per finding, what to do under it, and a summary."""
     width = max((len(finding.what) for finding in findings), default=0)

@@ -36,6 +36,7 @@ from inbox.models import (
     UTCDateTime,
 )
 from inbox.models.base import server_now
+from inbox.outbox import tries
 from inbox.outbox.due import lock_due_lanes
 from inbox.outbox.evidence import (
     accept,
@@ -186,6 +187,7 @@ def _to_unknown(session: Session, job: Job, now: datetime) -> None:
     message = session.get_one(Message, job.message_id)
     if job.state != JobState.UNKNOWN:  # a late record of what a lease's end has told already holds nothing up again
         job.held_until = now + UNKNOWN_HOLD
+        tries.note(message, Unknown("no usable answer"), now)
     job.state = JobState.UNKNOWN
     job.due_at, job.listening_from, job.payload = now, None, {}  # settle_unknown knows the confirm window
     message.status = MessageStatus.UNCONFIRMED
@@ -310,6 +312,8 @@ def _lock_send(
 def _record_on_job(
     session: Session, message: Message, job: Job, outcome: Outcome, now: datetime, rng: random.Random
 ) -> None:
+    if not isinstance(outcome, Unknown):
+        tries.note(message, outcome, now)
     match outcome:
         case Accepted(wa_message_id):
             accept(session, message, wa_message_id, message.attempts, now)

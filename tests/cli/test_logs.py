@@ -10,10 +10,11 @@ from click.testing import Result
 from flask import Flask
 from flask.testing import FlaskClient
 
+from inbox.accounts.changes import resume
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, Incident, Pause
-from inbox.outbox.outcomes import Accepted, Refused, RetryLater, Unknown
+from inbox.outbox.outcomes import Accepted, PauseNumber, Refused, RetryLater, Unknown
 from inbox.runtime import Runtime
 from tests.builders import all_messages, ingest, text_message, the_conversation, webhook
 from tests.outbox.world import World
@@ -62,7 +63,7 @@ def test_a_customers_message_is_told_from_the_webhook_to_the_answer(
     waiting = explain(asked).output
     assert "WhatsApp  the customer wrote it (text)" in waiting
     assert "was stored, " in waiting
-    assert "that webhook is done; 1 items: 1 stored, 0 seen before, 0 dead letters" in waiting
+    assert "that webhook is done; 1 item: 1 stored, 0 seen before, 0 dead letters" in waiting
     assert "now: nobody has answered it yet" in waiting
     assert "now: the bot will look at it at " in waiting
     answer, _ = send(client, runtime)
@@ -77,8 +78,8 @@ def test_a_customers_message_is_told_from_the_webhook_to_the_answer(
     [
         (Accepted("wamid.sent"), ["accepted, as wamid.sent", "now: sent"]),
         (Refused("131047", "Re-engagement message"), ["failed: 131047 Re-engagement message", "now: failed"]),
-        (Unknown("no answer"), ["now: unconfirmed", "now: WhatsApp may have it"]),
-        (RetryLater("busy"), ["now: queued", "now: tried again at ", "after 1 tries that count"]),
+        (Unknown("no answer"), ["attempt 1 had no usable answer", "now: unconfirmed", "now: WhatsApp may have it"]),
+        (RetryLater("busy"), ["now: queued", "now: tried again at ", "after 1 try that counts"]),
     ],
     ids=lambda value: type(value).__name__,
 )
@@ -96,6 +97,39 @@ def test_what_became_of_a_send_is_told(
     assert SECRET_TEXT not in told
 
 
+def test_a_pause_and_a_doubt_are_told_when_they_are_over(explain: Command, runtime: Runtime) -> None:
+    world = World(runtime)
+    message = world.queue(SECRET_TEXT)
+    (claim,) = world.claim()
+    world.advance(1)
+    world.record(claim, PauseNumber(Pause.TOKEN_EXPIRED))
+    world.advance(1)
+    assert resume(runtime.db, runtime.cipher, claim.phone_number_id, None)
+    world.advance(1)
+    (claim,) = world.claim()
+    world.advance(1.2)
+    world.record(claim, Unknown("no answer"))
+    world.advance(0.5)
+    world.echo(claim, "wamid.after_all", "delivered")
+    told = explain(str(message.id)).output
+    found = [told.find(words) for words in ROAD]
+    assert -1 not in found, told
+    assert found == sorted(found), told
+
+
+#: The echo tells 09:00:04, which is before 09:00:04.200, when we noted the doubt that it ends.
+ROAD = [
+    "worker    attempt 1 began",
+    "attempt 1 was refused, and its number paused: ",
+    "number    paused: ",
+    "number    resumed by a ",
+    "worker    attempt 2 began",
+    "attempt 2 had no usable answer",
+    "accepted, as wamid.after_all",
+    "delivered",
+]
+
+
 def test_it_says_what_holds_a_send_up(explain: Command, runtime: Runtime, db: Database) -> None:
     world = World(runtime)
     world.queue("first")
@@ -108,7 +142,7 @@ def test_it_says_what_holds_a_send_up(explain: Command, runtime: Runtime, db: Da
         over = {"started_at": began, "ended_at": world.now - timedelta(minutes=1)}
         session.add(Incident(upstream="gemini", affected={}, **over))
     told = explain(str(second.id)).output
-    assert "now: 1 sends of its conversation come first" in told
+    assert "now: 1 send of its conversation comes first" in told
     assert "now: its number is paused: " in told
     assert "whatsapp  was away until now (UpstreamUnavailable)" in told
     assert "gemini" not in told, "that was over before"

@@ -317,5 +317,5 @@ def test_the_command_replays_all(runtime: Runtime, app: Flask) -> None:
     done = app.test_cli_runner().invoke(args=["dead-letters", "replay"])
     assert (done.exit_code, done.output) == (
         0,
-        "1 dead letters and 0 webhooks are put back; a dispatcher reads them.\n",
+        "1 dead letter and 0 webhooks are put back; a dispatcher reads them.\n",
     )

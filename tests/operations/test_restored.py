@@ -155,7 +155,7 @@ def test_the_command_says_what_it_left_and_ends_every_session(
     World(runtime).queue("waiting")
     told = app.test_cli_runner().invoke(args=["db", "restored"])
     assert told.exit_code == 0, told.output
-    assert "1 replies are unconfirmed, 0 questions are left to people." in told.output
-    assert "0 webhooks were read, 1 sessions ended." in told.output
+    assert "1 reply is unconfirmed, 0 questions are left to people." in told.output
+    assert "0 webhooks were read, 1 session ended." in told.output
     entries = client.get("/admin/audit-log").get_json()
     assert "database.restored" in [entry["action"] for entry in entries]
