@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--host", default=_DEFAULTS.host)
-    add("--port", type=int, default=9090, help="0 takes one that is free (default: %(default)s)")
+    add("--port", type=int, default=8090, help="0 takes one that is free (default: %(default)s)")
     add("--seed", type=int, help="of the faults' probabilities")
     add("--record-limit", type=int, help="records kept of each kind")
     add("--webhook-url", help="where webhooks are POSTed to")

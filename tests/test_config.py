@@ -101,8 +101,8 @@ def test_empty_variables_count_as_unset() -> None:
 
 
 def test_plain_http_is_taken_for_a_simulator_on_this_machine() -> None:
-    config = Config.from_env(PRODUCTION | {"WHATSAPP_API_URL": "http://127.0.0.1:9090/v26.0/"})
-    assert config.whatsapp_api_url == "http://127.0.0.1:9090/v26.0"
+    config = Config.from_env(PRODUCTION | {"WHATSAPP_API_URL": "http://127.0.0.1:8090/v26.0/"})
+    assert config.whatsapp_api_url == "http://127.0.0.1:8090/v26.0"
 
 
 def test_a_config_prints_no_secret() -> None:

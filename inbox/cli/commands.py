@@ -30,12 +30,15 @@ from inbox.cli.logs import log_commands
 from inbox.cli.people import day, key_commands, role_commands, user_commands
 from inbox.clock import utc_now
 from inbox.config import Config, values
-from inbox.db import storage
+from inbox.db import Database, storage
+from inbox.db.schema import LOOK_EVERY, schema_version
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
+from inbox.models import SCHEMA
 from inbox.operations import text as operator
 from inbox.operations.dead_letters import service as dead_letters
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
+from inbox.operations.doctor.database import no_file
 from inbox.operations.incidents import list_incidents
 from inbox.operations.restored import after_restore
 from inbox.operations.watch import DATABASE
@@ -52,10 +55,12 @@ account_commands = DatabaseGroup("accounts", help="Business numbers.")
 letter_commands = DatabaseGroup("dead-letters", help="What came in and could not be stored.")
 
 
+_GROUPS = db_commands, user_commands, role_commands, key_commands, account_commands, letter_commands, log_commands
+
+
 def register(app: Flask) -> None:
     """Add the commands to `app`."""
-    groups = db_commands, user_commands, role_commands, key_commands, account_commands, letter_commands, log_commands
-    for command in (*groups, import_legacy, worker, incidents, doctor, demo):
+    for command in (*_GROUPS, import_legacy, worker, incidents, doctor, demo):
         app.cli.add_command(command)
 
 
@@ -82,14 +87,28 @@ def upgrade() -> None:
 
 @db_commands.command("downgrade")
 @click.argument("revision", required=False)
-def downgrade(revision: str | None) -> None:
+@click.option("--yes", is_flag=True, help='Do not ask before "base" removes every table.')
+def downgrade(revision: str | None, yes: bool) -> None:
     """Downgrade the schema to REVISION, for example: db downgrade 0011 ("base" removes every table)."""
     if revision is None:
         raise click.UsageError('Say to which revision, for example: db downgrade 0011 ("base" removes every table).')
+    if revision == "base" and not yes:
+        click.confirm("This removes every table with all that is in it. Go on?", abort=True)
     from inbox.db import migrations
 
     changed = migrations.downgrade(runtime_of(current_app).db, revision)
     click.echo("The schema was downgraded." if changed else "Nothing to do.")
+
+
+@db_commands.command("current")
+def current() -> None:
+    """Show the schema's revision, and the one that this release needs. Changes nothing."""
+    db = runtime_of(current_app).db
+    if (missing := no_file(db)) is not None:
+        raise click.ClickException(f"In the database's place {missing.found}.")
+    with db.reading() as session:
+        found = schema_version(session)
+    click.echo(f"{found or 'There are no tables yet'}; this release needs {SCHEMA}.")
 
 
 @db_commands.command("restored")
@@ -194,12 +213,32 @@ def worker() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
+    _wait_for_tables(runtime.db, ended)
     with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
         ensure_default(runtime.db, runtime.config, runtime.cipher)
     runtime.start("worker")
     ended.wait()
     if not runtime.close():
-        raise click.ClickException("Some work did not finish in time. It will be done again when its leases end.")
+        raise click.ClickException(
+            "Some work did not end within 20 s. Answers and files are taken up by a worker within a minute; a reply "
+            "that was just being sent is not sent again unless WhatsApp's statuses show that it did not arrive."
+        )
+
+
+def _wait_for_tables(db: Database, ended: threading.Event) -> None:
+    """Before the first `db upgrade` there is nothing to do, and to fail at it would count as an incident."""
+    told = False
+    while not ended.is_set():
+        try:
+            with db.reading() as session:
+                if schema_version(session) is not None:
+                    return
+        except DatabaseUnavailable:
+            return  # logged; the crews wait for it
+        if not told:
+            log.warning("there are no tables yet; work begins after: flask --app wsgi db upgrade")
+        told = True
+        ended.wait(LOOK_EVERY)
 
 
 # --- what an operator asks ---------------------------------------------------------------------------------------
@@ -271,6 +310,8 @@ def config_of_command() -> Config:
     try:
         return Config.from_env()
     except ConfigError as error:
+        if _asks_for_help():
+            return demo_config()
         if not _wants("doctor"):
             raise
         setting = problem(
@@ -281,11 +322,27 @@ def config_of_command() -> Config:
 
 def _wants(command: str) -> bool:
     """True when the command line asks for this command."""
-    return "flask" in Path(sys.argv[0]).parts[-2:] and command in sys.argv[1:]
+    return _is_flask() and command in sys.argv[1:]
+
+
+def _asks_for_help() -> bool:
+    """True when the command line is answered by a help text: also when it names no command, or a group alone."""
+    given = sys.argv[1:]
+    pairs = zip(["", *given], given, strict=False)
+    words = [word for before, word in pairs if not word.startswith("-") and before not in _WITH_VALUE]
+    alone = len(words) < 2 and {group.name for group in _GROUPS}.issuperset(words)
+    return _is_flask() and ("--help" in given or alone)
+
+
+_WITH_VALUE = ("--app", "-A", "--env-file", "-e")
+
+
+def _is_flask() -> bool:
+    return "flask" in Path(sys.argv[0]).parts[-2:]
 
 
 def demo_config() -> Config:
-    """Settings of the process that only arranges the demo: it reads and keeps nothing."""
+    """Settings of a process that only arranges the demo, or shows a help text: it reads and keeps nothing."""
     return Config(env="development", encryption_keys=(Fernet.generate_key().decode(),), dispatcher=False)
 
 

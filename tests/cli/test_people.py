@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -17,9 +18,11 @@ from sqlalchemy import select, text
 from inbox import create_app
 from inbox.auth import keys
 from inbox.auth.access import Grant, Override, Permission, Role
+from inbox.cli.commands import config_of_command
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database
+from inbox.errors import ConfigError
 from inbox.models import SCHEMA, ApiKey, User, UserSession
 from inbox.resilience import Verdict
 from inbox.runtime import Runtime, runtime_of
@@ -210,7 +213,7 @@ def test_keys_that_work_no_longer_are_listed_as_such(flask: Command, db: Databas
 
 
 @pytest.mark.parametrize(
-    "command", ["users list", "keys list", "roles list", "accounts list", "db upgrade", "db downgrade base"]
+    "command", ["users list", "keys list", "roles list", "accounts list", "db upgrade", "db downgrade base --yes"]
 )
 def test_a_database_that_is_away_is_said_in_one_line(flask: Command, runtime: Runtime, command: str) -> None:
     for _ in range(runtime.config.database.breaker_failures):
@@ -246,11 +249,41 @@ def test_a_downgrade_says_what_it_needs(flask: Command) -> None:
     assert "for example: db downgrade 0011" in done.stderr
 
 
+def test_nothing_is_removed_without_a_yes(flask: Command, db: Database) -> None:
+    refused = flask("db", "downgrade", "base", given="n\n")
+    assert (refused.exit_code, "removes every table" in refused.output) == (1, True)
+    assert flask("db", "current").stdout == f"{SCHEMA}; this release needs {SCHEMA}.\n"
+    assert flask("db", "downgrade", "base", given="y\n").exit_code == 0
+    assert flask("db", "current").stdout == f"There are no tables yet; this release needs {SCHEMA}.\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "help_"),
+    [
+        ("--app wsgi --help", True),
+        ("--app wsgi", True),
+        ("-A wsgi db", True),
+        ("--app wsgi doctor --help", True),
+        ("--app wsgi worker", False),
+        ("--app wsgi logs explain db", False),
+    ],
+)
+def test_what_asks_for_help_is_known(monkeypatch: pytest.MonkeyPatch, line: str, help_: bool) -> None:
+    monkeypatch.setattr(sys, "argv", ["/opt/inbox/.venv/bin/flask", *line.split()])
+    monkeypatch.delenv("SECRET_KEY", raising=False)
+    monkeypatch.delenv("INBOX_ENV", raising=False)
+    if help_:
+        assert not config_of_command().dispatcher, "of the process that reads and keeps nothing"
+    else:
+        with pytest.raises(ConfigError, match="SECRET_KEY"):
+            config_of_command()
+
+
 def test_a_schema_that_this_release_does_not_know_is_said_in_one_line(flask: Command, db: Database) -> None:
     assert flask("db", "downgrade", "0bad").stderr == "Error: There is no schema 0bad in this release.\n"
     with db.writing() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
-    for command in (("db", "upgrade"), ("db", "downgrade", "base")):
+    for command in (("db", "upgrade"), ("db", "downgrade", "base", "--yes")):
         done = flask(*command)
         assert done.exit_code == 1
         assert re.fullmatch(rf"Error: The schema is 9999, .*: db downgrade {SCHEMA}\n", done.stderr)

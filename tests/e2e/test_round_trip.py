@@ -109,7 +109,7 @@ def test_without_its_keys_production_says_which_and_does_not_start(
 
 
 def test_not_ready_before_the_migrations(installation: dict[str, str], tmp_path: Path) -> None:
-    flask(installation, "db", "downgrade", "base")
+    flask(installation, "db", "downgrade", "base", "--yes")
     port = free_port()
     command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with running(command, tmp_path / "web.log", installation):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from sqlalchemy import select, text
 
-from inbox.db import Database
+from inbox.cli.commands import _wait_for_tables
+from inbox.db import Database, migrations
 from inbox.db.schema import LOOK_EVERY, SchemaGate
 from inbox.models import EventState, WebhookEvent
 from inbox.runtime import Runtime, crews_of
@@ -38,3 +41,19 @@ def test_the_gate_opens_with_the_next_look(db: Database) -> None:
     assert gate.is_open()
     now[0] += LOOK_EVERY
     assert not gate.is_open()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_worker_waits_for_the_first_upgrade_without_an_incident(db: Database) -> None:
+    migrations.downgrade(db, "base")
+    waits: list[float] = []
+
+    class Ended(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout or 0.0)
+            migrations.upgrade(db)
+            return False
+
+    _wait_for_tables(db, Ended())
+    assert waits == [LOOK_EVERY]
+    assert db.storage.snapshot().failures_total == 0

@@ -42,7 +42,8 @@ class Listener:
             try:
                 server = _Server(self._place, self._handler)
             except OSError as error:
-                log.warning("the port for /metrics cannot be had, trying again", extra={"error": type(error).__name__})
+                told = "%s:%d for /metrics cannot be had (%s), trying again"
+                log.warning(told, *self._place, error.strerror or type(error).__name__)
                 self._stopping.wait(_AGAIN)
                 continue
             with server:
