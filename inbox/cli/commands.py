@@ -214,6 +214,8 @@ def worker() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     _wait_for_tables(runtime.db, ended)
+    if ended.is_set():
+        return
     with contextlib.suppress(DatabaseUnavailable):  # logged; `db upgrade` does it too, and what waits can be worked off
         ensure_default(runtime.db, runtime.config, runtime.cipher)
     runtime.start("worker")
