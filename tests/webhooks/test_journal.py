@@ -682,3 +682,8 @@ class _Away:
     def writing(self) -> Iterator[Any]:
         raise DatabaseUnavailable
         yield
+
+
+def test_a_folder_that_cannot_be_looked_into_stops_nothing(tmp_path: Path) -> None:
+    files = Segments(tmp_path / ("x" * 300), 0)  # as in a folder of somebody else's: to look is an error
+    assert (files.is_empty(), files.depth().events) == (True, 0)

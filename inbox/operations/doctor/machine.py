@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import shutil
@@ -137,7 +138,7 @@ def journal(files: Journal, config: Config) -> list[Finding]:
 
 def _existing(place: Path) -> Path:
     """The folder, or the nearest one above it that exists already."""
-    return next((each for each in (place, *place.parents) if each.exists()), place)
+    return next((each for each in (place, *place.parents) if os.path.exists(each)), place)
 
 
 def descriptors(config: Config, pool: int) -> list[Finding]:

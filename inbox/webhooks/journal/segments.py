@@ -183,7 +183,11 @@ class Segments:
         return Depth(sum(counted.values()), total)
 
     def _segments(self) -> list[Path]:
-        return sorted(self._folder.glob("*.segment"))
+        """Oldest first. None where the folder may not be looked into: that stops nothing, and `trouble` tells it."""
+        try:
+            return sorted(self._folder.glob("*.segment"))
+        except OSError:
+            return []
 
     def _files(self) -> list[Path]:
         return [*self._segments(), self._open_file]
