@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from inbox.clock import rfc3339
+from inbox.errors import BadValue
 
 #: A time on the wire: RFC 3339, UTC, milliseconds.
 Time = Annotated[
@@ -26,7 +27,7 @@ def _time(value: Any) -> Any:
     """RFC 3339 alone; a plus sign that was not encoded came as a space."""
     text = value.replace(" ", "+") if isinstance(value, str) else ""
     if not _RFC3339.match(text):
-        raise ValueError("must be a time with an offset, such as 2026-11-20T09:00:00Z")
+        raise BadValue("not_a_time", "must be a time with an offset, such as 2026-11-20T09:00:00Z")
     return text
 
 
@@ -40,9 +41,9 @@ QueryTime = Annotated[AwareDatetime, BeforeValidator(_time), AfterValidator(_kep
 
 
 def printable(text: str) -> str:
-    """`text`, for a validator: one line that can be read. Raises ValueError."""
+    """`text`, for a validator: one line that can be read. Raises BadValue."""
     if not text.isprintable():
-        raise ValueError("must be one line of printable characters")
+        raise BadValue("not_printable", "must be one line of printable characters")
     return text
 
 
@@ -98,7 +99,9 @@ class FieldError(BaseModel):
     """One bad field of a request."""
 
     pointer: str = Field(description="RFC 6901 pointer into the body, or ?name for a query parameter.")
-    problem: str
+    code: str = Field(description="A short stable word for what is wrong.")
+    problem: str = Field(description="The same, for people.")
+    values: dict[str, str | float] = Field(description="What a sentence of this code needs in another language.")
 
 
 class ValidationProblem(Problem):

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, model_validator
 
+from inbox.errors import BadValue
 from inbox.gateways.whatsapp.text import MAX_TEXT, is_visible
 from inbox.models import Account
 from inbox.schemas import Body, Row, Time
@@ -30,13 +31,13 @@ def _zones() -> frozenset[str]:
 
 def _zone(name: str) -> str:
     if name not in _zones():
-        raise ValueError("is not a time zone of the IANA database, such as Europe/Paris")
+        raise BadValue("not_a_zone", "is not a time zone of the IANA database, such as Europe/Paris")
     return name
 
 
 def _visible(text: str) -> str:
     if not is_visible(text):
-        raise ValueError("must hold some visible text")
+        raise BadValue("invisible", "must hold some visible text")
     return text
 
 
@@ -49,14 +50,14 @@ class Span(Body):
     @model_validator(mode="after")
     def _in_order(self) -> Span:
         if self.opens >= self.closes:
-            raise ValueError("must close after it opens; 24:00 is the end of the day")
+            raise BadValue("closes_first", "must close after it opens; 24:00 is the end of the day")
         return self
 
 
 def _apart(spans: list[Span]) -> list[Span]:
     ordered = sorted(spans, key=lambda span: span.opens)
     if any(before.closes > after.opens for before, after in pairwise(ordered)):
-        raise ValueError("must not overlap")
+        raise BadValue("overlapping", "must not overlap")
     return ordered
 
 
@@ -87,14 +88,14 @@ class ExceptionBody(Body):
 
 def _some_opening(week: Week) -> Week:
     if not any(getattr(week, day) for day in _DAYS):
-        raise ValueError("must be open at some time of the week; pause the number to send nothing")
+        raise BadValue("never_open", "must be open at some time of the week; pause the number to send nothing")
     return week
 
 
 def _each_once(exceptions: list[ExceptionBody]) -> list[ExceptionBody]:
     dates = [each.date for each in exceptions]
     if len(dates) != len(set(dates)):
-        raise ValueError("must name each date once")
+        raise BadValue("not_different", "must name each date once")
     return exceptions
 
 

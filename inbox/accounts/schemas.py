@@ -8,10 +8,10 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import PydanticCustomError
 
 from inbox.accounts.reputation import ReputationRow
 from inbox.config import phone_digits, values
+from inbox.errors import BadValue
 from inbox.schemas import LEFT_OUT, Body, OpenBody, Query, Row, Time
 
 MOST_PEOPLE = 250  #: users of an installation who are looked at to say who may be given a conversation
@@ -26,27 +26,23 @@ class PersonRow(Row):
 
 
 def _read(read: Callable[[str], str]) -> AfterValidator:
-    """The field as `read` makes it; what its ValueError says is what the client is told."""
+    """The field as `read` makes it; what its BadValue says is what the client is told."""
 
     def validate(value: Any) -> Any:
-        secret = isinstance(value, SecretStr)
-        try:
-            made = read(value.get_secret_value() if secret else value)
-        except ValueError as error:
-            raise PydanticCustomError("unusable", "{problem}", {"problem": str(error)}) from None
-        return SecretStr(made) if secret else made
+        if isinstance(value, SecretStr):
+            return SecretStr(read(value.get_secret_value()))
+        return read(value)
 
     return AfterValidator(validate)
 
 
 def _never(_value: Any) -> Any:
-    sentence = "cannot be changed: add the other number as an account of its own"
-    raise PydanticCustomError("unchangeable", sentence)
+    raise BadValue("unchangeable", "cannot be changed: add the other number as an account of its own")
 
 
 def _some_text(text: str) -> str:
     if not text.strip():
-        raise ValueError("must hold some text")
+        raise BadValue("invisible", "must hold some text")
     return text.strip()
 
 

@@ -10,6 +10,8 @@ import functools
 import unicodedata
 from collections.abc import Callable
 
+from inbox.errors import BadValue
+
 LONGEST = 320  # characters (RFC 3696, errata 1690)
 
 
@@ -21,9 +23,9 @@ def normal_email(text: str) -> str:
     address = _checker()(_plain(text.strip()).removesuffix("."))
     # U+FFFD stands for what could not be read: two addresses that differ there only would be one.
     if len(address) > LONGEST or not address.isprintable() or "\ufffd" in address:
-        raise ValueError("is not an e-mail address")
+        raise BadValue("not_an_email", "is not an e-mail address")
     if not address.isascii() and _looks_latin(address):
-        raise ValueError("has a letter that only looks like a Latin one; type the address again")
+        raise BadValue("lookalike_letter", "has a letter that only looks like a Latin one; type the address again")
     return address
 
 
@@ -61,7 +63,7 @@ def _checker() -> Callable[[str], str]:
                 address, strict=True, check_deliverability=False, globally_deliverable=False
             ).normalized
         except email_validator.EmailNotValidError:
-            raise ValueError("is not an e-mail address") from None
+            raise BadValue("not_an_email", "is not an e-mail address") from None
 
     return check
 

@@ -32,16 +32,18 @@ def set_password(session: Session, user: User, password: str, now: datetime) -> 
 def check_password(user: User, password: str) -> None:
     """Raises InvalidRequest, saying what is wrong, for one that is too short or long, or that is soon guessed."""
     if not SHORTEST <= len(password) <= LONGEST:
-        raise _bad(f"must have {SHORTEST} to {LONGEST} characters")
+        sentence = f"must have {SHORTEST} to {LONGEST} characters"
+        raise _bad("password_length", sentence, shortest=SHORTEST, longest=LONGEST)
     known = [each for each in (user.email, *re.split(r"\W+", f"{user.email or ''} {user.name or ''}")) if each]
     if any(password.strip().lower() == each.lower() for each in known):
-        raise _bad("must not be the e-mail address or the name")
+        raise _bad("password_is_name", "must not be the e-mail address or the name")
     from zxcvbn import zxcvbn  # its word lists take 0.1 s to load, and a password is seldom set
 
     found = zxcvbn(_each_word_once(password[:_LOOKED_AT]), user_inputs=known)
     if found["score"] < ENOUGH:
         said = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
-        raise _bad(f"is too easy to guess. {' '.join(each for each in said if each)}".strip().removesuffix("."))
+        sentence = f"is too easy to guess. {' '.join(each for each in said if each)}".strip().removesuffix(".")
+        raise _bad("password_guessable", sentence)
 
 
 def _each_word_once(password: str) -> str:
@@ -51,8 +53,8 @@ def _each_word_once(password: str) -> str:
     return password if len(once) == len(words) else " ".join(once.values())
 
 
-def _bad(problem: str) -> InvalidRequest:
-    return InvalidRequest([FieldProblem("/password", problem)])
+def _bad(code: str, problem: str, **values: int) -> InvalidRequest:
+    return InvalidRequest([FieldProblem("/password", code, problem, values)])
 
 
 def verify_password(user: User | None, password: str) -> bool:

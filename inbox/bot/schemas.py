@@ -12,6 +12,7 @@ from uuid import UUID
 from pydantic import AfterValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from inbox.config.values import LONGEST_MODEL, MODEL_PATTERN
+from inbox.errors import BadValue
 from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.schemas import Body, OpenBody, Row, Time, printable
 
@@ -22,7 +23,7 @@ Long = Annotated[str | None, Field(max_length=10_000)]
 def _unique_ids(fields: list[CustomField]) -> list[CustomField]:
     ids = [field.id for field in fields]
     if len(set(ids)) != len(ids):
-        raise ValueError("two fields have the same id")
+        raise BadValue("not_different", "two fields have the same id")
     return fields
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from inbox.errors import BadValue
+
 T = TypeVar("T")
 Rule = Callable[[str], T]
 
@@ -31,7 +33,8 @@ def token(text: str) -> str:
     """What can stand in an HTTP header: a quotation mark that a text program made round, or a line break, cannot."""
     bare = text.strip()
     if not _TOKEN.match(bare):
-        raise ValueError(f"must be 1 to {LONGEST_TOKEN} ASCII characters without blanks")
+        sentence = f"must be 1 to {LONGEST_TOKEN} ASCII characters without blanks"
+        raise BadValue("not_a_token", sentence, longest=LONGEST_TOKEN)
     return bare
 
 
@@ -61,7 +64,7 @@ def phrase(shortest: int, longest: int) -> Rule[str]:
 def digits(text: str) -> str:
     """An id of Meta's."""
     if not _DIGITS.match(text):
-        raise ValueError("must be digits only")
+        raise BadValue("not_digits", "must be digits only")
     return text
 
 
@@ -69,7 +72,7 @@ def phone_digits(text: str) -> str:
     """A phone number as E.164 digits without the plus sign."""
     bare = text.translate(str.maketrans("", "", "+ -().\u00a0"))
     if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
-        raise ValueError("must be a phone number with its country code, such as +33612345678")
+        raise BadValue("not_a_phone_number", "must be a phone number with its country code, such as +33612345678")
     return bare
 
 

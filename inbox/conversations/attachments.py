@@ -48,11 +48,12 @@ class Attachment:
         problems = []
         if self.caption and kind not in kinds_sent.CAPTIONED:
             words = "WhatsApp takes no caption with this kind of file: send it as a message of its own"
-            problems.append(FieldProblem("/caption", words))
+            problems.append(FieldProblem("/caption", "no_caption", words))
         elif self.caption and not is_visible(self.caption):
-            problems.append(FieldProblem("/caption", "must hold some visible text"))
+            problems.append(FieldProblem("/caption", "invisible", "must hold some visible text"))
         if self.voice and kinds_sent.bare(mime_type) != "audio/ogg":
-            problems.append(FieldProblem("/voice", "a voice note is OGG with Opus: send it as it is, or without voice"))
+            words = "a voice note is OGG with Opus: send it as it is, or without voice"
+            problems.append(FieldProblem("/voice", "no_voice_note", words))
         if problems:
             raise InvalidRequest(problems)
 

@@ -26,7 +26,8 @@ def set_blocked(db: Database, access: Access, conversation_id: UUID, *, blocked:
     with db.writing() as session:
         conversation = visible(session, access, conversation_id, lock=True)
         if conversation.is_group and blocked:
-            raise InvalidRequest([FieldProblem("/blocked", "a group cannot be blocked: leave it in WhatsApp")])
+            sentence = "a group cannot be blocked: leave it in WhatsApp"
+            raise InvalidRequest([FieldProblem("/blocked", "group_not_blockable", sentence)])
         if blocked is (conversation.blocked_at is None):
             now = db.now(session)
             conversation.blocked_at = now if blocked else None

@@ -65,7 +65,8 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
     """
     access.require(query.account_id)
     if query.order == "waiting" and query.updated_since is not None:
-        raise InvalidRequest([FieldProblem("?order", "cannot be combined with updated_since, which has its own")])
+        sentence = "cannot be combined with updated_since, which has its own"
+        raise InvalidRequest([FieldProblem("?order", "not_combinable", sentence)])
     cursor = Cursor.decode(query.cursor)
     shape = _Shape(
         changes=query.updated_since is not None,

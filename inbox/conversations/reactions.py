@@ -43,7 +43,8 @@ def react(db: Database, access: Access, new: NewReaction) -> MessageRow:
     changes nothing. Raises MessageNotFound, ReplyWindowClosed, NotReactable, IdempotencyConflict, InvalidRequest.
     """
     if new.emoji and not is_emoji(new.emoji):
-        raise InvalidRequest([FieldProblem("/emoji", "must be one emoji, or empty to take the reaction back")])
+        sentence = "must be one emoji, or empty to take the reaction back"
+        raise InvalidRequest([FieldProblem("/emoji", "not_an_emoji", sentence)])
     id_ = new_id()
     try:
         return _react(db, access, new, id_)

@@ -81,7 +81,9 @@ class _Seen:
             return cls(0, _newest(session, conversation.id))
         message = session.get(Message, through)
         if message is None or message.conversation_id != conversation.id:
-            raise InvalidRequest([FieldProblem("/through", "is not a message of this conversation")])
+            raise InvalidRequest(
+                [FieldProblem("/through", "not_of_this_conversation", "is not a message of this conversation")]
+            )
         place = tuple_(Message.timestamp, Message.id)
         last = tuple_(message.timestamp, message.id)
         newer = select(Message.id).where(

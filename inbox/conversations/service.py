@@ -129,7 +129,7 @@ def set_bot(db: Database, access: Access, conversation_id: UUID, *, enabled: boo
     with db.writing() as session:
         conversation = visible(session, access, conversation_id, lock=True)
         if conversation.is_group and enabled:
-            raise InvalidRequest([FieldProblem("/enabled", "the bot does not answer in groups")])
+            raise InvalidRequest([FieldProblem("/enabled", "no_bot_in_groups", "the bot does not answer in groups")])
         now = db.now(session)
         switch_bot(conversation, enabled=enabled)
         conversation.touch()
@@ -224,7 +224,8 @@ def _check_assignment(
             "You need accounts.assign to hand a conversation to somebody else, or to take it from them."
         )
     if user_id is not None and not may(session, user_id, conversation.account_id):
-        raise InvalidRequest([FieldProblem("/user_id", "is not a user who may answer in this conversation")])
+        sentence = "is not a user who may answer in this conversation"
+        raise InvalidRequest([FieldProblem("/user_id", "may_not_answer", sentence)])
 
 
 def may_answer(session: Session, user_id: UUID, account_id: UUID) -> bool:
@@ -242,7 +243,7 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
     Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, Overtaken, InvalidRequest.
     """
     if isinstance(draft.content, str) and not is_visible(draft.content):
-        raise InvalidRequest([FieldProblem("/content", "must hold some visible text")])
+        raise InvalidRequest([FieldProblem("/content", "invisible", "must hold some visible text")])
     message_id = new_id()
     try:
         return _send_message(db, access, draft, bot_stays_out, message_id)
@@ -327,9 +328,12 @@ def _quoted(session: Session, draft: Draft) -> Message | None:
         return None
     message = session.get(Message, draft.reply_to)
     if message is None or message.conversation_id != draft.conversation_id:
-        raise InvalidRequest([FieldProblem("/reply_to", "is not a message of this conversation")])
+        raise InvalidRequest(
+            [FieldProblem("/reply_to", "not_of_this_conversation", "is not a message of this conversation")]
+        )
     if message.wa_message_id is None:
-        raise InvalidRequest([FieldProblem("/reply_to", "has not reached WhatsApp yet, so it cannot be quoted")])
+        sentence = "has not reached WhatsApp yet, so it cannot be quoted"
+        raise InvalidRequest([FieldProblem("/reply_to", "not_quotable_yet", sentence)])
     return message
 
 
@@ -339,7 +343,9 @@ def _check_overtaken(session: Session, draft: Draft, me: str) -> None:
         return
     seen = session.get(Message, draft.seen_through)
     if seen is None or seen.conversation_id != draft.conversation_id:
-        raise InvalidRequest([FieldProblem("/seen_through", "is not a message of this conversation")])
+        raise InvalidRequest(
+            [FieldProblem("/seen_through", "not_of_this_conversation", "is not a message of this conversation")]
+        )
     by_a_colleague = (Message.author_kind == Author.AGENT) & Message.author_id.is_distinct_from(me)
     query = (
         select(Message)

@@ -14,6 +14,7 @@ from pydantic import Field, model_validator
 from sqlalchemy.orm import Session
 
 from inbox.conversations.writing import Written
+from inbox.errors import BadValue
 from inbox.models import Conversation, Message
 from inbox.schemas import Body
 
@@ -195,9 +196,10 @@ class ListContent(_Interactive):
         ids = [row.id for section in self.sections for row in section.rows]
         _require_different(ids, "the ids of rows")
         if len(ids) > MOST_ROWS:
-            raise ValueError(f"a list has {MOST_ROWS} rows at most, in all its sections together")
+            sentence = f"a list has {MOST_ROWS} rows at most, in all its sections together"
+            raise BadValue("too_many_rows", sentence, most=MOST_ROWS)
         if len(self.sections) > 1 and not all(section.title for section in self.sections):
-            raise ValueError("each of several sections needs a title")
+            raise BadValue("untitled_section", "each of several sections needs a title")
         return self
 
     def wire(self) -> Any:
@@ -210,7 +212,7 @@ class ListContent(_Interactive):
 
 def _require_different(ids: Sequence[str], what: str) -> None:
     if len(set(ids)) < len(ids):
-        raise ValueError(f"{what} must differ")
+        raise BadValue("not_different", f"{what} must differ")
 
 
 class SendContentBody(Body):

@@ -38,7 +38,7 @@ def list_messages(db: Database, access: Access, conversation_id: UUID, query: Me
             visible(session, access, conversation_id)
     if page is None:
         name = "?after" if query.after is not None else "?around"
-        raise InvalidRequest([FieldProblem(name, "is not a message of this conversation")])
+        raise InvalidRequest([FieldProblem(name, "not_of_this_conversation", "is not a message of this conversation")])
     return Page(rows, page.next, page.prev)
 
 
@@ -47,7 +47,8 @@ def _check(query: MessageQuery) -> None:
     from_a_message = [name for name in ("after", "around") if getattr(query, name) is not None]
     others = [name for name in ("before", "cursor") if getattr(query, name) is not None]
     if from_a_message and len(from_a_message + others) > 1:
-        raise InvalidRequest([FieldProblem(f"?{from_a_message[0]}", "cannot be combined with another place")])
+        sentence = "cannot be combined with another place"
+        raise InvalidRequest([FieldProblem(f"?{from_a_message[0]}", "not_combinable", sentence)])
 
 
 def _page(connection: Connection, conversation_id: UUID, query: MessageQuery) -> Page[Values] | None:

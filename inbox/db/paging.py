@@ -47,7 +47,7 @@ class Cursor:
             return cls(parse_rfc3339(time), UUID(hex=hexadecimal))
         except (ValueError, binascii.Error):
             problem = "is not a cursor of ours; take it from the Link header"
-            raise InvalidRequest([FieldProblem("?cursor", problem)]) from None
+            raise InvalidRequest([FieldProblem("?cursor", "not_a_cursor", problem)]) from None
 
 
 def _time(text: str) -> datetime:
@@ -56,7 +56,7 @@ def _time(text: str) -> datetime:
         return to_milliseconds(_times.validate_python(text))
     except ValidationError:
         problem = "is neither a cursor from the Link header nor a time such as 2026-11-20T09:00:00Z"
-        raise InvalidRequest([FieldProblem("?cursor", problem)]) from None
+        raise InvalidRequest([FieldProblem("?cursor", "not_a_cursor", problem)]) from None
 
 
 @dataclass(frozen=True, slots=True)

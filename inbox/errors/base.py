@@ -15,5 +15,17 @@ class ConfigError(InboxError):
         self.variable = variable
 
 
+class BadValue(ValueError):
+    """A value that cannot be taken: `str()` says what is to be changed, for people.
+
+    `code` is stable and says the same to programs; `values` are what a sentence of it in another language needs.
+    """
+
+    def __init__(self, code: str, problem: str, **values: str | float) -> None:
+        super().__init__(problem)
+        self.code = code
+        self.values = values
+
+
 class UnknownSchema(InboxError):
     """A version of the schema that this release does not know. Says what to do."""

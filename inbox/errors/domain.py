@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from inbox.errors.base import InboxError
+from inbox.errors.base import BadValue, InboxError
 
 
 class DomainError(InboxError):
@@ -31,13 +31,23 @@ class DomainError(InboxError):
 
 @dataclass(frozen=True)
 class FieldProblem:
-    """One bad field: `pointer` is an RFC 6901 JSON pointer into the body, or `?name` for a query parameter."""
+    """One bad field: `pointer` is an RFC 6901 JSON pointer into the body, or `?name` for a query parameter.
+
+    `code` is stable; `problem` says it to people, and `values` are what a sentence in another language needs.
+    """
 
     pointer: str
+    code: str
     problem: str
+    values: Mapping[str, str | float] = field(default_factory=dict)
 
-    def as_dict(self) -> dict[str, str]:
-        return {"pointer": self.pointer, "problem": self.problem}
+    @classmethod
+    def of(cls, pointer: str, bad: BadValue) -> FieldProblem:
+        """What was wrong with the value there."""
+        return cls(pointer, bad.code, str(bad), bad.values)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"pointer": self.pointer, "code": self.code, "problem": self.problem, "values": dict(self.values)}
 
 
 class InvalidRequest(DomainError):

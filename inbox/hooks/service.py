@@ -209,7 +209,7 @@ def _found(session: Session, access: Access, endpoint_id: UUID) -> tuple[Webhook
 
 def _check_url(url: str, *, private: bool) -> None:
     if urlsplit(url).scheme != "https" and not private:
-        raise InvalidRequest([FieldProblem("/url", "must use https")])
+        raise InvalidRequest([FieldProblem("/url", "not_https", "must use https")])
 
 
 def _check_new(session: Session, account_id: UUID, url: str) -> None:

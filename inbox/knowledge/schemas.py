@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
+from inbox.errors import BadValue
 from inbox.gateways.whatsapp.media import origin_of
 from inbox.schemas import Body, Row, Time, printable
 
@@ -20,9 +21,10 @@ State = Literal["reading", "ready", "failed"]
 
 
 def _address(text: str) -> str:
-    """An address that everybody reads alike. Where it leads is looked at when it is read. Raises ValueError."""
+    """An address that everybody reads alike. Where it leads is looked at when it is read. Raises BadValue."""
     if origin_of(text) is None and origin_of(f"{text}/") is None:
-        raise ValueError("must be an address such as https://example.com/hours, without a user, a fragment or blanks")
+        sentence = "must be an address such as https://example.com/hours, without a user, a fragment or blanks"
+        raise BadValue("not_an_address", sentence)
     return text
 
 

@@ -162,10 +162,12 @@ def _of_upload(session: Session, account_id: UUID, upload_id: UUID) -> dict[str,
     if upload.done_at is None:
         raise UploadIncomplete
     if bare(upload.mime_type) not in _FILES:
-        raise InvalidRequest([FieldProblem("/source/upload_id", f"is {upload.mime_type}; send a PDF or a text")])
+        words, values = f"is {upload.mime_type}; send a PDF or a text", {"found": upload.mime_type}
+        raise InvalidRequest([FieldProblem("/source/upload_id", "unreadable_file", words, values)])
     if upload.size > MOST_BYTES:
-        words = f"has {upload.size} bytes; at most {MOST_BYTES // 1024 // 1024} MB are read"
-        raise InvalidRequest([FieldProblem("/source/upload_id", words)])
+        most = MOST_BYTES // 1024 // 1024
+        words = f"has {upload.size} bytes; at most {most} MB are read"
+        raise InvalidRequest([FieldProblem("/source/upload_id", "file_too_large", words, {"megabytes": most})])
     return {"name": upload.filename or "file", "upload_id": upload.id}
 
 

@@ -56,4 +56,4 @@ class Positions:
             return Position(parse_rfc3339(since), str(scene), parse_rfc3339(until), parse_rfc3339(told), UUID(hex=last))
         except (BadData, ValueError, TypeError, AttributeError):
             problem = "is not a position in this account; take `next` of an earlier answer, or leave it out"
-            raise InvalidRequest([FieldProblem("?since", problem)]) from None
+            raise InvalidRequest([FieldProblem("?since", "not_a_position", problem)]) from None

@@ -63,10 +63,10 @@ def problems(mime_type: str, size: int) -> list[FieldProblem]:
     """What is to be changed before WhatsApp takes such a file. Empty: nothing."""
     found = TAKEN.get(bare(mime_type))
     if found is None:
-        return [FieldProblem("/mime_type", _NOT_TAKEN)]
+        return [FieldProblem("/mime_type", "file_type", _NOT_TAKEN)]
     kind, most = found
     if size > most:
         shown = f"{most // _MB} MB" if most >= _MB else f"{most // 1024} KB"
         words = f"is {size} bytes, and WhatsApp takes {shown} of this kind ({kind}): make it smaller"
-        return [FieldProblem("/size", words)]
+        return [FieldProblem("/size", "file_too_large", words, {"megabytes": round(most / _MB, 1)})]
     return []

@@ -148,7 +148,7 @@ def _check_piece(upload: Upload, offset: int, data: bytes) -> None:
     whole = len(data) == PIECE or offset + len(data) == upload.size
     if not data or offset % PIECE or not whole or offset + len(data) > upload.size:
         words = f"each piece but the last has {PIECE} bytes, and the file {upload.size}"
-        raise InvalidRequest([FieldProblem("?offset", words)])
+        raise InvalidRequest([FieldProblem("?offset", "wrong_piece", words, {"piece": PIECE, "size": upload.size})])
 
 
 def _put_together(store: Store, upload: Upload) -> str:
@@ -157,7 +157,9 @@ def _put_together(store: Store, upload: Upload) -> str:
     head = next(_read(store, _piece_key(upload, 0)), b"")[:HEAD]
     found = type_of(head, upload.mime_type)
     if kinds_sent.kind_of(found) != kinds_sent.kind_of(upload.mime_type) or kinds_sent.problems(found, upload.size):
-        raise InvalidRequest([FieldProblem("/mime_type", f"the file is {found}, not {upload.mime_type}")])
+        values = {"found": found, "said": upload.mime_type}
+        sentence = "the file is {found}, not {said}".format_map(values)
+        raise InvalidRequest([FieldProblem("/mime_type", "file_differs", sentence, values)])
     store.put(
         key_of(upload.account_id, upload.id),
         (part for number in range(count) for part in _read(store, _piece_key(upload, number))),

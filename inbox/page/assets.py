@@ -19,8 +19,16 @@ STATIC, WORDS = ROOT / "static", ROOT / "words"
 LANGUAGES = ("en", "fr")
 PREFIX = "/assets"
 _VENDOR = "vendor/"
-#: Keys that begin so are said in these pages only, and in those of the server alone: they do not weigh on the inbox.
-_OF_PAGES = {"settings": ("audit.", "bot.", "pause.", "set.", "settings."), "status": ("demo.", "status.")}
+#: Keys that begin so are said in these pages only (of fields: when one is wrong), and in those of the server alone.
+#: They do not weigh on the inbox.
+_OF_PAGES = {
+    "fields": ("field.",),
+    "settings": (
+        *("audit.", "bot.", "pause.", "set.", "settings."),
+        *("problem.account_", "problem.bot_", "problem.last_admin", "problem.role_", "problem.user_"),
+    ),
+    "status": ("demo.", "status."),
+}
 _OF_THE_SERVER = ("error.", "shell.late.", "shell.noscript", "sign_in.note.", "sign_in.refused.")
 _TYPES = {
     ".css": "text/css",

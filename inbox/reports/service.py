@@ -50,9 +50,10 @@ def _range(query: ReportQuery, zone: ZoneInfo, now: datetime) -> tuple[date, dat
     last = query.to or now.astimezone(zone).date()
     first = query.from_ or max(last, date.min + _USUAL) - _USUAL
     if first > last:
-        raise InvalidRequest([FieldProblem("?from", "must not be after to")])
+        raise InvalidRequest([FieldProblem("?from", "after_its_end", "must not be after to")])
     if (last - first).days >= MOST_DAYS:
-        raise InvalidRequest([FieldProblem("?from", f"must be at most {MOST_DAYS} days before to, both counted")])
+        sentence = f"must be at most {MOST_DAYS} days before to, both counted"
+        raise InvalidRequest([FieldProblem("?from", "too_many_days", sentence, {"most": MOST_DAYS})])
     return first, last
 
 

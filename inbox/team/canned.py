@@ -48,8 +48,10 @@ def change_canned(db: Database, access: Access, reply_id: UUID, patch: CannedRep
 
 def _check_text(text: str) -> None:
     if not is_visible(text):
-        raise InvalidRequest([FieldProblem("/text", "must hold some visible text")])
+        raise InvalidRequest([FieldProblem("/text", "invisible", "must hold some visible text")])
     unknown = [found[0] for found in _VARIABLE.finditer(text) if found[0][1:-1] not in VARIABLES]
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in VARIABLES)
-        raise InvalidRequest([FieldProblem("/text", f"has no variable {unknown[0][:MAX_WORD]}; known are {known}")])
+        values = {"variable": unknown[0][:MAX_WORD], "known": known}
+        sentence = "has no variable {variable}; known are {known}".format_map(values)
+        raise InvalidRequest([FieldProblem("/text", "unknown_variable", sentence, values)])

@@ -53,7 +53,9 @@ def create_field(
 ) -> tuple[ContactFieldRow, bool]:
     """As words.create. Raises InvalidRequest as well."""
     if (body.kind == "choice") is not bool(body.choices):
-        raise InvalidRequest([FieldProblem("/choices", "must be there for a choice, and for nothing else")])
+        raise InvalidRequest(
+            [FieldProblem("/choices", "choices_of_a_choice", "must be there for a choice, and for nothing else")]
+        )
     return words.create(db, access, FIELDS, account_id, body.model_dump())
 
 
@@ -61,7 +63,7 @@ def change_field(db: Database, access: Access, field_id: UUID, patch: ContactFie
     """As words.change. A value that is no choice any more stays until it is changed. Raises InvalidRequest as well."""
     values = patch.model_dump(exclude_unset=True)
     if "choices" in values and not _is_choice(db, field_id):
-        raise InvalidRequest([FieldProblem("/choices", "is for choices alone")])
+        raise InvalidRequest([FieldProblem("/choices", "choices_of_a_choice", "is for choices alone")])
     return words.change(db, access, FIELDS, field_id, values)
 
 
@@ -87,9 +89,9 @@ def set_values(db: Database, access: Access, contact_id: UUID, given: Mapping[UU
         contact = seen_contact(session, access, contact_id, lock=True)
         known = {field.id: field for field in _fields_of(session, contact.account_id)}
         problems = [
-            FieldProblem(f"/fields/{field_id}", problem)
+            problem
             for field_id, value in given.items()
-            if (problem := _problem(known.get(field_id), value))
+            if (problem := _problem(f"/fields/{field_id}", known.get(field_id), value))
         ]
         if problems:
             raise InvalidRequest(problems)
@@ -126,22 +128,26 @@ def _fields_of(session: Session, account_id: UUID) -> list[ContactField]:
     return list(session.execute(words.of_account(ContactField, account_id)).scalars())
 
 
-def _problem(field: ContactField | None, value: Value | None) -> str | None:
+def _problem(pointer: str, field: ContactField | None, value: Value | None) -> FieldProblem | None:
     """What is wrong with a value."""
     if field is None:
-        return "is not a detail of this number's contacts"
+        return FieldProblem(pointer, "unknown_field", "is not a detail of this number's contacts")
     if value is None:
         return None
     is_number = isinstance(value, int | float)
     match field.kind:
         case "number":
-            return None if is_number and abs(value) <= MAX_NUMBER else "must be a number"  # type: ignore[arg-type]
+            fits = is_number and abs(value) <= MAX_NUMBER  # type: ignore[arg-type]
+            return None if fits else FieldProblem(pointer, "not_a_number", "must be a number")
         case "date":
-            return None if isinstance(value, str) and _is_date(value) else "must be a date, such as 2026-11-20"
+            fits = isinstance(value, str) and _is_date(value)
+            return None if fits else FieldProblem(pointer, "not_a_date", "must be a date, such as 2026-11-20")
         case "choice":
-            return None if value in field.choices else "must be one of its choices"
+            fits = value in field.choices
+            return None if fits else FieldProblem(pointer, "not_a_choice", "must be one of its choices")
     if is_number or not str(value).strip() or len(str(value)) > MAX_VALUE:
-        return f"must be a text of at most {MAX_VALUE} characters"
+        sentence = f"must be a text of at most {MAX_VALUE} characters"
+        return FieldProblem(pointer, "not_a_text", sentence, {"most": MAX_VALUE})
     return None
 
 

@@ -68,4 +68,6 @@ def check_known(session: Session, account_id: UUID, wanted: set[UUID]) -> None:
     query = words.of_account(Label, account_id).where(Label.id.in_(wanted)).with_for_update(read=True, key_share=True)
     known = {label.id for label in session.execute(query).scalars()}
     if wanted - known:
-        raise InvalidRequest([FieldProblem("/label_ids", "names a label that this number does not have")])
+        raise InvalidRequest(
+            [FieldProblem("/label_ids", "unknown_label", "names a label that this number does not have")]
+        )

@@ -154,7 +154,7 @@ def _wrote(caller: Principal, note: Note) -> bool:
 
 def _check_text(text: str) -> None:
     if not is_visible(text):
-        raise InvalidRequest([FieldProblem("/text", "must hold some visible text")])
+        raise InvalidRequest([FieldProblem("/text", "invisible", "must hold some visible text")])
 
 
 def note_row(note: Note | Row[Any]) -> NoteRow:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr, S
 
 from inbox.contacts.schemas import ContactRow
 from inbox.conversations.schemas import ConversationRow
+from inbox.errors import BadValue
 from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.models import ConversationStatus
 from inbox.schemas import LEFT_OUT, Body, Query, Row, Time, printable
@@ -34,7 +35,7 @@ T = TypeVar("T")
 
 def _each_once(values: list[T]) -> list[T]:
     if len(values) != len(set(values)):
-        raise ValueError("must name each once")
+        raise BadValue("not_different", "must name each once")
     return values
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from inbox.errors import FieldProblem
+from inbox.errors import BadValue, FieldProblem
 from inbox.gateways.whatsapp.text import is_visible
 
 MAX_BODY, MAX_HEADER = 1024, 60  # characters, filled in
@@ -93,10 +93,7 @@ class Definition:
         `has_file`: the header's file was handed over, so that its address is not wanted.
         """
         wanted = {each.name: each for each in self.parameters() if not (has_file and each.kind == self.file_kind)}
-        found = [
-            _problem(name, f"is no parameter of this template: it has {_these(wanted)}")
-            for name in values.keys() - wanted
-        ]
+        found = [_problem(name, _unknown(wanted)) for name in values.keys() - wanted]
         for name, parameter in wanted.items():
             wrong = _wrong(parameter, values.get(name))
             if wrong:
@@ -105,10 +102,7 @@ class Definition:
             length = len(self._filled(kind, values))
             slots = [each for each in wanted if each.startswith(f"{kind.lower()}.") and wanted[each].kind == "text"]
             if slots and not found and length > longest:
-                more = length - longest
-                found.append(
-                    _problem(slots[0], f"makes the {kind.lower()} {more} characters too long: shorten the values")
-                )
+                found.append(_problem(slots[0], _too_long(kind.lower(), length - longest)))
         return sorted(found, key=lambda each: each.pointer)
 
     def rendered(self, values: Mapping[str, str]) -> str:
@@ -202,26 +196,34 @@ def _first(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
-def _problem(name: str, words: str) -> FieldProblem:
-    return FieldProblem(f"/parameters/{name.replace('~', '~0').replace('/', '~1')}", words)
+def _problem(name: str, wrong: BadValue) -> FieldProblem:
+    return FieldProblem.of(f"/parameters/{name.replace('~', '~0').replace('/', '~1')}", wrong)
 
 
-def _these(wanted: Mapping[str, Parameter]) -> str:
-    return ", ".join(wanted) or "none"
+def _unknown(wanted: Mapping[str, Parameter]) -> BadValue:
+    known = ", ".join(wanted) or "none"
+    return BadValue("unknown_parameter", f"is no parameter of this template: it has {known}", known=known)
 
 
-def _wrong(parameter: Parameter, value: str | None) -> str | None:
+def _too_long(part: str, more: int) -> BadValue:
+    sentence = f"makes the {part} {more} characters too long: shorten the values"
+    return BadValue("makes_it_too_long", sentence, more=more)
+
+
+def _wrong(parameter: Parameter, value: str | None) -> BadValue | None:
     """What is to be changed about one value; None: nothing."""
     if value is None or not is_visible(value):
-        return "must hold some visible text"
+        return BadValue("invisible", "must hold some visible text")
     if len(value) > parameter.max_length:
-        return f"has {len(value)} characters: WhatsApp takes {parameter.max_length}"
+        sentence = f"has {len(value)} characters: WhatsApp takes {parameter.max_length}"
+        return BadValue("string_too_long", sentence, max_length=parameter.max_length)
     if parameter.kind == "text":
         if re.search(r"[\n\r\t]| {5}", value):
-            return "may not hold line breaks, tabs or more than 4 blanks in a row"
+            return BadValue("many_blanks", "may not hold line breaks, tabs or more than 4 blanks in a row")
     elif parameter.kind == "link":
         if re.search(r"\s", value):
-            return "is a part of a web address and may not hold blanks"
+            return BadValue("blank_in_link", "is a part of a web address and may not hold blanks")
     elif parameter.kind != "code" and not re.fullmatch(r"https://[^\s/]+/\S*", value):
-        return f"must be the web address of the {parameter.kind}, beginning with https://"
+        sentence = f"must be the web address of the {parameter.kind}, beginning with https://"
+        return BadValue("not_a_file_address", sentence)
     return None

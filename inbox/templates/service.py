@@ -17,6 +17,7 @@ from inbox.conversations.writing import Written
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import (
+    BadValue,
     BusinessAccountUnknown,
     FieldProblem,
     InvalidRequest,
@@ -142,15 +143,18 @@ class FilledIn:
     def _problems(self, definition: Definition, upload: Upload | None) -> list[FieldProblem]:
         found = definition.problems(self.values, has_file=upload is not None)
         if upload is not None and (wrong := _wrong_file(definition.file_kind, upload.mime_type)):
-            found.append(FieldProblem("/upload_id", wrong))
+            found.append(FieldProblem.of("/upload_id", wrong))
         return found
 
 
-def _wrong_file(wanted: str | None, mime_type: str) -> str | None:
+def _wrong_file(wanted: str | None, mime_type: str) -> BadValue | None:
     """What is to be changed about the file of a header; None: nothing."""
     if wanted is None:
-        return "is not needed: the header of this template is no file. Leave it out"
+        return BadValue("no_file_here", "is not needed: the header of this template is no file. Leave it out")
     if kinds_sent.kind_of(mime_type) != wanted:
         types = ", ".join(kinds_sent.types_of(wanted))
-        return f"is a file of type {mime_type}, and the header of this template is of kind {wanted}: hand over {types}"
+        sentence = (
+            f"is a file of type {mime_type}, and the header of this template is of kind {wanted}: hand over {types}"
+        )
+        return BadValue("another_file_type", sentence, types=types)
     return None

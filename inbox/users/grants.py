@@ -75,7 +75,7 @@ def chosen(session: Session, assignments: Sequence[Assignment]) -> list[Grant]:
     """What is to be given. Raises InvalidRequest for a role that there is not, or an account that is not in use."""
     roles = roles_by_id(session, [each.role_id for each in assignments])
     unknown = [
-        FieldProblem(f"/assignments/{number}/role_id", "there is no such role")
+        FieldProblem(f"/assignments/{number}/role_id", "unknown_role", "there is no such role")
         for number, each in enumerate(assignments)
         if each.role_id not in roles
     ]

@@ -125,7 +125,7 @@ def check_accounts(session: Session, named: Sequence[UUID | None], pointer: str)
     for condition in one_of(session, Account.id, {each for each in named if each is not None}):
         known.update(session.execute(select(Account.id).where(condition, Account.deleted_at.is_(None))).scalars())
     problems = [
-        FieldProblem(pointer.format(number), "there is no such account")
+        FieldProblem(pointer.format(number), "unknown_account", "there is no such account")
         for number, each in enumerate(named)
         if each is not None and each not in known
     ]
@@ -139,7 +139,7 @@ def check_once(values: Sequence[Hashable], pointer: str) -> None:
     problems = []
     for number, value in enumerate(values):
         if value in seen:
-            problems.append(FieldProblem(f"{pointer}/{number}", "is there twice"))
+            problems.append(FieldProblem(f"{pointer}/{number}", "not_different", "is there twice"))
         seen.add(value)
     if problems:
         raise InvalidRequest(problems)

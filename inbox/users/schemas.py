@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, StrictBool, StringConstraints
 
 from inbox.auth.access import BUILT_IN, Grant, Permission, Role
 from inbox.auth.addresses import LONGEST, normal_email
+from inbox.errors import BadValue
 from inbox.schemas import Body, OpenBody, Query, Row, Time, printable
 
 MAX_NAME = 200  # characters
@@ -27,9 +28,9 @@ Email = Annotated[
 
 
 def _deliverable(address: str) -> str:
-    """`address`, if mail can reach it: somebody who is invited has to confirm it elsewhere. Raises ValueError."""
+    """`address`, if mail can reach it: somebody who is invited has to confirm it elsewhere. Raises BadValue."""
     if "." not in address.rpartition("@")[2]:
-        raise ValueError("has no domain, such as example.com")
+        raise BadValue("no_domain", "has no domain, such as example.com")
     return address
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, get_args
@@ -15,16 +15,18 @@ from pydantic_core import ErrorDetails
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from inbox.db.clean import unstorable
-from inbox.errors import FieldProblem, InvalidRequest, NotJSON, PayloadTooLarge, UnsupportedEncoding
+from inbox.errors import BadValue, FieldProblem, InvalidRequest, NotJSON, PayloadTooLarge, UnsupportedEncoding
 from inbox.schemas import Body
 from inbox.web import json_text
 
 MAX_PROBLEMS = 100  # told of one request: more would cost us more than it cost to send them
 _POINTER, _SENTENCE = 500, 300  # characters
-_UNSTORABLE = "must not contain U+0000 or lone surrogates"
-_WRITTEN: dict[Any, tuple[re.Pattern[str], str]] = {
-    bool: (re.compile("true|false"), "must be true or false"),
-    int: (re.compile("-?[0-9]{1,18}"), "must be a whole number"),
+_ENGLISH = ("class_name", "error")  # of what pydantic tells beside a type: our names, and a sentence's end
+_UNSTORABLE = BadValue("unstorable", "must not contain U+0000 or lone surrogates")
+_REPEATED = BadValue("given_twice", "is given more than once")
+_WRITTEN: dict[Any, tuple[re.Pattern[str], BadValue]] = {
+    bool: (re.compile("true|false"), BadValue("bool_parsing", "must be true or false")),
+    int: (re.compile("-?[0-9]{1,18}"), BadValue("int_parsing", "must be a whole number")),
 }
 
 
@@ -59,7 +61,7 @@ def checked_body(model: type[Body], value: Any) -> Body:
     try:
         return model.model_validate_json(jsonlib.dumps(value, allow_nan=False), strict=True)
     except ValidationError as error:
-        raise _invalid({_pointer(details["loc"]): _sentence(details) for details in _details(error)}) from None
+        raise _invalid({_pointer(details["loc"]): _wrong(details) for details in _details(error)}) from None
     except ValueError:  # 1e999, which is more than a float holds
         raise NotJSON from None
 
@@ -70,17 +72,17 @@ def checked_query(model: type[BaseModel]) -> BaseModel:
     values = {name: values[0] for name, values in given.items()}
     problems = _badly_written(model, values)
     problems |= {f"?{name}": _UNSTORABLE for name, value in values.items() if any(unstorable({name: value}))}
-    problems |= {f"?{name}": "is given more than once" for name, all_of_it in given.items() if len(all_of_it) > 1}
+    problems |= {f"?{name}": _REPEATED for name, all_of_it in given.items() if len(all_of_it) > 1}
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
-        problems = {f"?{details['loc'][0]}": _sentence(details) for details in _details(error)} | problems
+        problems = {f"?{details['loc'][0]}": _wrong(details) for details in _details(error)} | problems
     if problems:
         raise _invalid(problems)
     return checked
 
 
-def _badly_written(model: type[BaseModel], values: dict[str, str]) -> dict[str, str]:
+def _badly_written(model: type[BaseModel], values: dict[str, str]) -> dict[str, BadValue]:
     """Parameters that pydantic would read all the same: 1_0 and 5.0 as whole numbers, yes and on as true."""
     return {
         f"?{name}": problem
@@ -90,7 +92,7 @@ def _badly_written(model: type[BaseModel], values: dict[str, str]) -> dict[str, 
 
 
 @cache
-def _forms(model: type[BaseModel]) -> list[tuple[str, re.Pattern[str], str]]:
+def _forms(model: type[BaseModel]) -> list[tuple[str, re.Pattern[str], BadValue]]:
     """The fields of a query that have to be written in a certain form."""
     fields = [(name, _kinds(field.annotation)) for name, field in model.model_fields.items()]
     return [(name, *_WRITTEN[kind]) for name, kinds in fields for kind in _WRITTEN if kind in kinds]
@@ -101,19 +103,28 @@ def _kinds(annotation: Any) -> set[Any]:
     return {annotation}.union(*(_kinds(inner) for inner in get_args(annotation)))
 
 
-def _invalid(problems: dict[str, str]) -> InvalidRequest:
-    told = [FieldProblem(pointer[:_POINTER], problem[:_SENTENCE]) for pointer, problem in problems.items()]
+def _invalid(problems: Mapping[str, BadValue]) -> InvalidRequest:
+    told = [FieldProblem.of(pointer[:_POINTER], bad) for pointer, bad in problems.items()]
     title = f"Some fields are not valid; here are {MAX_PROBLEMS} of them." if len(told) > MAX_PROBLEMS else None
     return InvalidRequest(told[:MAX_PROBLEMS], title)
 
 
 def _details(error: ValidationError) -> list[ErrorDetails]:
-    return error.errors(include_url=False, include_context=False, include_input=False)
+    return error.errors(include_url=False, include_input=False)
 
 
-def _sentence(details: Any) -> str:
-    said = str(details["msg"]).removeprefix("Value error, ")  # pydantic's, before what a validator of ours says
-    return "is not a field of this request" if details["type"] == "extra_forbidden" else said
+def _wrong(details: ErrorDetails) -> BadValue:
+    """What a validator of ours said, or what pydantic says, with the type of its error as code."""
+    code, context = details["type"], details.get("ctx", {})
+    if isinstance(ours := context.get("error"), BadValue):
+        return ours
+    values = {
+        name: value if isinstance(value, int | float) else str(value)[:_SENTENCE]
+        for name, value in context.items()
+        if name not in _ENGLISH
+    }
+    sentence = "is not a field of this request" if code == "extra_forbidden" else details["msg"]
+    return BadValue(code, sentence[:_SENTENCE], **values)
 
 
 def _pointer(place: Iterable[Any]) -> str:
@@ -125,7 +136,8 @@ def idempotency_key(in_body: str | None) -> str | None:
     """The key of this request, from the header or the body. Raises InvalidRequest when they differ."""
     header = request.headers.get("Idempotency-Key", "").strip() or None
     if header is not None and (len(header) > 255 or not header.isprintable()):
-        raise InvalidRequest([FieldProblem("Idempotency-Key", "must be 1 to 255 printable characters")])
+        raise InvalidRequest([FieldProblem("Idempotency-Key", "not_a_key", "must be 1 to 255 printable characters")])
     if header and in_body and header != in_body:
-        raise InvalidRequest([FieldProblem("/client_key", "differs from the Idempotency-Key header; send one of them")])
+        sentence = "differs from the Idempotency-Key header; send one of them"
+        raise InvalidRequest([FieldProblem("/client_key", "two_keys", sentence)])
     return header or in_body

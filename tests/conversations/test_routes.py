@@ -85,7 +85,9 @@ def test_a_limit_out_of_range_is_refused(client: FlaskClient, db: Database, limi
 
 def test_unknown_query_names_are_refused_by_name(client: FlaskClient, db: Database) -> None:
     response = conversations(client, db, limt=5)
-    assert response.json["errors"] == [{"pointer": "?limt", "problem": "is not a field of this request"}]
+    assert response.json["errors"] == [
+        {"pointer": "?limt", "code": "extra_forbidden", "problem": "is not a field of this request", "values": {}}
+    ]
 
 
 def many(runtime: Runtime, count: int, at: int) -> None:

@@ -10,8 +10,16 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from inbox.page.assets import assets
+
 STATIC = Path(__file__).parents[2] / "inbox" / "page" / "static"
 FAKES = Path(__file__).parent / "fakes.js"
+
+
+def _words(path: str) -> bytes | None:
+    """The page's words, which are made when they are served."""
+    made = assets().files.get(path.lstrip("/")) if path.startswith("/words/") else None
+    return made and made.content
 
 
 class _Files(SimpleHTTPRequestHandler):
@@ -26,10 +34,10 @@ class _Files(SimpleHTTPRequestHandler):
         if (STATIC / self.path.lstrip("/").partition("?")[0]).is_file():
             super().do_GET()
             return
-        fakes = self.path == "/fakes.js"
-        body = FAKES.read_bytes() if fakes else b"<!doctype html><title>modules</title>"
+        script = FAKES.read_bytes() if self.path == "/fakes.js" else _words(self.path)
+        body = script or b"<!doctype html><title>modules</title>"
         self.send_response(200)
-        self.send_header("Content-Type", "text/javascript" if fakes else "text/html; charset=utf-8")
+        self.send_header("Content-Type", "text/javascript" if script else "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)

@@ -60,6 +60,25 @@ def test_every_call_ends_with_an_answer_a_refusal_or_without_one(
     assert found == {name: value for name, value in expected.items() if value is not None or name in found}
 
 
+WRONG = [
+    {"pointer": "/name", "code": "string_too_short", "problem": "…", "values": {"min_length": 1}},
+    {"pointer": "/text", "code": "string_too_long", "problem": "…", "values": {"max_length": 4096}},
+    {"pointer": "/at", "code": "of_a_later_release", "problem": "must be early", "values": {}},
+]
+
+
+def test_what_is_wrong_with_a_field_is_said_in_the_readers_language(core: Page) -> None:
+    """Its words come with the first refusal; of a code that the page does not know, the API's own sentence is shown."""
+    body = """
+        words.loadWords('fr', {});
+        return made.post('/x').catch((error) => error.errors.map(({ pointer, problem }) => [pointer, problem]))"""
+    answers = {"answers": [[400, {"code": "validation_error", "errors": WRONG}, {}]]}
+    expected = ["Remplissez ce champ.", "4\u202f096 caractères au plus.", "must be early"]
+    told = run(core, "api words", CALLS + body, answers)
+    run(core, "words", "words.loadWords('en', {})")
+    assert told == [[wrong["pointer"], said] for wrong, said in zip(WRONG, expected, strict=True)]
+
+
 def test_a_call_without_an_answer_ends_at_its_limit(core: Page) -> None:
     assert call(core, "return (await told(made.get('/x', {}, { limit: 30 }))).name", "hang") == "Unreachable"
 

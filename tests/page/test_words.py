@@ -8,14 +8,19 @@ import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from flask import Flask
+from pydantic import BaseModel
 
 from inbox.operations import doctor
 from inbox.page.assets import LANGUAGES, ROOT, STATIC, WORDS
+from inbox.schemas import Body, Query
 
 ALL = {language: json.loads((WORDS / f"{language}.json").read_text()) for language in LANGUAGES}
 DOCTOR = Path(doctor.__file__).parent
+INBOX = ROOT.parent
 KEYS = set(ALL["en"])
 #: Plural forms by language, as `Intl.PluralRules` names those that a count of things can have.
 FORMS = {"en": {"one", "other"}, "fr": {"one", "many", "other"}}
@@ -118,6 +123,93 @@ def test_every_finding_of_a_number_has_its_sentence() -> None:
     }
     assert len(codes) > 20
     assert {f"set.check.found.{code}" for code in codes} - KEYS == set()
+
+
+#: What pydantic can say of each part of a request's model, and of a limit that the part has.
+TOLD: dict[str, set[str]] = {
+    **{each: set() for each in ("any", "default", "definition-ref", "definitions", "is-instance", "json-or-python")},
+    **{each: set() for each in ("lax-or-strict", "function-after", "function-before", "no-info", "nullable", "union")},
+    "bool": {"bool_parsing", "bool_type"},
+    "date": {"date_from_datetime_inexact", "date_from_datetime_parsing", "date_parsing", "date_type"},
+    "datetime": set(),  # ours read the text before: `not_a_time`
+    "dict": {"dict_type"},
+    "enum": {"enum"},
+    "float": {"float_type"},
+    "int": {"int_parsing", "int_type"},
+    "list": {"list_type"},
+    "literal": {"literal_error"},
+    "model": {"model_type"},
+    "model-field": {"missing"},
+    "model-fields": {"extra_forbidden"},
+    "str": {"string_type"},
+    "tagged-union": {"union_tag_invalid", "union_tag_not_found"},
+    "uuid": {"uuid_parsing", "uuid_type"},
+    "ge": {"greater_than_equal"},
+    "le": {"less_than_equal"},
+    "lt": {"less_than"},
+    "pattern": {"string_pattern_mismatch"},
+}
+#: Codes that nobody reads on the page, so that it has no words for them.
+UNSPOKEN = {
+    "types and members of a body, which the page writes itself": {
+        "bool_parsing", "bool_type", "date_type", "dict_type", "extra_forbidden", "list_type", "model_type",
+        "union_tag_invalid", "union_tag_not_found",
+    },
+    "parameters and headers, which the page writes itself": {
+        "given_twice", "not_a_cursor", "not_a_key", "not_a_position", "not_combinable", "two_keys", "wrong_piece",
+    },
+    "kinds of messages that the page does not send": {"too_many_rows", "untitled_section"},
+    "of keys alone": {"outlives_your_key"},
+}  # fmt: skip
+
+
+def subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    for each in model.__subclasses__():
+        yield each
+        yield from subclasses(each)
+
+
+def told(part: Any) -> set[str]:
+    """The types of error that pydantic has for a part of a schema."""
+    if isinstance(part, (list, tuple)):
+        return set().union(*map(told, part))
+    if not isinstance(part, dict):
+        return set()
+    kind = part.get("type")
+    own = TOLD[kind] if isinstance(kind, str) else set()
+    limits = {name for name in part if part[name] is not None}
+    own = own.union(*(TOLD[name] for name in ("ge", "le", "lt", "pattern") if name in limits))
+    length = "string_too" if kind == "str" else "too"
+    own |= {f"{length}_{word}" for word, name in (("long", "max_length"), ("short", "min_length")) if name in limits}
+    inner = [value for name, value in part.items() if name not in ("metadata", "serialization")]
+    return own.union(*map(told, inner))
+
+
+def own_codes(path: Path) -> Iterator[str]:
+    """Those that a module of ours gives a FieldProblem or a BadValue."""
+    for call in ast.walk(ast.parse(path.read_text())):
+        place = {"FieldProblem": 1, "BadValue": 0, "_bad": 0}.get(getattr(getattr(call, "func", None), "id", ""))
+        if place is not None and isinstance(code := call.args[place], ast.Constant):
+            yield code.value
+
+
+def test_every_code_of_a_wrong_field_has_its_sentence(app: Flask) -> None:
+    """The API gives codes; whoever adds one adds its words, or says here why nobody reads them."""
+    models = [*subclasses(Body), *subclasses(Query)]
+    given = set().union(*(told(model.__pydantic_core_schema__) for model in models))
+    assert len(models) > 80
+    given |= {code for path in INBOX.rglob("*.py") for code in own_codes(path)}
+    unspoken = set().union(*UNSPOKEN.values())
+    spoken = {key.removeprefix("field.").removesuffix(".other") for key in KEYS if key.startswith("field.")}
+    spoken = {key for key in spoken if not key.endswith(".one")}
+    assert (given - unspoken - spoken, spoken - given, unspoken - given, unspoken & spoken) == (set(),) * 4
+
+
+def test_what_a_validator_refuses_has_a_code() -> None:
+    """A bare ValueError would be a `value_error`, which says nothing."""
+    for path in INBOX.rglob("*.py"):
+        if path.name in ("schemas.py", "shapes.py", "hours.py", "addresses.py"):
+            assert "raise ValueError" not in path.read_text(), path
 
 
 _SENTENCE = re.compile(r">\s*[A-Z][a-z]+ [a-z]+[^<>{}$`]*<|(?:label|title|placeholder|hint|alt)=\"[A-Z][a-z]+[^\"]*\"")

@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BeforeValidator, Field
 
 from inbox.auth.access import Role
 from inbox.clock import parse_rfc3339
+from inbox.errors import BadValue
 from inbox.models import ApiKey
 from inbox.schemas import Body, Query, Row, Time
 from inbox.users.schemas import Name
@@ -24,7 +25,7 @@ def _moment(value: Any) -> datetime | None:
     try:
         return None if value is None else parse_rfc3339(value)
     except (TypeError, ValueError, OverflowError):
-        raise ValueError("must be a time with an offset, such as 2027-01-31T00:00:00Z") from None
+        raise BadValue("not_a_time", "must be a time with an offset, such as 2027-01-31T00:00:00Z") from None
 
 
 class KeyRow(Row):

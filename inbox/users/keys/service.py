@@ -52,18 +52,19 @@ def create_key(db: Database, actor: Principal, body: KeyBody) -> NewKeyRow:
 def _role(session: Session, role_id: UUID) -> Role:
     role = roles_by_id(session, [role_id]).get(role_id)
     if role is None:
-        raise InvalidRequest([FieldProblem("/role_id", "there is no such role")])
+        raise InvalidRequest([FieldProblem("/role_id", "unknown_role", "there is no such role")])
     return role
 
 
 def _check_end(actor: Principal, expires_at: datetime | None, now: datetime) -> None:
     problem = None
     if expires_at is not None and expires_at <= now:
-        problem = "must be in the future"
+        problem = FieldProblem("/expires_at", "in_the_past", "must be in the future")
     elif actor.kind == "key" and actor.expires_at is not None and (expires_at is None or expires_at > actor.expires_at):
-        problem = "must not be later than the end of the key you are using"
+        sentence = "must not be later than the end of the key you are using"
+        problem = FieldProblem("/expires_at", "outlives_your_key", sentence)
     if problem is not None:
-        raise InvalidRequest([FieldProblem("/expires_at", problem)])
+        raise InvalidRequest([problem])
 
 
 @whole_transaction

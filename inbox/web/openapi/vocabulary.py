@@ -195,5 +195,7 @@ def problem(failure: Failure) -> dict[str, Any]:
         "request_id": "01a20a6e110770448226b0a52c5aa899",
     }
     if failure.code == "validation_error":
-        made["errors"] = [{"pointer": "?limit", "problem": "must be a whole number"}]
+        made["errors"] = [
+            {"pointer": "?limit", "code": "int_parsing", "problem": "must be a whole number", "values": {}}
+        ]
     return made

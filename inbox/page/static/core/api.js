@@ -1,4 +1,5 @@
 import { signal } from "../vendor/signals-core.js";
+import { inWords } from "./fields.js";
 
 const LIMIT = 10_000; // ms for an answer
 const CSRF = "X-CSRF-Token";
@@ -18,7 +19,7 @@ export class Refused extends Error {
     this.title = problem.title ?? "";
     /** @type {string} */
     this.detail = problem.detail ?? "";
-    /** @type {{pointer: string, problem: string}[]} */
+    /** @type {import("./fields.js").FieldError[]} in the reader's language */
     this.errors = problem.errors ?? [];
   }
 
@@ -97,7 +98,10 @@ export function createApi({
       const receivedAt = performance.now();
       const parsed = await read(response);
       measure(response, parsed, sentAt, receivedAt);
-      if (!response.ok) throw new Refused(response.status, parsed ?? {}, retryAfter(response));
+      if (!response.ok) {
+        const problem = parsed?.errors ? { ...parsed, errors: await inWords(parsed.errors, abort.signal) } : parsed;
+        throw new Refused(response.status, problem ?? {}, retryAfter(response));
+      }
       return {
         status: response.status,
         body: parsed,

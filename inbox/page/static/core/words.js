@@ -2,14 +2,19 @@
 
 /** @type {Record<string, string>} */
 let words = {};
+let spoken = "en";
 /** @type {Intl.PluralRules} */
 let rules = new Intl.PluralRules("en");
 
 /** Begin to speak a language, or know more of it: in development a page and the demo share this. @param {string} lang @param {Record<string, string>} all */
 export function loadWords(lang, all) {
   words = { ...words, ...all };
+  spoken = lang;
   rules = new Intl.PluralRules(lang);
 }
+
+/** The language that is spoken. */
+export const language = () => spoken;
 
 /** @param {string} text @param {Record<string, any>} slots */
 function fill(text, slots) {

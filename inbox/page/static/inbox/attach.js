@@ -43,10 +43,7 @@ export function Attached({ conversation }) {
 
 /** What is wrong with a file, and what to change. @param {any} problem */
 function reasonOf(problem) {
-  const pointer = problem?.errors?.[0]?.pointer;
-  if (pointer === "/mime_type") return t("attach.refused.type");
-  if (pointer === "/size") return t("attach.refused.size");
-  return whyNot(problem);
+  return problem.errors?.[0]?.problem ?? whyNot(problem);
 }
 
 /** What a part of the page does with files that are dropped on it. @param {(files: File[]) => void} take */
