@@ -7,7 +7,7 @@ from datetime import datetime
 from importlib import resources
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, expect
+from playwright.sync_api import BrowserContext, CDPSession, ConsoleMessage, Locator, Page, expect
 
 from tests.page.shop import Customer, Person, Shop
 
@@ -50,6 +50,7 @@ class Desk:
         self.problems: list[str] = []
         self.requests: list[str] = []  #: "GET /changes" and so on, without queries
         self._allowed: list[str] = []
+        self._device: CDPSession | None = None
         self.page = self._watched(context.new_page())
 
     def _watched(self, page: Page) -> Page:
@@ -82,6 +83,12 @@ class Desk:
     def sets_clock(self, time: datetime) -> None:
         """The device's clock shows another time, and goes on from there."""
         self.page.clock.install(time=time)
+        self.bent = True
+
+    def sets_zone(self, zone: str) -> None:
+        """The device is somewhere else now. The desk was made with `timezone_id=None`, or its zone would stay."""
+        self._device = self._device or self.context.new_cdp_session(self.page)
+        self._device.send("Emulation.setTimezoneOverride", {"timezoneId": zone})
         self.bent = True
 
     def another_tab(self) -> Desk:

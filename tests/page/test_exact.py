@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 from playwright.sync_api import expect
 from sqlalchemy import text
 
 from inbox.clock import utc_now
 from inbox.db import Database
+from tests import servers
+from tests.e2e.processes import gunicorn
 from tests.page.desk import Desk
 from tests.page.many import fill_list
 from tests.page.shop import Shop
@@ -60,6 +63,23 @@ def test_after_ten_minutes_in_the_back_five_hundred_changes_are_caught_up_in_one
 def test_transactions_of_two_seconds_that_overlap_polls_leave_nothing_stale(shop: Shop, desk: Desks) -> None:
     account = fill_list(shop.customer("Camille Roux", "Bonjour"), 12)
     amina = desk("Amina").goes_to(f"/inbox?account_id={account}")
+    overlap(shop, amina, account, shop.database_url)
+
+
+def test_so_they_do_behind_a_transaction_pooler(shop: Shop, desk: Desks, tmp_path: Path) -> None:
+    account = fill_list(shop.customer("Camille Roux", "Bonjour"), 12)
+    with ExitStack() as stack:
+        address = stack.enter_context(servers.pgbouncer(shop.database_url))
+        environment = {**shop.environment, "DATABASE_URL": address, "WEB_CONCURRENCY": "1"}
+        _, url = stack.enter_context(gunicorn(tmp_path / "web.log", environment))
+        amina = desk("Amina")
+        amina.page.goto(f"{url}/inbox?account_id={account}")
+        overlap(shop, amina, account, address)
+        amina.page.goto("about:blank")  # before its server goes
+
+
+def overlap(shop: Shop, amina: Desk, account: str, database_url: str) -> None:
+    """Transactions of up to two seconds, six at a time, while she looks; in the end she sees what there is."""
     expect(amina.page.locator("a.row").first).to_contain_text("Client 12")
     ids = [row["id"] for row in shop.get("/conversations", account_id=account, limit=12).json()]
     changed = text("UPDATE conversations SET last_message = :text, changed_at = :now WHERE id = :id")
@@ -70,7 +90,7 @@ def test_transactions_of_two_seconds_that_overlap_polls_leave_nothing_stale(shop
             session.execute(changed, {"text": f"Changed {number}", "now": db.now(session), "id": ids[number]})
             session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 0.5 + (number % 4) / 2})
 
-    with closing(Database(shop.database_url)) as db, ThreadPoolExecutor(6) as writers:
+    with closing(Database(database_url)) as db, ThreadPoolExecutor(6) as writers:
         list(writers.map(write, range(12)))
 
     same(amina, shop, account, 12)

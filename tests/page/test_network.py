@@ -237,6 +237,34 @@ def test_a_device_whose_clock_is_a_day_off_shows_the_right_order_and_times(shop:
     expect(amina.field).to_be_visible()  # the window is open, whatever the device says
 
 
+def zone_at(hour: int) -> str:
+    """A zone in which it is that hour now. The names count westwards."""
+    east = hour - utc_now().hour
+    east += 24 if east < -12 else -24 if east > 14 else 0
+    return f"Etc/GMT{-east:+}"
+
+
+def test_days_follow_midnight_and_a_journey_while_nothing_is_written(shop: Shop, desk: Desks) -> None:
+    camille = shop.customer("Camille Roux", "Bonjour")
+    evening, afternoon = zone_at(18), zone_at(15)
+    amina = desk("Amina", timezone_id=None)
+    amina.sets_zone(evening)
+    amina.sets_clock(utc_now())
+    amina.opens(camille)
+    day, bubble = amina.thread.locator(".entry-day"), amina.bubble("Bonjour")
+    expect(day).to_have_text("Today")
+    expect(bubble).to_contain_text("18:")
+    amina.loses_network()
+    amina.makes_room()
+    amina.page.route("**/*", lambda route: route.abort())  # or an answer would tell the time as it is
+    amina.page.clock.fast_forward(timedelta(hours=7).total_seconds() * 1000)
+    expect(day).to_have_text("Yesterday")
+    amina.sets_zone(afternoon)  # where it is ten in the evening, of the same day
+    amina.page.clock.fast_forward(timedelta(minutes=2).total_seconds() * 1000)
+    expect(day).to_have_text("Today")
+    expect(bubble).to_contain_text("15:")
+
+
 #: Every call of the API takes a second, and every third is refused for another.
 SLOW = """
     const real = window.fetch;

@@ -90,6 +90,8 @@ export function createTimes({ lang, zone, now, steady = () => performance.now() 
 
   return {
     dayOf,
+    /** The day and the zone, for whoever has to notice midnight or a journey. @returns {string} */
+    today: () => dayOf(now()) + at().zone,
     /** 13:58 @param {string|number} time */
     clock: (time) => at().clock.format(new Date(time)),
     /** 13:58:02 @param {string|number} time */

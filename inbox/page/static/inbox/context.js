@@ -11,6 +11,7 @@ import { createContext, useContext } from "../ui/index.js";
  * @property {import("../core/start.js").Page["times"] & { now(): number }} times and the server's now
  * @property {(change: Record<string, any>) => Promise<void>} prefer keeps a choice of the reader
  * @property {{ value: number }} beat moves twice a minute: whoever writes how long ago reads it
+ * @property {{ readonly value: string }} today moves at midnight and on a journey: whoever writes days reads it
  * @property {(text: string) => void} copy
  * @property {import("../core/attachments.js").Attachments} attachments files beside the field
  * @property {import("./actions.js").Actions} actions what can be done with a conversation

@@ -5,7 +5,7 @@ import { playSound } from "../core/sound.js";
 import { createAttachments } from "../core/attachments.js";
 import { start } from "../core/start.js";
 import { loadWords, t } from "../core/words.js";
-import { html, render, signal, toast } from "../ui/index.js";
+import { computed, html, render, signal, toast } from "../ui/index.js";
 import { Inbox } from "./app.js";
 import { createActions } from "./actions.js";
 import { rememberAccount } from "./accounts.js";
@@ -34,6 +34,7 @@ else page.loading.list(wanted);
 if (boot.account_id) rememberAccount(boot.account_id);
 const beat = signal(0);
 setInterval(() => (beat.value += 1), BEAT);
+const today = computed(() => (beat.value, page.times.today()));
 
 /**
  * The rows that came with the page are those of the wanted list, or hold them.
@@ -69,6 +70,7 @@ const app = {
   preferences,
   prefer,
   beat,
+  today,
   copy,
   actions: createActions(page),
   attachments: createAttachments(page),

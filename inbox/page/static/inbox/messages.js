@@ -29,7 +29,7 @@ const left = new Map();
  * @param {{ conversation: Conversation, onReply: (message: Message) => void }} props
  */
 export function Messages({ conversation, onReply }) {
-  const { loading, outgoing, places, reading, store, times } = useApp();
+  const { loading, outgoing, places, reading, store, times, today } = useApp();
   const thread = store.thread(conversation.id).value;
   const box = useRef(/** @type {HTMLElement | null} */ (null));
   const content = useRef(/** @type {HTMLElement | null} */ (null));
@@ -110,7 +110,7 @@ export function Messages({ conversation, onReply }) {
         divider: divider.before ? { before: divider.before, count: divider.count } : null,
         atStart: thread.older === null,
       }),
-    [thread.messages, thread.notes, thread.older, divider.before],
+    [thread.messages, thread.notes, thread.older, divider.before, today.value],
   );
   const unread = unreadBy(conversation, thread.messages);
   if (!loaded) return html`<${NotYet} trouble=${thread.trouble} onAgain=${() => loading.thread(conversation.id)} />`;
