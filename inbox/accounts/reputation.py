@@ -1,7 +1,7 @@
 """What WhatsApp says of a number: its quality, its limit, its name, and what it takes from it.
 
-The check of a number asks for the first three; webhooks tell the rest, of one number or of all of a WhatsApp Business
-Account. It is kept with the number until WhatsApp says otherwise.
+The first three are asked for every hour, and by the check of a number; webhooks tell the rest, of one number or of all
+of a WhatsApp Business Account. It is kept with the number until WhatsApp says otherwise.
 """
 
 from __future__ import annotations
@@ -98,12 +98,13 @@ def keep_told(
         _add(account, told, now)
 
 
-def keep_found(session: Session, account_id: UUID, found: Mapping[str, Any], now: datetime) -> None:
-    """Keep what WhatsApp answered about a number."""
+def keep_found(session: Session, account_id: UUID, found: Mapping[str, str], now: datetime) -> None:
+    """Keep what WhatsApp answered about a number: `quality`, `name`, `name_status` and `limit`, in its words."""
     number = select(Account).where(Account.id == account_id).with_for_update(key_share=True)
     account = session.execute(number).scalar_one_or_none()
     if account is not None:
-        _add(account, found, now)
+        named = {name: found[name] for name in ("quality", "name", "name_status") if found[name]}
+        _add(account, {**named, "limit": limit_of(found["limit"])}, now)
 
 
 def limit_of(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, delete, select
 from sqlalchemy.orm import Session
 
+from inbox.accounts import asking
 from inbox.accounts.removal import continue_removals
 from inbox.cipher import TokenCipher
 from inbox.clock import first_id
@@ -130,6 +131,7 @@ class Housekeeping:
         """Send one read receipt, show one sign, or ask for templates. It may fail: nothing depends on it."""
         if isinstance(claim, SyncClaim):
             sync.run(self._db, self._templates, self._cipher, claim)
+            asking.ask(self._db, self._config.whatsapp_api_url, self._cipher, claim.account_id)
             return
         if isinstance(claim, TypingSign):
             self._mark_read(claim.phone_number_id, claim.access_token_encrypted, claim.wa_message_id, typing=True)

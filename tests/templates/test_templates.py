@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
+from inbox.clock import rfc3339
 from inbox.config import Config
 from inbox.models import Account, Contact, TemplateSync
 from inbox.resilience import WHATSAPP_TEMPLATES
@@ -16,7 +17,7 @@ from inbox.runtime import crews_of
 from inbox.templates import sync
 from sandbox import Sandbox
 from tests.api_shop import ApiShop, open_shop
-from tests.builders import CUSTOMER, ingest, webhook
+from tests.builders import CUSTOMER, NUMBER_ID, ingest, the_account, webhook
 
 PNG = b"\x89PNG\r\n\x1a\n cake"
 
@@ -156,6 +157,33 @@ def test_a_sync_that_fails_says_why_keeps_what_there_was_and_comes_back(shop: Sh
     WHATSAPP_TEMPLATES.breaker.reset()
     shop.sync()
     assert shop.client.get(f"/accounts/{shop.account}/templates").json["error"] is None
+
+
+@on_sqlite
+def test_how_the_number_stands_is_asked_every_hour_beside_them(shop: Shop) -> None:
+    def stands() -> Any:
+        return shop.client.get(f"/accounts/{shop.account}").json["reputation"]
+
+    def ages() -> None:
+        with shop.runtime.db.writing() as session:
+            account = the_account(shop.runtime.db)
+            told = {**(account.reputation or {}), "told_at": rfc3339(shop.runtime.db.now(session) - timedelta(hours=1))}
+            session.execute(update(Account).values(reputation=told))
+
+    assert stands() is None
+    shop.sync()
+    first = stands()
+    assert (first["quality"], first["limit"], first["troubles"]) == ("GREEN", "2000", [])
+    shop.sync()
+    assert stands() == first
+    ages()
+    shop.sandbox.fault("whatsapp", "graph_error", code=131000, match={"path": NUMBER_ID})
+    shop.sync()
+    assert stands()["quality"] == "GREEN"
+    shop.sandbox.clear_faults()
+    WHATSAPP_TEMPLATES.breaker.reset()
+    shop.sync()
+    assert stands()["told_at"] >= first["told_at"]
 
 
 @on_sqlite

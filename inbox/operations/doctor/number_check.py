@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from inbox.accounts.reputation import keep_found, limit_of
+from inbox.accounts.reputation import keep_found
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.db import Database
@@ -83,8 +83,7 @@ def _keep(db: Database, account_id: UUID, token: str | None, findings: Sequence[
     with db.writing() as session:
         now = db.now(session)
         if told is not None:
-            named = {name: told[name] for name in ("quality", "name", "name_status") if told[name]}
-            keep_found(session, account_id, {**named, "limit": limit_of(told["limit"])}, now)
+            keep_found(session, account_id, told, now)
         if refused:
             same = Account.access_token_encrypted.is_not_distinct_from(token)
             pause_number(session, account_id, pause_of(int(refused)), now, same)
