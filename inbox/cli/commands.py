@@ -105,7 +105,7 @@ def current() -> None:
     """Show the schema's revision, and the one that this release needs. Changes nothing."""
     db = runtime_of(current_app).db
     if (missing := no_file(db)) is not None:
-        raise click.ClickException(f"In the database's place {missing.found}.")
+        raise click.ClickException(f"The database is missing: {missing.found}")
     with db.reading() as session:
         found = schema_version(session)
     click.echo(f"{found or 'There are no tables yet'}; this release needs {SCHEMA}.")
