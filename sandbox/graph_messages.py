@@ -172,7 +172,7 @@ def _check_header(header: Any, kinds: tuple[str, ...]) -> None:
 
 
 def _check_buttons(action: Any) -> None:
-    ids = []
+    ids, titles = [], []
     for button in a_list(an_object(action, "action", {"buttons"}), "buttons", 1, 3):
         an_object(button, "buttons", {"type", "reply"})
         if button.get("type") != "reply":
@@ -180,9 +180,9 @@ def _check_buttons(action: Any) -> None:
         require(button, "reply")
         reply = an_object(button["reply"], "reply", {"id", "title"})
         ids.append(text(reply, "id", 1, 256))
-        text(reply, "title", 1, 20)
-    if len(set(ids)) < len(ids):
-        raise GraphError(131009, "Duplicate button ids")
+        titles.append(text(reply, "title", 1, 20))
+    if len(set(ids)) < len(ids) or len(set(titles)) < len(titles):
+        raise GraphError(131009, "Duplicate button ids or titles")
 
 
 def _check_sections(action: Any) -> None:

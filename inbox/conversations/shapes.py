@@ -156,8 +156,11 @@ class ButtonsContent(_Interactive):
     buttons: Annotated[list[ReplyButton], Field(min_length=1, max_length=3)]
 
     @model_validator(mode="after")
-    def _ids_differ(self) -> Self:
+    def _differ(self) -> Self:
         _require_different([button.id for button in self.buttons], "the ids of buttons")
+        titles = [button.title for button in self.buttons]
+        if len(set(titles)) < len(titles):
+            raise BadValue("same_titles", "the titles of buttons must differ")
         return self
 
     def wire(self) -> Any:
@@ -208,6 +211,25 @@ class ListContent(_Interactive):
 
     def words(self) -> str:
         return self._words(self.text)
+
+
+def limits() -> dict[str, dict[str, Any]]:
+    """What each field of these kinds takes, in words of JSON Schema: for forms, which say so before they send."""
+    shapes = SendContentBody.model_json_schema()["$defs"]
+    told = {name: _fields(shape) for name, shape in shapes.items()}
+    told["ListContent"]["rows"] = {"maxItems": MOST_ROWS}
+    return told
+
+
+def _fields(shape: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    needed = shape["required"]
+    return {name: _bounds(about) | {"required": name in needed} for name, about in shape["properties"].items()}
+
+
+def _bounds(about: dict[str, Any]) -> dict[str, Any]:
+    words = ("minimum", "maximum", "maxLength", "maxItems")
+    places = [about, *about.get("anyOf", ()), {word: about.get("items", {}).get(word) for word in ("maxLength",)}]
+    return {word: each[word] for each in places for word in words if each.get(word) is not None}
 
 
 def _require_different(ids: Sequence[str], what: str) -> None:

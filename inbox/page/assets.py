@@ -6,20 +6,21 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
 
-from inbox.page.bundles import bundle
+from inbox.conversations.shapes import limits
+from inbox.page.bundles import Around, Base, bundle, later
 
 ROOT = Path(__file__).parent
 STATIC, WORDS = ROOT / "static", ROOT / "words"
 LANGUAGES = ("en", "fr")
 PREFIX = "/assets"
 _VENDOR = "vendor/"
-#: Keys that begin so are said in these pages only (of fields: when one is wrong), and in those of the server alone.
+#: Keys that begin so are said in these pages or parts only (of fields: when one is wrong), and in the server's own.
 #: They do not weigh on the inbox.
 _OF_PAGES = {
     "fields": ("field.",),
@@ -28,6 +29,7 @@ _OF_PAGES = {
         *("problem.account_", "problem.bot_", "problem.last_admin", "problem.role_", "problem.user_"),
     ),
     "status": ("demo.", "status."),
+    "writing": ("send.", "template."),
 }
 _OF_THE_SERVER = ("error.", "shell.late.", "shell.noscript", "sign_in.note.", "sign_in.refused.")
 _TYPES = {
@@ -79,7 +81,11 @@ class Assets:
 
 def bundle_of(entry: str) -> str:
     """The path of the file that holds all of a page's own modules."""
-    return f"bundles/{entry.partition('/')[0]}.js"
+    return f"bundles/{_name(entry)}.js"
+
+
+def _name(entry: str) -> str:
+    return entry.partition("/")[0]
 
 
 def imported(path: str, source: str) -> list[str]:
@@ -114,14 +120,35 @@ def _needed(entry: str, sources: Mapping[str, str]) -> list[str]:
     return list(TopologicalSorter(needs).static_order())
 
 
-def _bundle(entry: str, sources: Mapping[str, str]) -> str:
-    """All of a page's own modules in one; vendored ones stay as they are."""
-    own = {path: sources[path] for path in _needed(entry, sources) if not path.startswith(_VENDOR)}
-    return bundle(
-        own,
-        lambda path: f"../{path}" if path in sources else None,
-        lambda path, name: _resolved(PurePosixPath(path).parent, name),
-    )
+def _bundles(sources: Mapping[str, str]) -> dict[str, str]:
+    """By path: all of a page's own modules in one, and those of each part that it loads later; vendored ones stay."""
+    entries = [path for path in sources if path.endswith("/main.js")]
+    own = {entry: [path for path in _needed(entry, sources) if not path.startswith(_VENDOR)] for entry in entries}
+    pages = {part: entry for entry in entries for path in own[entry] for part in _later(path, sources[path])}
+    made = {}
+    for entry in entries:
+        page = pages.get(entry)
+        base = Base(f"./{_name(page)}.js", own[page]) if page else None
+        lent = {path for part in pages if pages[part] == entry for path in own[part]}
+        around = Around(lambda path: _outside(path, sources, pages), _meant, lent, base)
+        held = set(own[page]) if page else set()
+        made[bundle_of(entry)] = bundle({path: sources[path] for path in own[entry] if path not in held}, around)
+    return made
+
+
+def _later(path: str, source: str) -> list[str]:
+    return [_meant(path, name) for name in later(source)]
+
+
+def _meant(path: str, name: str) -> str:
+    return _resolved(PurePosixPath(path).parent, name)
+
+
+def _outside(path: str, sources: Mapping[str, str], parts: Collection[str]) -> str | None:
+    """Where a bundle finds a file."""
+    if path in parts:
+        return f"./{_name(path)}.js"
+    return f"../{path}" if path in sources else None
 
 
 def assets(*, fresh: bool = False) -> Assets:
@@ -137,12 +164,12 @@ def _assets(_newest: int) -> Assets:
             contents[f"words/{page}-{language}.js" if page else f"words/{language}.js"] = _module_of_words(
                 language, page
             )
+    contents["words/limits.js"] = f"export default {json.dumps(limits())};\n".encode()
     for path in filter(_is_script, contents):
         if not path.startswith(_VENDOR):
             contents[path] = without_comments(contents[path].decode()).encode()
     scripts = {path: content.decode() for path, content in contents.items() if _is_script(path)}
-    for entry in [path for path in scripts if path.endswith("/main.js")]:
-        contents[bundle_of(entry)] = _bundle(entry, scripts).encode()
+    contents |= {path: text.encode() for path, text in _bundles(scripts).items()}
     digest = hashlib.sha256()
     for path, content in sorted(contents.items()):
         digest.update(f"{path}\0{len(content)}\0".encode() + content)

@@ -2,12 +2,16 @@
 
 There is no build: this is done once, when a process begins, of the same files that development serves one by one. It
 knows the statements that our modules are written with and refuses all others; a test holds every module to them.
+
+A part that a page loads later is a bundle of its own, which takes from the page's what that has already: a module is
+never there twice, so what it keeps is one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 
 _IMPORT = re.compile(r'^import\s+(?:([^";]*?)\s+from\s+)?"([^"]+)";[ \t]*$', re.MULTILINE)
 _EXPORT_FROM = re.compile(r'^export\s+(\*|\{[^}]*\})\s+from\s+"([^"]+)";[ \t]*$', re.MULTILINE)
@@ -15,31 +19,80 @@ _DECLARED = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+)
 _NOTHING = re.compile(r"^export \{\};[ \t]*$", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*$", re.MULTILINE)
 _WHERE = "import.meta.url"
+_LATER = re.compile(r'\bimport\("([^"]+)"\)')
 _INDENTED = re.compile(r"\n\s+(?=\S)")  # in markup over several lines it means nothing either
 
 
-def bundle(modules: Mapping[str, str], outside: Callable[[str], str | None], resolve: Callable[[str, str], str]) -> str:
+@dataclass(frozen=True)
+class Base:
+    """The bundle of a page, for the parts that it loads later: its address, and its modules in the order of need."""
+
+    address: str
+    modules: Collection[str]
+
+    def names(self) -> dict[str, str]:
+        """How the bundle calls its modules."""
+        return {path: f"${number}" for number, path in enumerate(self.modules)}
+
+
+@dataclass(frozen=True)
+class Around:
+    """What a bundle stands among.
+
+    `outside` gives the address of what is not in it. `resolve(path, name)` is the path that a module at `path` means by
+    `name`. `lent`: modules that parts which come later take from it. `base`: it is such a part, of that bundle.
+    """
+
+    outside: Callable[[str], str | None]
+    resolve: Callable[[str, str], str]
+    lent: Collection[str] = field(default=())
+    base: Base | None = None
+
+
+def later(source: str) -> list[str]:
+    """What a module names to be loaded later."""
+    return _LATER.findall(source)
+
+
+def bundle(modules: Mapping[str, str], around: Around) -> str:
     """One module of all `modules`, which stand in the order of need, the entry last.
 
-    `outside` gives the address of what is not among them. `resolve(path, name)` is the path that a module at `path`
-    means by `name`. Raises ValueError for a statement that is not known here.
+    Raises ValueError for a statement that is not known here.
     """
-    names = {path: f"${number}" for number, path in enumerate(modules)}
+    own = {path: f"${'l' if around.base else ''}{number}" for number, path in enumerate(modules)}
+    held = around.base.names() if around.base else {}
     foreign: dict[str, str] = {}
+    taken: set[str] = set()
 
     def name_of(here: str, wanted: str) -> str:
-        path = resolve(here, wanted)
-        if path in names:
-            return names[path]
-        address = outside(path)
+        path = around.resolve(here, wanted)
+        if path in own:
+            return own[path]
+        if path in held:
+            taken.add(held[path])
+            return held[path]
+        return foreign.setdefault(address_of(here, wanted), f"$v{len(foreign)}")
+
+    def address_of(here: str, wanted: str) -> str:
+        address = around.outside(around.resolve(here, wanted))
         if address is None:
             raise ValueError(f"{here} imports {wanted}, which is not there")
-        return foreign.setdefault(address, f"$v{len(foreign)}")
+        return address
+
+    def put_off(here: str) -> str:
+        return _LATER.sub(lambda found: f'import("{address_of(here, found[1])}")', modules[here])
 
     *before, entry = modules
-    parts = [_wrapped(path, modules[path], names[path], name_of) for path in before]
-    parts.append("\n".join(_body(entry, modules[entry], name_of)[0]))
+    parts = [_wrapped(path, put_off(path), own[path], name_of) for path in before]
+    lines, exported = _body(entry, put_off(entry), name_of)
+    parts += lines
+    if around.base:
+        parts.append(f"export {{ {', '.join(exported)} }};")
+    elif lent := [own[path] for path in modules if path in around.lent]:
+        parts.append(f"export {{ {', '.join(lent)} }};")
     head = [f'import * as {name} from "{address}";' for address, name in foreign.items()]
+    if around.base and taken:
+        head.append(f'import {{ {", ".join(sorted(taken))} }} from "{around.base.address}";')
     at = "const $at = (path) => new URL(`../${path}`, import.meta.url).href;"
     return _INDENTED.sub("\n", "\n".join([*head, at, *parts, ""]))
 

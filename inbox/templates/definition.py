@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from inbox.errors import BadValue, FieldProblem
 from inbox.gateways.whatsapp.text import is_visible
+from inbox.media.kinds_sent import types_of
 
 MAX_BODY, MAX_HEADER = 1024, 60  # characters, filled in
 MAX_LINK = 2000
@@ -34,6 +35,11 @@ class Parameter:
     slot: str  #: what stands in its place in the text, such as {{1}}; empty when nothing does
     example: str | None
     max_length: int
+
+    @property
+    def mime_types(self) -> list[str]:
+        """The types that a file in its place may have; none where it is no file."""
+        return types_of(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ class ParameterRow(Row):
     slot: str = Field(description="What stands in its place: {{1}}, or the button's address. Empty: nothing does.")
     example: str | None
     max_length: int
+    mime_types: list[str] = Field(description="What the file may be: of image, video and document. Of others none.")
 
 
 Refusal = Literal["paused", "rejected", "disabled", "not_approved", "unsupported"]

@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from inbox.page.assets import assets, imported
-from inbox.page.bundles import bundle
+from inbox.page.bundles import Around, Base, bundle
 
 MODULES = {
     "a/one.js": "export const one = 1;\nexport function two() {\n  return 2;\n}\nexport class Three {}\n",
@@ -25,7 +25,11 @@ def resolve(path: str, name: str) -> str:
 
 
 def made(modules: dict[str, str]) -> str:
-    return bundle(modules, lambda path: f"../{path}" if path.startswith("vendor/") else None, resolve)
+    return bundle(modules, Around(outside, resolve))
+
+
+def outside(path: str) -> str | None:
+    return f"../{path}" if path.startswith("vendor/") else {"c/main.js": "./c.js"}.get(path)
 
 
 def test_each_form_of_import_and_export_is_known() -> None:
@@ -38,6 +42,22 @@ def test_each_form_of_import_and_export_is_known() -> None:
     assert "const thing = $v0.default; const { other: another } = $v0;" in lines
     assert "const { uno, two: due } = $1;" in lines
     assert 'const here = $at("b/main.js");' in lines
+
+
+def test_a_part_that_comes_later_takes_from_its_page_what_is_there() -> None:
+    """So what a module keeps is one, whoever asks for it."""
+    page = {**MODULES, "b/main.js": MODULES["b/main.js"] + 'const more = () => import("../c/main.js");\n'}
+    before = bundle(page, Around(outside, resolve, lent=["a/one.js", "c/own.js"])).splitlines()
+    assert 'const more = () => import("./c.js");' in before
+    assert before[-1] == "export { $0 };"
+    part = {
+        "c/own.js": 'import { two } from "../a/one.js";\nexport const four = two() + 2;\n',
+        "c/main.js": 'import { four } from "./own.js";\nexport const Part = four;\n',
+    }
+    after = bundle(part, Around(outside, resolve, base=Base("./b.js", list(MODULES)))).splitlines()
+    assert after[0] == 'import { $0 } from "./b.js";'
+    assert "const { two } = $0;" in after
+    assert after[-2:] == ["const Part = four;", "export { Part };"]
 
 
 @pytest.mark.parametrize(

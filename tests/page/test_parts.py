@@ -164,6 +164,25 @@ def test_no_payload_breaks_the_reading_of_it(core: Page, value: Any) -> None:
     run(core, "inbox/said", body, row)
 
 
+@pytest.mark.parametrize(
+    ("copied", "point"),
+    [
+        ("48.871, 2.365", ("48.871", "2.365")),
+        (" -33.86;151.2 ", ("-33.86", "151.2")),
+        ("https://www.openstreetmap.org/?mlat=48.871&mlon=2.365#map=17/48.9/2.4", ("48.871", "2.365")),
+        ("https://www.openstreetmap.org/#map=17/48.871/2.365", ("48.871", "2.365")),
+        ("https://www.google.com/maps/place/Canal/@48.8,2.3,17z/data=!3d48.871!4d2.365", ("48.871", "2.365")),
+        ("https://www.google.com/maps/@48.871,2.365,17z", ("48.871", "2.365")),
+        ("https://maps.apple.com/?ll=48.871,2.365", ("48.871", "2.365")),
+        ("48.871", None),
+        ("12 rue de la Paix, 75002 Paris", None),
+    ],
+)
+def test_a_place_is_found_in_what_people_copy(core: Page, copied: str, point: tuple[str, str] | None) -> None:
+    found = run(core, "writing/location", "return location.pointIn(given)", copied)
+    assert found == (point and {"latitude": point[0], "longitude": point[1]})
+
+
 # --- writing -----------------------------------------------------------------------------------------------------
 
 

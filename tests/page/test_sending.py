@@ -335,21 +335,29 @@ def test_the_same_message_is_never_shown_beside_its_text(core: Page) -> None:
     assert found == [[], 1]
 
 
-def test_a_text_comes_back_whole_but_not_while_it_is_being_handed_over(core: Page) -> None:
+@pytest.mark.parametrize(
+    ("path", "content"), [("/messages/send", None), ("/messages/send-content", {"type": "location", "latitude": 48.9})]
+)
+def test_a_text_comes_back_whole_but_not_while_it_is_being_handed_over(core: Page, path: str, content: Any) -> None:
     found = play(
         core,
-        """let answer;
-           server.answers['POST /messages/send'] = () => new Promise((_, fail) => (answer = fail));
-           const key = made.send({ conversationId: 'c', text: 'Bonjour', replyTo: 'q' });
+        """let answer, asked;
+           server.answers[`POST ${given.path}`] = (body) => {
+               asked = body.content;
+               return new Promise((_, fail) => (answer = fail));
+           };
+           const key = made.send({ conversationId: 'c', text: 'Bonjour', content: given.content, replyTo: 'q' });
            await clock.pass(0);
            const during = made.back(key);
            answer(new Unreachable('cut'));
            await clock.pass(0);
            const after = made.back(key);
            await clock.pass(60_000);
-           return [during, after, shown(), sent().length];""",
+           return [during, after, shown(), server.calls.length, asked];""",
+        {"path": path, "content": content},
     )
-    assert found == [None, {"text": "Bonjour", "replyTo": "q", "mode": "reply"}, [], 1]
+    whole = {"text": "Bonjour", "content": content, "replyTo": "q", "mode": "reply"}
+    assert found == [None, whole, [], 1, content or "Bonjour"]
 
 
 def test_after_signing_in_again_the_text_leaves_with_its_key(core: Page) -> None:

@@ -158,7 +158,6 @@ UNSPOKEN = {
     "parameters and headers, which the page writes itself": {
         "given_twice", "not_a_cursor", "not_a_key", "not_a_position", "not_combinable", "two_keys", "wrong_piece",
     },
-    "kinds of messages that the page does not send": {"too_many_rows", "untitled_section"},
     "of keys alone": {"outlives_your_key"},
 }  # fmt: skip
 

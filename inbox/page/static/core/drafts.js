@@ -245,12 +245,13 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing }) {
     count: computed(() => texts.value.size),
     /** Read what this browser has kept, for the list. */
     begin,
-    /** Hand every draft to the server; how many it does not take, which this browser alone has then. */
+    /** Hand every draft to the server; how many it does not take, as none of a form: this browser alone has those. */
     async unsaved() {
-      for (const row of await kept.all("drafts")) open(row.conversationId, row.mode);
+      const rows = await kept.all("drafts");
+      for (const row of rows) if (row.mode !== "form") open(row.conversationId, row.mode);
       const all = [...made.values()];
       await Promise.all(all.map((draft) => draft.ready.then(() => draft.save())));
-      return all.filter((draft) => !draft.isSaved).length;
+      return all.filter((draft) => !draft.isSaved).length + rows.filter((row) => row.mode === "form").length;
     },
     open,
   };

@@ -17,6 +17,8 @@ import { alone } from "./leader.js";
  * @property {string} conversationId
  * @property {"reply"|"note"} mode
  * @property {string} text
+ * @property {Record<string, any>|null} [content] what is more than a text, as POST /messages/send-content takes it
+ * @property {{message_type: string, content_text: string, payload: Record<string, any>}} [shown] its bubble until then
  * @property {string|null} replyTo
  * @property {string|null} seenThrough
  * @property {State} state
@@ -239,13 +241,15 @@ export function createOutgoing({ api, store, kept, owner, clock, time, leader, l
      * @param {object} given
      * @param {string} given.conversationId
      * @param {string} given.text
+     * @param {Outgoing["content"]} [given.content]
+     * @param {Outgoing["shown"]} [given.shown]
      * @param {"reply"|"note"} [given.mode]
      * @param {string|null} [given.replyTo]
      * @param {string|null} [given.seenThrough] the newest message that I had seen
      * @param {string} [given.draftId] the kept draft that it was, which goes in the same write
      * @returns {string} the key
      */
-    send({ conversationId, text, mode = "reply", replyTo = null, seenThrough = null, draftId }) {
+    send({ conversationId, text, content = null, shown, mode = "reply", replyTo = null, seenThrough = null, draftId }) {
       const now = time.now();
       const key = newKey();
       const last = rows.peek().at(-1)?.id.slice(0, 15) ?? "";
@@ -257,6 +261,8 @@ export function createOutgoing({ api, store, kept, owner, clock, time, leader, l
         conversationId,
         mode,
         text,
+        content,
+        shown,
         replyTo,
         seenThrough,
         state: "waiting",
@@ -309,12 +315,12 @@ export function createOutgoing({ api, store, kept, owner, clock, time, leader, l
       work(row.conversationId);
     },
     /** Take a text back for the field; null when it is being handed over just now, and cannot be had back.
-     * @param {string} key @returns {{text: string, replyTo: string|null, mode: "reply"|"note"}|null} */
+     * @param {string} key @returns {Pick<Outgoing, "text"|"content"|"replyTo"|"mode">|null} */
     back(key) {
       const row = find(key);
       if (!row || row.state === "handing") return null;
       drop(row).then(() => work(row.conversationId));
-      return { text: row.text, replyTo: row.replyTo, mode: row.mode };
+      return { text: row.text, content: row.content, replyTo: row.replyTo, mode: row.mode };
     },
     /** Throw a text away. @param {string} key */
     discard(key) {
@@ -331,9 +337,10 @@ export function createOutgoing({ api, store, kept, owner, clock, time, leader, l
 const NONE = [];
 
 /** @param {Outgoing} row @returns {[string, Record<string, any>]} */
-function requestOf({ mode, conversationId, text, key, replyTo, seenThrough }) {
+function requestOf({ mode, conversationId, text, content, key, replyTo, seenThrough }) {
   if (mode === "note") return [`/conversations/${conversationId}/notes`, { text, client_key: key }];
   const quoted = replyTo === null ? {} : { reply_to: replyTo };
   const seen = seenThrough === null ? {} : { seen_through: seenThrough };
-  return ["/messages/send", { conversation_id: conversationId, content: text, client_key: key, ...quoted, ...seen }];
+  const path = content ? "/messages/send-content" : "/messages/send";
+  return [path, { conversation_id: conversationId, content: content ?? text, client_key: key, ...quoted, ...seen }];
 }

@@ -8,13 +8,13 @@ import { useApp } from "./context.js";
 import { Details } from "./details.js";
 import { Help } from "./help.js";
 import { useKeyboard } from "./keyboard.js";
+import { Later } from "./later.js";
 import { List } from "./list.js";
 import { ListHead } from "./listhead.js";
 import { Palette } from "./palette.js";
 import { Rail } from "./rail.js";
 import { nameOf } from "./row.js";
 import { Strips } from "./strips.js";
-import { Templates } from "./templates.js";
 import { Thread } from "./thread.js";
 
 export function Inbox() {
@@ -43,7 +43,7 @@ export function Inbox() {
         : html`<${Nobody} id=${id} />`}
     </main>
     ${conversation && html`<${Part} name="details"><${Details} conversation=${conversation} /><//>`}
-    ${conversation && html`<${Templates} conversation=${conversation} />`}
+    ${conversation && html`<${Later} conversation=${conversation} />`}
     <${SignInAgain} open=${store.signedOut.value} known=${store.me.value.email ?? null} api=${api} onSignedIn=${signedIn}>${t("strip.signed_out")}<//>
     <${Palette} onOpen=${open} />
     <${Help} />

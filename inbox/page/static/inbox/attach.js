@@ -27,7 +27,16 @@ export function Attached({ conversation }) {
   const rows = attachments.of(conversation.id).value;
   if (rows.length === 0) return null;
   return html`<ul class="attached" aria-label=${t("attach.files")}>
-    ${rows.map((row) => html`<li key=${row.key} class="attached-file">
+    ${rows.map((row) => html`<li key=${row.key}><${AttachedFile} row=${row} attachments=${attachments} /></li>`)}
+  </ul>`;
+}
+
+/**
+ * A file on its way, with what can be done about it.
+ * @param {{ row: import("../core/attachments.js").Attached, attachments: import("../core/attachments.js").Attachments }} props
+ */
+export function AttachedFile({ row, attachments }) {
+  return html`<div class="attached-file">
       <${Icon} name=${row.state === "failed" ? "circle-alert" : "file"} size=${16} />
       <span class="attached-name"><${Plain} text=${row.file.name || t("attach.pasted")} /></span>
       ${row.problem
@@ -37,8 +46,7 @@ export function Attached({ conversation }) {
           : html`<span class="quiet small">${bytes(row.file.size)}</span>`}
       ${row.state === "failed" && html`<${Button} little icon="rotate-ccw" label=${t("attach.again")} onClick=${() => attachments.again(row.key)} />`}
       <${Button} little icon="x" label=${t(row.state === "loading" ? "attach.cancel" : "attach.remove")} onClick=${() => attachments.remove(row.key)} />
-    </li>`)}
-  </ul>`;
+    </div>`;
 }
 
 /** What is wrong with a file, and what to change. @param {any} problem */

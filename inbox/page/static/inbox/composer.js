@@ -5,7 +5,7 @@
 
 import { composes, sends } from "../core/keys.js";
 import { t } from "../core/words.js";
-import { Button, classes, html, Icon, Tabs, toast, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
+import { Button, classes, html, Icon, Menu, Tabs, toast, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
 import { AttachButton, Attached, dropping } from "./attach.js";
 import { quotedVoice } from "./bubble.js";
@@ -27,6 +27,8 @@ import { replyWindow } from "./window.js";
 
 const ONE_LINE = 40; // characters that stand beside the tools on every size of screen
 const CAPTION = 1024; // characters that WhatsApp takes with a file
+/** What can be written beside a text, with its icon. @type {[import("./panels.js").Writes, string][]} */
+const MORE = [["templates", "file-text"], ["buttons", "circle-check"], ["list", "menu"], ["location", "map-pin"], ["contacts", "contact"]];
 const NEARLY = 0.9; // of the longest text: from there on the count is shown
 
 /**
@@ -92,8 +94,8 @@ function Closed({ conversation }) {
       ${last ? t("composer.closed", { name, time: times.stretch(ago) }) : t("composer.never", { name })}
     </p>
     ${text && html`<${Button} little icon="copy" onClick=${() => copy(text)}>${t("composer.copy_draft")}<//>`}
-    <${Button} kind="filled" icon="file-text" onClick=${() => (panels.dialog.value = "templates")}>
-      ${t("template.choose")}
+    <${Button} kind="filled" icon="file-text" onClick=${() => panels.write("templates")}>
+      ${t("composer.template")}
     <//>
   </div>`;
 }
@@ -158,8 +160,7 @@ function Writing({ mode, conversation, field, wanted }) {
     const said = text.trim();
     if (nothing || held) return;
     if (files.length > 0) return void sendFiles();
-    const { messages, atEnd } = app.store.thread(conversation.id).peek();
-    const seenThrough = mode === "reply" && atEnd ? (messages[messages.length - 1]?.id ?? null) : null;
+    const seenThrough = mode === "reply" ? newestSeen(app.store, conversation.id) : null;
     const replyTo = draft.replyTo.peek();
     const written = { conversationId: conversation.id, text: said, mode, replyTo, seenThrough };
     const key = outgoing.send({ ...written, draftId: draft.id });
@@ -218,8 +219,8 @@ function Writing({ mode, conversation, field, wanted }) {
         html`<${AttachButton} conversation=${conversation} />
         <${Button} class="composer-canned" icon="square-slash" label=${t("canned.open")}
           onClick=${() => field.current && startCanned(field.current, suggestions.look)} />
-        <${Button} class="composer-canned" icon="file-text" label=${t("template.choose")}
-          onClick=${() => (app.panels.dialog.value = "templates")} />`}
+        <${Menu} icon="plus" label=${t("composer.more")} onMouseDown=${stay} items=${() => MORE.map(([kind, icon]) => (
+          { icon, label: t(`composer.${kind}`), onSelect: () => app.panels.write(kind) }))} />`}
         <${Button} kind="filled" class="composer-send" icon=${mode === "note" ? "sticky-note" : "send-horizontal"}
           aria-disabled=${nothing || held} onClick=${send}>
           <span class="words">${mode === "note" ? t("composer.add_note") : t("composer.send")}</span>
@@ -229,6 +230,15 @@ function Writing({ mode, conversation, field, wanted }) {
     <${Hints} id=${`${list}-hints`} mode=${mode} conversation=${conversation} length=${text.length}
       most=${settings.max_text} gap=${gap?.name} />
   `;
+}
+
+/**
+ * The newest message that a writer has before their eyes; null when they have scrolled away from it.
+ * @param {import("../core/store.js").Store} store @param {string} conversationId @returns {string | null}
+ */
+export function newestSeen(store, conversationId) {
+  const { messages, atEnd } = store.thread(conversationId).peek();
+  return atEnd ? (messages[messages.length - 1]?.id ?? null) : null;
 }
 
 /**
@@ -297,7 +307,7 @@ function Quoting({ draft, conversation }) {
  */
 function useBack(conversationId, mayWrite) {
   const { drafts, outgoing } = useApp();
-  const closed = outgoing.of(conversationId).value.find((entry) => entry.state === "window_closed");
+  const closed = outgoing.of(conversationId).value.find((entry) => entry.state === "window_closed" && !entry.content);
   useEffect(() => {
     const draft = mayWrite ? drafts.open(conversationId, "reply") : null; // who may not write has none to ask for
     if (!draft || !closed || draft.text.peek() !== "") return;
@@ -319,6 +329,9 @@ function startCanned(field, look) {
 function labelOf(mode, conversation) {
   return mode === "note" ? t("composer.note.to") : t("composer.reply.to", { name: nameOf(conversation) });
 }
+
+/** A press does not take the focus: on a phone the field would unfold, and the button slip from under the finger. @param {Event} event */
+const stay = (event) => event.preventDefault();
 
 /** Somebody types with their thumbs: Enter makes a line there. */
 function touches() {

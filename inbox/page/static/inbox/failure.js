@@ -33,7 +33,7 @@ export function Failure({ message, mayWrite }) {
     html`<${Button} little disabled=${busy} onClick=${again}>${t("failure.again")}<//>`}
     ${mayWrite &&
     closed &&
-    html`<${Button} little onClick=${() => (panels.dialog.value = "templates")}>${t("template.choose")}<//>`}
+    html`<${Button} little onClick=${() => panels.write("templates")}>${t("composer.template")}<//>`}
     <${Button} little onClick=${() => copy(message.content_text)}>${t("failure.copy")}<//>
   </div>`;
 }

@@ -1,7 +1,7 @@
 /** What is inside a bubble, for every kind of message WhatsApp knows, and for those it will know. */
 
 import { t } from "../core/words.js";
-import { html, Icon } from "../ui/index.js";
+import { classes, html, Icon } from "../ui/index.js";
 import { Film, Paper, Picture, Sticker, Voice } from "./files.js";
 import { money } from "./figures.js";
 import * as said from "./said.js";
@@ -122,10 +122,18 @@ function Choice({ message, text, meta }) {
   const choice = said.choiceOf(message);
   if (!choice) return html`<${Text} message=${message} text=${text} meta=${meta} />`;
   if (choice.chosen === null) {
-    return html`<${Words} id=${message.id} text=${text} meta=${meta} />
-      <ul class="bubble-options" aria-label=${t("kind.options")}>
-        ${choice.options.map((option) => html`<li key=${option}><${Plain} text=${option} /></li>`)}
-      </ul>`;
+    const { header, body, footer, button, sections } = choice;
+    return html`
+      ${header && html`<p class="bubble-title"><${Plain} text=${header} /></p>`}
+      <${Words} id=${message.id} text=${body || text} meta=${meta} />
+      ${footer && html`<p class="bubble-card-more"><${Plain} text=${footer} /></p>`}
+      ${button && html`<p class="bubble-opens"><${Icon} name="menu" size=${16} /> <${Plain} text=${button} /></p>`}
+      ${sections.map(({ title, rows }, place) => html`
+        ${title && html`<p class="bubble-card-kind" key=${`${place} title`}><${Plain} text=${title} /></p>`}
+        <ul class=${classes("bubble-options", button && "bubble-rows")} aria-label=${title || t("kind.options")} key=${place}>
+          ${rows.map((row, at) => html`<li key=${at}><${Plain} text=${row.title} />${row.more &&
+            html`<span class="bubble-card-more"><${Plain} text=${row.more} /></span>`}</li>`)}
+        </ul>`)}`;
   }
   return html`<div class="words bubble-chosen">
     <${Icon} name="circle-check" size=${16} label=${t("kind.chosen")} /> <strong><${Plain}
@@ -136,8 +144,8 @@ function Choice({ message, text, meta }) {
 
 /** @param {KindProps} props */
 function Template({ message, text, meta }) {
-  const { category, buttons } = said.templateOf(message);
-  return html`<${Text} message=${message} text=${text} meta=${meta} />
+  const { category, buttons, file } = said.templateOf(message);
+  return html`${FILES[file]?.(message, text)}<${Text} message=${message} text=${text} meta=${meta} />
     ${buttons.length > 0 && html`<ul class="bubble-options" aria-label=${t("kind.options")}>
       ${buttons.map((each) => html`<li key=${each}><${Plain} text=${each} /></li>`)}
     </ul>`}
@@ -174,19 +182,22 @@ function Unknown({ message, meta }) {
     text=${said.unknownKindOf(message)} />)<//>`;
 }
 
+/** Files with words below them. @type {Record<string, (message: Message, text: string) => any>} */
+const FILES = {
+  image: (message, text) => html`<${Picture} message=${message} text=${text} />`,
+  video: (message) => html`<${Film} message=${message} />`,
+  document: (message) => html`<${Paper} message=${message}
+    name=${html`<${Plain} text=${message.media_filename ?? t("kind.document")} />`} />`,
+};
+
 /** @type {Record<string, (props: KindProps) => any>} */
 const KINDS = {
   text: Text,
-  image: withCaption((/** @type {Message} */ message, /** @type {string} */ text) => html`<${Picture}
-    message=${message} text=${text} />`),
-  video: withCaption((/** @type {Message} */ message) => html`<${Film} message=${message} />`),
+  image: withCaption(FILES.image),
+  video: withCaption(FILES.video),
   audio: withCaption((/** @type {Message} */ message) => html`<${Voice} message=${message}
     voice=${said.isVoice(message)} />`),
-  document: withCaption(
-    (/** @type {Message} */ message) =>
-      html`<${Paper} message=${message}
-        name=${html`<${Plain} text=${message.media_filename ?? t("kind.document")} />`} />`,
-  ),
+  document: withCaption(FILES.document),
   sticker: ({ message, meta }) => html`<${Sticker} message=${message} /><p class="bubble-foot">${meta}</p>`,
   location: Location,
   contacts: Contacts,

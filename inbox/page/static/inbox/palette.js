@@ -96,7 +96,7 @@ function useCommands() {
     : [
         command("reply", "reply", () => composer.current?.write("reply"), "r"),
         command("note", "sticky-note", () => composer.current?.write("note"), "n"),
-        command("template", "file-text", () => (panels.dialog.value = "templates")),
+        command("template", "file-text", () => panels.write("templates")),
         command("take", "user-check", () => actions.assign(row, store.me.value.id), "i"),
         command("bot", "bot", () => actions.setBot(row, !botIsOn(row)), "b"),
         command("done", "check", () => actions.setStatus(row, row.status === "done" ? "open" : "done"), "e"),

@@ -6,6 +6,7 @@
 import { problemText, t } from "../core/words.js";
 import { Button, classes, html } from "../ui/index.js";
 import { useApp } from "./context.js";
+import { Content } from "./kinds.js";
 import { Words } from "./text.js";
 import { Ticks } from "./ticks.js";
 
@@ -21,23 +22,26 @@ export function Pending({ entry, onSee }) {
   const meta = html`<span class="meta"><${Ticks} status=${mark} /></span>`;
   return html`<li class=${classes("entry entry-ours entry-last entry-pending", note ? "entry-note" : "entry-us")}
     data-key=${entry.key} tabindex="-1">
-    <div class="entry-line"><div class="bubble"><${Words} id=${entry.key} text=${entry.text} meta=${meta} /></div></div>
+    <div class="entry-line"><div class="bubble">${entry.shown
+      ? html`<${Content} message=${{ id: entry.key, ...entry.shown }} meta=${meta} />`
+      : html`<${Words} id=${entry.key} text=${entry.text} meta=${meta} />`}</div></div>
     ${stuck && html`<${Stuck} entry=${entry} onSee=${onSee} />`}
   </li>`;
 }
 
 /** @param {{ entry: Outgoing, onSee: () => void }} props */
 function Stuck({ entry, onSee }) {
-  const { copy, drafts, outgoing, times } = useApp();
+  const { copy, drafts, outgoing, panels, times } = useApp();
   const { key, problem } = entry;
   const takeBack = () => {
     const had = outgoing.back(key);
     if (!had) return;
+    if (had.content) return panels.write(had.content.type, had.content);
     const draft = drafts.open(entry.conversationId, had.mode);
     draft.set([draft.text.peek(), had.text].filter(Boolean).join("\n\n"));
     if (had.replyTo && !draft.replyTo.peek()) draft.setReplyTo(had.replyTo);
   };
-  const back = html`<${Button} little onClick=${takeBack}>${t("pending.back")}<//>`;
+  const back = html`<${Button} little onClick=${takeBack}>${t(entry.content ? "pending.change" : "pending.back")}<//>`;
   if (entry.state === "overtaken") {
     const who = problem?.author?.kind === "bot" ? t("voice.bot") : (problem?.author?.name ?? t("voice.us"));
     const ago = problem?.sent_at ? times.ago(problem.sent_at) ?? times.clock(problem.sent_at) : "";

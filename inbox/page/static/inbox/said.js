@@ -85,20 +85,26 @@ export function orderOf(message) {
 /**
  * The options that a message offers (ours), or the one that was chosen (theirs); null for other messages.
  * @param {Message} message
- * @returns {{ chosen: string | null, more: string, options: string[] } | null}
+ * @returns {{ chosen: string, more: string } | { chosen: null, header: string, body: string, footer: string, button: string,
+ *   sections: { title: string, rows: { title: string, more: string }[] }[] } | null} `button` opens a list
  */
 export function choiceOf(message) {
   if (message.message_type === "button") {
-    return { chosen: text(message.payload.button?.text) || textOf(message), more: "", options: [] };
+    return { chosen: text(message.payload.button?.text) || textOf(message), more: "" };
   }
   const inner = message.payload.interactive;
   if (!inner) return null;
   const reply = inner.button_reply ?? inner.list_reply;
-  if (reply) return { chosen: text(reply.title), more: text(reply.description), options: [] };
-  const buttons = list(inner.action?.buttons).map((button) => text(button?.reply?.title));
-  const rows = list(inner.action?.sections).flatMap((section) => list(section?.rows).map((row) => text(row?.title)));
-  const options = [...buttons, ...rows].filter(Boolean);
-  return options.length ? { chosen: null, more: "", options } : null;
+  if (reply) return { chosen: text(reply.title), more: text(reply.description) };
+  const { action } = inner;
+  const offered = [{ rows: list(action?.buttons).map((button) => button?.reply) }, ...list(action?.sections)];
+  const sections = offered.map((section) => ({
+    title: text(section?.title),
+    rows: list(section?.rows).map((row) => ({ title: text(row?.title), more: text(row?.description) })).filter((row) => row.title),
+  }));
+  const [header, body, footer] = [inner.header, inner.body, inner.footer].map((part) => text(part?.text));
+  const told = { chosen: null, header, body, footer, button: text(action?.button), sections: sections.filter(({ rows }) => rows.length) };
+  return told.sections.length ? told : null;
 }
 
 /**
@@ -126,13 +132,15 @@ export function originOf(message) {
 }
 
 /**
- * What a template was sent as: its category in the reader's language, and its buttons.
+ * What a template was sent as: its category in the reader's language, its buttons, and what kind of file its header is.
  * @param {Message} message
  */
 export function templateOf(message) {
   const { category, buttons } = message.payload.filled_in ?? {};
-  const word = `template.category.${category}`;
-  return { category: has(word) ? t(word) : text(category), buttons: list(buttons).map(text) };
+  const word = `kind.template.${category}`;
+  const header = list(message.payload.template?.components).find((each) => each?.type === "header");
+  const file = message.media_id ? text(header?.parameters?.[0]?.type) : "";
+  return { category: has(word) ? t(word) : text(category), buttons: list(buttons).map(text), file };
 }
 
 /** @param {Message} message */

@@ -2,13 +2,14 @@
 
 import { newKey } from "../core/ids.js";
 import { has, t } from "../core/words.js";
-import { Button, Chip, classes, Dialog, Field, html, Icon, useEffect, useMemo, useRef, useState } from "../ui/index.js";
-import { whyNot } from "./actions.js";
-import { useApp } from "./context.js";
-import { Plain } from "./text.js";
+import { Button, Chip, classes, Field, html, Icon, useEffect, useMemo, useRef, useState } from "../ui/index.js";
+import { whyNot } from "../inbox/actions.js";
+import { useApp } from "../inbox/context.js";
+import { Plain } from "../inbox/text.js";
+import { HeaderFile, HeaderPreview, useFile } from "./file.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
-/** @typedef {{ name: string, kind: string, slot: string, example: string | null, max_length: number }} Parameter */
+/** @typedef {{ name: string, kind: string, slot: string, example: string | null, max_length: number, mime_types: string[] }} Parameter */
 /**
  * As GET /accounts/…/templates tells it.
  * @typedef {{ id: string, name: string, language: string, category: string, status: string, refusal: string | null,
@@ -20,19 +21,8 @@ const ASK_EVERY = 1500; // ms, while WhatsApp is being asked
 const ASKED_LONG = 40; // times: then it will not come any more
 const SLOT = /(\{\{\s*\w+\s*\}\})/;
 
-/**
- * @param {{ conversation: Conversation }} props
- */
-export function Templates({ conversation }) {
-  const { panels } = useApp();
-  const open = panels.dialog.value === "templates";
-  return html`<${Dialog} open=${open} wide class="templates" title=${t("template.choose")} onClose=${panels.closeDialog}>
-    ${open && html`<${Choosing} conversation=${conversation} />`}
-  <//>`;
-}
-
 /** @param {{ conversation: Conversation }} props */
-function Choosing({ conversation }) {
+export function Choosing({ conversation }) {
   const [chosen, setChosen] = useState(/** @type {Template | null} */ (null));
   const listed = useTemplates(conversation.account_id);
   return chosen
@@ -100,7 +90,7 @@ function Choices({ listed, onChoose }) {
     <ul class="templates-list">
       ${shown.map((each) => html`<li key=${each.id}><${Choice} template=${each} onChoose=${onChoose} /></li>`)}
     </ul>
-    ${templates && html`<p><${Button} little icon="refresh-cw" disabled=${asking} onClick=${ask}>${t("template.again")}<//></p>`}`;
+    <p><${Button} little icon="refresh-cw" disabled=${asking || !templates} onClick=${ask}>${t("template.again")}<//></p>`;
 }
 
 /** @param {{ template: Template, onChoose: (template: Template) => void }} props */
@@ -125,24 +115,29 @@ function FillIn({ template, conversation, onBack }) {
   const [trouble, setTrouble] = useState(/** @type {string | null} */ (null));
   const [busy, setBusy] = useState(false);
   const key = useRef(newKey()); // what is sent again after a broken connection is one message
-  const missing = template.parameters.some(({ name }) => !values[name]?.trim());
+  const header = template.parameters.find(({ mime_types }) => mime_types.length > 0);
+  const file = useFile(conversation);
+  const missing = template.parameters.some((each) => !values[each.name]?.trim() && !(each === header && file.uploadId));
   const change = (/** @type {string} */ name) => (/** @type {string} */ value) => {
     key.current = newKey();
     setValues((now) => ({ ...now, [name]: value }));
-    setWrong((now) => ({ ...now, [name]: "" }));
+    setWrong((now) => ({ ...now, [name]: "", "/upload_id": "" }));
   };
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (missing || busy) return;
     setBusy(true);
     setTrouble(null);
+    const { uploadId } = file;
     try {
       const { body } = await api.post("/messages/send-template", {
         conversation_id: conversation.id,
         template_id: template.id,
-        parameters: values,
+        parameters: uploadId && header ? rest(values, header.name) : values,
+        ...(uploadId ? { upload_id: uploadId } : {}),
         client_key: key.current,
       });
+      file.keep();
       store.applySent(body.message);
       panels.closeDialog();
     } catch (error) {
@@ -152,26 +147,31 @@ function FillIn({ template, conversation, onBack }) {
       setBusy(false);
     }
   };
-  return html`<form class="templates-form" onSubmit=${send}>
+  return html`<form class="writing-form" onSubmit=${send}>
     <p class="templates-head"><${Button} little icon="arrow-left" onClick=${onBack}>${t("template.back")}<//>
       <span class="templates-name"><${Plain} text=${template.name} /></span>
       <${Chip}>${template.language}<//><${Chip}>${categoryOf(template)}<//></p>
-    ${template.parameters.map((each, place) => html`<${Field} key=${each.name} label=${labelOf(template, each)}
-      value=${values[each.name] ?? ""} maxlength=${each.max_length} autofocus=${place === 0} autocomplete="off"
-      hint=${each.example && t("template.example", { example: each.example })} error=${wrong[each.name] || null}
-      onChange=${change(each.name)} />`)}
-    <${Preview} template=${template} values=${values} />
+    <div class="writing-fields">
+    ${template.parameters.map((each, place) => each === header
+      ? html`<${HeaderFile} key=${each.name} parameter=${each} file=${file} value=${values[each.name]} onChange=${change(each.name)}
+          error=${wrong["/upload_id"] || wrong[each.name] || null} onFile=${() => change(each.name)("")} />`
+      : html`<${Field} key=${each.name} label=${labelOf(template, each)}
+          value=${values[each.name] ?? ""} maxlength=${each.max_length} autofocus=${place === 0} autocomplete="off"
+          hint=${each.example && t("template.example", { example: each.example })} error=${wrong[each.name] || null}
+          onChange=${change(each.name)} />`)}
     ${trouble && html`<p class="small danger" role="alert">${trouble}</p>`}
+    </div>
+    <${Preview} template=${template} values=${values} header=${header && html`<${HeaderPreview} parameter=${header} row=${file.row} address=${values[header.name]} />`} />
     <p class="buttons end"><${Button} kind="filled" type="submit" icon="send-horizontal" aria-disabled=${missing || busy}>${t("template.send")}<//></p>
   </form>`;
 }
 
-/** The message as the customer will read it. @param {{ template: Template, values: Record<string, string> }} props */
-function Preview({ template, values }) {
-  return html`<figure class="templates-preview">
+/** The message as the customer will read it. @param {{ template: Template, values: Record<string, string>, header?: any }} props */
+function Preview({ template, values, header }) {
+  return html`<figure class="writing-preview">
     <figcaption class="label">${t("template.preview")}</figcaption>
     <div class="bubble">
-      ${template.header && html`<p class="templates-title">${filled(template.header, "header", values)}</p>`}
+      ${header}${template.header && html`<p class="bubble-title">${filled(template.header, "header", values)}</p>`}
       <p class="words">${filled(template.body, "body", values)}</p>
       ${template.footer && html`<p class="bubble-card-more"><${Plain} text=${template.footer} /></p>`}
       ${template.buttons.length > 0 && html`<ul class="bubble-options">${template.buttons.map(
@@ -195,16 +195,22 @@ function filled(text, part, values) {
 /** @param {{ pointer: string, problem: string }} error @returns {[string, string]} */
 const nameAndProblem = ({ pointer, problem }) => [pointer.replace("/parameters/", ""), problem];
 
+/** @param {Record<string, string>} values @param {string} without */
+const rest = ({ ...values }, without) => {
+  delete values[without];
+  return values;
+};
+
 /** @param {Template} template @param {Parameter} parameter */
 function labelOf(template, { name, kind, slot }) {
   const [part, place] = name.split(".");
   if (part === "button") return t(`template.button.${kind}`, { name: template.buttons[Number(place)] ?? "" });
-  return kind === "text" ? t(`template.part.${part}`, { slot }) : t(`template.file.${kind}`);
+  return t(`template.part.${part}`, { slot });
 }
 
 /** @param {Template} template */
 function categoryOf({ category }) {
-  return has(`template.category.${category}`) ? t(`template.category.${category}`) : category;
+  return has(`kind.template.${category}`) ? t(`kind.template.${category}`) : category;
 }
 
 /** Those that have all the letters, what can be sent first. @param {Template[]} templates @param {string} q */

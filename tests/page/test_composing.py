@@ -1,0 +1,125 @@
+"""More than a text, written at the page: buttons, lists, places, contact cards, and templates with a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playwright.sync_api import Locator, expect
+
+from tests.page.desk import Desk
+from tests.page.shop import Customer, Shop
+from tests.page.test_media import PICTURE
+from tests.waiting import wait_until
+
+Desks = Callable[..., Desk]
+
+
+def _begins(amina: Desk, kind: str) -> Locator:
+    """Choose what to write from the menu; the dialog."""
+    amina.button("Other kinds of message").click()
+    amina.page.get_by_role("menuitem", name=kind).click()
+    dialog = amina.page.get_by_role("dialog", name=kind)
+    expect(dialog.get_by_role("button", name="Send")).to_be_visible()
+    return dialog
+
+
+def _sends(dialog: Locator) -> None:
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog).to_have_count(0)
+
+
+def _reaches(customer: Customer, count: int) -> Any:
+    """The content of the newest message that reached the customer's phone, the `count`-th in all."""
+
+    def there() -> list[Any]:
+        return [each for each in customer.shop.sandbox.deliveries() if each.phone == customer.phone]
+
+    wait_until(lambda: len(there()) == count, f"{count} messages at {customer.name}'s phone")
+    return there()[-1].content
+
+
+def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown(shop: Shop, desk: Desks) -> None:
+    lea = shop.customer("Léa Simon", "Vous avez des gâteaux ?")
+    amina = desk("Amina").opens(lea)
+    amina.types("Which day suits you?")
+
+    dialog = _begins(amina, "Buttons")
+    expect(dialog.get_by_label("Text", exact=True)).to_have_value("Which day suits you?")  # it was begun in the field
+    dialog.get_by_role("textbox", name="Button 1").fill("Saturday")
+    amina.page.keyboard.press("Enter")
+    amina.page.keyboard.type("Saturday")
+    expect(dialog.get_by_role("figure")).to_contain_text("Saturday")
+    amina.refuses(400)
+    dialog.get_by_role("button", name="Send").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Two buttons have the same title.")
+    dialog.get_by_role("textbox", name="Button 2").fill("Sunday")
+    amina.page.keyboard.press("Control+Enter")
+    expect(dialog).to_have_count(0)
+    expect(amina.field).to_be_focused()
+    expect(amina.field).to_have_value("")
+    expect(amina.bubble("Which day suits you?")).to_contain_text("Sunday")
+    replies = [each["reply"] for each in _reaches(lea, 1)["action"]["buttons"]]
+    assert replies == [{"id": "1", "title": "Saturday"}, {"id": "2", "title": "Sunday"}]
+
+    dialog = _begins(amina, "List")
+    dialog.get_by_label("Text", exact=True).fill("Which cake?")
+    dialog.get_by_role("textbox", name="Choice 1", exact=True).fill("Plum")
+    dialog.get_by_role("textbox", name="More about choice 1").fill("For six")
+    amina.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    dialog = _begins(amina, "List")  # what was begun is still there
+    expect(dialog.get_by_role("textbox", name="More about choice 1")).to_have_value("For six")
+    dialog.get_by_role("button", name="Add a choice").click()
+    amina.page.keyboard.type("Lemon")
+    amina.check()
+    _sends(dialog)
+    sent = _reaches(lea, 2)["action"]
+    assert sent["sections"] == [
+        {"rows": [{"id": "1", "title": "Plum", "description": "For six"}, {"id": "2", "title": "Lemon"}]}
+    ]
+    expect(amina.bubble("Which cake?")).to_contain_text("For six")
+
+    dialog = _begins(amina, "Location")
+    dialog.get_by_label("Latitude").fill("https://www.openstreetmap.org/?mlat=48.871&mlon=2.365#map=17/48.87/2.36")
+    expect(dialog.get_by_label("Longitude")).to_have_value("2.365")
+    dialog.get_by_label("Name of the place").fill("Boulangerie du Canal")
+    _sends(dialog)
+    assert _reaches(lea, 3) == {"latitude": 48.871, "longitude": 2.365, "name": "Boulangerie du Canal"}
+
+    dialog = _begins(amina, "Contact card")
+    dialog.get_by_label("Name", exact=True).fill("Noé Petit")
+    dialog.get_by_label("Phone number").fill("+33 6 10 00 00 09")
+    _sends(dialog)
+    (card,) = _reaches(lea, 4)
+    assert card["name"]["formatted_name"] == "Noé Petit"
+    assert [each["phone"] for each in card["phones"]] == ["+33 6 10 00 00 09"]
+    amina.is_marked("Noé Petit", "Delivered")
+
+
+def test_a_template_is_sent_with_the_picture_of_its_header(shop: Shop, desk: Desks) -> None:
+    lea = shop.customer("Léa Simon", "Bonjour")
+    amina = desk("Amina").opens(lea)
+    amina.button("Other kinds of message").click()
+    amina.page.get_by_role("menuitem", name="Template").click()
+    dialog = amina.page.get_by_role("dialog", name="Choose a template")
+    dialog.get_by_role("button", name="cake_of_the_week").click()
+    dialog.get_by_label("Text {{1}}").fill("Léa")
+    send = dialog.get_by_role("button", name="Send template")
+    expect(send).to_be_disabled()
+    files = dialog.locator("input[type=file]")
+    files.set_input_files([{"name": "menu.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 menu"}])
+    amina.refuses(400)
+    expect(send).to_be_enabled()
+    send.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Another type of file is needed here: image/jpeg, image/png.")
+    files.set_input_files([{"name": "cake.png", "mimeType": "image/png", "buffer": PICTURE}])
+    expect(dialog.get_by_role("figure").locator("img")).to_be_visible()
+    expect(send).to_be_enabled()
+    amina.check()
+    send.click()
+    expect(dialog).to_have_count(0)
+    expect(amina.bubble("Good morning Léa").locator("img")).to_be_visible()
+    header, _ = _reaches(lea, 1)["components"]
+    assert header["parameters"][0]["type"] == "image"
+    assert "id" in header["parameters"][0]["image"]
