@@ -6,6 +6,7 @@ import dataclasses
 import gc
 import os
 import shutil
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -27,7 +28,9 @@ from inbox.auth.access import Role
 from inbox.config import Config
 from inbox.db import Database, migrations, writes
 from inbox.logs import set_request_id
+from inbox.metrics.tally import Tally
 from inbox.models import Base
+from inbox.operations import reporter
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
 from tests import servers
@@ -83,6 +86,14 @@ def pytest_collection_finish() -> None:
 def _no_request_yet() -> None:
     """Each test begins as a thread does: the id of the work before it must not show in its log and its calls."""
     set_request_id("")
+
+
+@pytest.fixture(autouse=True)
+def _no_call_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test begins as a process does that has called nobody: how an upstream stands is told from calls as well."""
+    tally = Tally()
+    monkeypatch.setattr(sys.modules["inbox.gateways.http.exchange"], "tally", tally)  # its name is a function's, too
+    monkeypatch.setattr(reporter, "tally", tally)
 
 
 class _StatementsOfAllTests(LRUCache[Any, Any]):
@@ -142,7 +153,7 @@ def browser() -> Iterator[Browser]:
     from tests.page.browsers import PROGRAM, chromium  # imported here: most tests need none of it
 
     if PROGRAM is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium")
+        pytest.skip("Chromium is not installed: apt-get install chromium-headless-shell")
     with chromium() as made:
         yield made
 

@@ -75,7 +75,7 @@ class OwnPostgres:
         settings += ["shared_buffers=16MB", "max_connections=60", "autovacuum=off", *self._settings]
         options = [part for setting in settings for part in ("-c", setting)]
         self._server = self._run("postgres", "-D", str(self._data), "-p", str(self._port), *options)
-        wait_until(lambda: self._running() and _connects(self.url), "PostgreSQL to start", 60)
+        wait_until(lambda: self._running() and _connects(self.url), "PostgreSQL to start")
 
     def kill(self) -> None:
         """Immediate shutdown: every connection breaks, what was not committed is gone, the next start recovers."""

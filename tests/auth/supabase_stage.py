@@ -18,7 +18,7 @@ from sandbox.supabase_users import User
 KEY = "sb_publishable_test"
 SECRET = "sandbox-jwt-secret-of-at-least-32-bytes"
 #: One attempt and short waits, so that a fault is over soon. The circuit is left out: it has tests of its own.
-QUICK = replace(POLICY, total=2.0, connect=1.0, read=0.3, minimum=0.05, attempts=1)
+QUICK = replace(POLICY, total=3.0, connect=1.0, read=1.0, minimum=0.05, attempts=1)
 
 
 @dataclass

@@ -393,7 +393,7 @@ def statuses(folder: Path) -> str:
     with own(folder) as (place, _):
         write(place, 100, "known")
         wait_until(lambda: len(place.meta.deliveries()) == 100, "the answers", 120)
-        wait_until(lambda: all(hook.state != "waiting" for hook in place.meta.webhooks()), "their statuses", 60)
+        wait_until(lambda: all(hook.state != "waiting" for hook in place.meta.webhooks()), "their statuses")
         known = [each.wamid for each in place.meta.deliveries()]
         said = []
         for name, ids in (
@@ -476,7 +476,7 @@ def rollback(folder: Path) -> str:
     with own(folder) as (place, _):
         place.meta.fault("gemini", "hang", seconds=60)
         texts = write(place, 8, "rollback")
-        wait_until(lambda: len(place.meta.requests("gemini")) >= 4, "answers to be under way", 60)
+        wait_until(lambda: len(place.meta.requests("gemini")) >= 4, "answers to be under way")
         began = time.monotonic()
         ending = [place.web, *place.workers]
         for each in ending:

@@ -174,5 +174,5 @@ def _serving(command: list[str], port: int, log: Path, environment: dict[str, st
                 return requests.get(f"http://127.0.0.1:{port}/health/ready", timeout=5).status_code == 200
             return False
 
-        wait_until(ready, "gunicorn", 60)
+        wait_until(ready, "gunicorn")
         yield process

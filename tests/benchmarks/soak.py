@@ -113,7 +113,7 @@ def installed(folder: Path, gemini_latency: float) -> Iterator[Installation]:
         command, listen = ["-m", "flask", "--app", "wsgi", "worker"], f"127.0.0.1:{free_port()}"
         worker = stack.enter_context(running(command, folder / "worker.log", settings | {"METRICS_LISTEN": listen}))
         with requests.Session() as session:
-            wait_until(lambda: _status(session, f"http://{listen}/metrics") == 401, "the worker's metrics", 60)
+            wait_until(lambda: _status(session, f"http://{listen}/metrics") == 401, "the worker's metrics")
         yield Installation(url, key, database_url, sandbox_url, web, worker, [url, f"http://{listen}"])
 
 

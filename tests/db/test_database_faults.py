@@ -139,7 +139,7 @@ def test_the_server_itself_ends_statements_locks_and_idle_transactions(url: str)
         pid = backend(session)
         with psycopg.connect(url, autocommit=True) as watcher:
             query = "SELECT count(*) FROM pg_stat_activity WHERE pid = %s"
-            wait_until(lambda: watcher.execute(query, (pid,)).fetchone() == (0,), "the idle session to be ended", 30)
+            wait_until(lambda: watcher.execute(query, (pid,)).fetchone() == (0,), "the idle session to be ended")
         session.execute(text("SELECT 1"))
 
     with psycopg.connect(url) as holder:
@@ -384,7 +384,7 @@ def test_after_an_immediate_restart_in_the_middle_of_a_batch_nothing_is_lost_or_
     assert_told_to_repeat(post_webhook(app.test_client(), inbound("while it was down")))
     server.start()
     began = time.monotonic()
-    wait_until(lambda: answers_again(runtime.db), "the database to be used again", 20)
+    wait_until(lambda: answers_again(runtime.db), "the database to be used again")
     assert time.monotonic() - began < 5 + SLACK
     assert_ingested_once(runtime, [f"claimed {number}" for number in range(5)] + ["while it was down"])
 
@@ -780,8 +780,8 @@ def warm_up(runtime: Runtime, connections: int) -> None:
 
 def assert_ingested_once(runtime: Runtime, words: list[str]) -> None:
     """The journal empties itself, and every text is there exactly once."""
-    wait_until(lambda: runtime.journal.depth().events == 0, "the journal to be drained", 60)
-    wait_until(lambda: answers_again(runtime.db), "the circuit to close", 20)
+    wait_until(lambda: runtime.journal.depth().events == 0, "the journal to be drained")
+    wait_until(lambda: answers_again(runtime.db), "the circuit to close")
     while ingest_batch(runtime.db, settings=runtime.ingest_settings).events:
         pass
     assert Counter(message.content_text for message in all_messages(runtime.db)) == Counter(words)
@@ -847,7 +847,7 @@ def test_a_lock_that_ends_within_its_limit_does_not_make_it_unready(
         asked = pool.submit(client.get, "/health/ready")
         waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'messages'::regclass"
         with psycopg.connect(url, autocommit=True) as watcher:
-            wait_until(lambda: watcher.execute(waiting).fetchone() == (1,), "the probe to wait for the lock", 10)
+            wait_until(lambda: watcher.execute(waiting).fetchone() == (1,), "the probe to wait for the lock")
         holder.rollback()
         assert asked.result(10).status_code == 200
 
@@ -870,7 +870,7 @@ def test_metas_repeat_and_the_journals_copy_make_one_message(
     server.kill()
     assert_told_to_repeat(post_webhook(app.test_client(), body))
     server.start()
-    wait_until(lambda: answers_again(runtime.db), "the database to be used again", 20)
+    wait_until(lambda: answers_again(runtime.db), "the database to be used again")
     assert post_webhook(app.test_client(), body).status_code == 200
     assert_ingested_once(runtime, ["twice"])
 
@@ -914,7 +914,7 @@ def test_real_processes_lose_nothing_when_the_database_restarts_and_they_die_the
     with gunicorn(tmp_path / "second.log", environment) as (_, address):
         assert deliver(address, range(50, 60)) <= {200, 503}
         db = Database(url)
-        wait_until(lambda: len(all_messages(db)) >= 60, "every message to be stored", 60)
+        wait_until(lambda: len(all_messages(db)) >= 60, "every message to be stored")
         assert Counter(m.content_text for m in all_messages(db)) == Counter(f"real {n}" for n in range(60))
         db.close()
         left = Segments(tmp_path / "instance" / "journal", 0)

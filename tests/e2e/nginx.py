@@ -69,7 +69,7 @@ def nginx(folder: Path, *upstreams: str) -> Iterator[tuple[str, Path]]:
     with subprocess.Popen([command, "-c", str(config)], stderr=subprocess.DEVNULL) as child:
         try:
             url = f"https://localhost:{port}"
-            wait_until(lambda: _answers(url, authority.file), "nginx", 20)
+            wait_until(lambda: _answers(url, authority.file), "nginx")
             yield url, authority.file
         finally:
             child.terminate()

@@ -83,14 +83,15 @@ def running(command: list[str], log: Path, environment: dict[str, str], root: Pa
 
 @contextlib.contextmanager
 def gunicorn(
-    log: Path, environment: dict[str, str], port: int | None = None, root: Path = ROOT
+    log: Path, environment: dict[str, str], port: int | None = None, root: Path = ROOT, *, patient: bool = False
 ) -> Iterator[tuple[Process, str]]:
-    """The web process, ready; with its address."""
+    """The web process, ready; with its address. `patient`: it refuses nobody for having waited."""
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
-    command = ["-m", "gunicorn", "-c", "gunicorn.conf.py", "--bind", f"127.0.0.1:{port}", "wsgi:app"]
+    settings = "tests/e2e/ours_but_patient_conf.py" if patient else "gunicorn.conf.py"
+    command = ["-m", "gunicorn", "-c", settings, "--bind", f"127.0.0.1:{port}", "wsgi:app"]
     with running(command, log, environment, root) as process:
-        wait_until(lambda: _ready(process, url), "gunicorn to be ready", 60)
+        wait_until(lambda: _ready(process, url), "gunicorn to be ready")
         yield process, url
 
 

@@ -71,7 +71,7 @@ def prometheus(folder: Path, token: str, webs: Sequence[str], worker: str) -> It
         server = subprocess.Popen([*command, f"--web.listen-address={place}"], stdout=log, stderr=log)
     try:
         running = Prometheus(f"http://{place}")
-        wait_until(lambda: _sees(running, len(webs) + 1), "Prometheus to scrape everything", 60)
+        wait_until(lambda: _sees(running, len(webs) + 1), "Prometheus to scrape everything")
         yield running
     finally:
         server.terminate()

@@ -17,14 +17,14 @@ def test_the_demo_lives_and_ends_with_ctrl_c(tmp_path: Path) -> None:
     environment = {"TMPDIR": str(tmp_path)}
     command = ["-m", "flask", "--app", "wsgi", "demo", "--port", port, "--pace", "0.3"]
     with running(command, tmp_path / "demo.log", environment) as demo:
-        text = wait_until(lambda: demo.output() if "Stop: Ctrl-C" in demo.output() else "", "the demo to greet", 40)
+        text = wait_until(lambda: demo.output() if "Stop: Ctrl-C" in demo.output() else "", "the demo to greet")
         url = re.search(r"Upstreams (http://[\d.:]+)", text)
         key = re.search(r"inbox_[\w-]+", text)
         account = re.search(r"account_id=([\w-]+)", text)
         assert url
         assert key
         assert account
-        wait_until(lambda: requests.get(f"{url[1]}/_deliveries", timeout=5).json()["count"] >= 2, "answers", 40)
+        wait_until(lambda: requests.get(f"{url[1]}/_deliveries", timeout=5).json()["count"] >= 2, "answers")
         rows = requests.get(
             f"http://127.0.0.1:{port}/conversations",
             params={"account_id": account[1]},

@@ -157,7 +157,7 @@ def test_a_reader_who_is_too_slow_is_left_at_the_deadline(web: Web, pause: float
         got = len(sock.recv(9))
         assert web.get(small).json()["code"] == "media_unavailable"  # the only place is taken
         if pause is None:
-            wait_until(lambda: web.get(small).status_code == 200, "the place to be given back", 60)
+            wait_until(lambda: web.get(small).status_code == 200, "the place to be given back")
         while piece := sock.recv(16 * 1024):
             got += len(piece)
             threading.Event().wait(pause or 0.0)

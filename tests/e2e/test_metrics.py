@@ -59,7 +59,7 @@ def test_whichever_worker_is_asked_answers_for_all(installation: dict[str, str],
         own = f"http://127.0.0.1:{port}"
         wait_until(lambda: "dispatcher started" in worker.output(), "the worker")  # what is told is then kept for 10 s
         wait_until(lambda: _told(own).get(threads) == 4, "the worker's port to open, and its crews to begin")
-        wait_until(lambda: _told(own).get("inbox_dispatchers") == 1, "the worker's report", 30)
+        wait_until(lambda: _told(own).get("inbox_dispatchers") == 1, "the worker's report")
         (folder,) = (owner.parent for owner in _owners() if owner.read_text() == str(web.child.pid))
         web.stop()
         assert not folder.exists()

@@ -25,7 +25,7 @@ def platform(log: Path, environment: dict[str, str]) -> Iterator[tuple[Process, 
     found = environment | {"PATH": f"{sys.prefix}/bin:/usr/bin:/bin"}
     with running(["-m", "honcho", "start", "--port", str(port), "web", "worker"], log, found) as process:
         url = f"http://127.0.0.1:{port}"
-        wait_until(lambda: _is_complete(process, url), "web and worker", 40)
+        wait_until(lambda: _is_complete(process, url), "web and worker")
         yield process, url
 
 

@@ -42,7 +42,7 @@ def test_a_reload_under_load_refuses_nobody(server: Server) -> None:  # noqa: F8
     for visitor in visitors:
         visitor.start()
     master.send_signal(signal.SIGHUP)
-    wait_until(lambda: not old & {child.pid for child in master.children()}, "the old workers to leave", 40)
+    wait_until(lambda: not old & {child.pid for child in master.children()}, "the old workers to leave")
     over.set()
     for visitor in visitors:
         visitor.join(20)
@@ -64,7 +64,7 @@ def test_a_stopping_server_lets_nobody_in_whom_it_will_not_serve(server: Server)
             return True
         return False
 
-    wait_until(is_closed, "the door to be closed", 15)
+    wait_until(is_closed, "the door to be closed")
     server.gate.release()
     assert inside.answer().status == 200
     assert server.process.child.wait(20) == 0

@@ -121,7 +121,7 @@ def test_not_ready_before_the_migrations(installation: dict[str, str], tmp_path:
             except (requests.ConnectionError, requests.Timeout):
                 return False
 
-        wait_until(alive, "gunicorn to be alive", 20)
+        wait_until(alive, "gunicorn to be alive")
         ready = requests.get(f"{url}/health/ready", timeout=5)
         assert (ready.status_code, ready.json()) == (503, {"status": "not_ready", "reason": "migrations"})
         accounts = requests.get(f"{url}/accounts", headers={"Authorization": "Bearer inbox_x"}, timeout=5)

@@ -50,7 +50,7 @@ class Desk:
     def polled(self, count: int) -> set[Any]:
         """What the next polls are answered."""
         before = self.page.evaluate("desk.polled.length")
-        wait_until(lambda: self.page.evaluate("desk.polled.length") >= before + count, f"{count} polls", 30)
+        wait_until(lambda: self.page.evaluate("desk.polled.length") >= before + count, f"{count} polls")
         return set(self.page.evaluate(f"desk.polled.slice({before})"))
 
 
@@ -100,7 +100,7 @@ def test_the_page_goes_on_while_supabase_is_away_and_afterwards(desk: Desk) -> N
     assert desk.sign_in() != "", "Supabase is away"
 
     desk.supabase.faults.remove(outage)
-    wait_until(lambda: desk.page.evaluate("desk.renew()") == "", "a new token", 30)
+    wait_until(lambda: desk.page.evaluate("desk.renew()") == "", "a new token")
     assert desk.polled(3) == {200}
     thread = desk.ask("GET", f"/messages/{desk.known['conversation']}")["body"]
     assert "On est là." in [row["content_text"] for row in thread]

@@ -118,8 +118,8 @@ def test_the_release_before_serves_while_the_schema_is_changed_and_the_new_one_g
             so_far = len(agent.sent)
             wait_until(lambda: len(agent.sent) > so_far + 5, "more replies")
             sandbox.customer_writes(phone=OTHER, text="When do you open?")
-            wait_until(lambda: "the schema is not this release's" in worker.output(), "the old worker to stop", 20)
-            ready = wait_until(lambda: _refusal(f"{url}/health/ready"), "the old release not to be ready", 20)
+            wait_until(lambda: "the schema is not this release's" in worker.output(), "the old worker to stop")
+            ready = wait_until(lambda: _refusal(f"{url}/health/ready"), "the old release not to be ready")
             assert "migrations" in ready
             so_far = len(agent.sent)
             wait_until(lambda: len(agent.sent) > so_far + 5, "replies that wait")
@@ -136,7 +136,7 @@ def test_the_release_before_serves_while_the_schema_is_changed_and_the_new_one_g
         running(WORKER, tmp_path / "next-worker.log", installation, next_release),
     ):
         sandbox.webhook_url = f"{url}/webhook/whatsapp"
-        wait_until(lambda: _texts(sandbox) >= Counter(agent.sent), "every reply to arrive", 60)
+        wait_until(lambda: _texts(sandbox) >= Counter(agent.sent), "every reply to arrive")
         wait_until(lambda: _texts(sandbox)["We open at nine."] == 2, "the question that waited to be answered")
     assert {text: count for text, count in _texts(sandbox).items() if count > 1} == {"We open at nine.": 2}
 

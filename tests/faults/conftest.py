@@ -57,7 +57,7 @@ def leaves_nothing() -> Iterator[None]:
         return False
 
     with contextlib.suppress(AssertionError):
-        wait_until(is_clean, "every thread and socket of the test to end", 10)
+        wait_until(is_clean, "every thread and socket of the test to end")
     assert _threads_and_sockets(served) - before == set()
 
 

@@ -90,7 +90,7 @@ def test_sends_wait_in_the_outbox_while_the_circuit_is_open_and_each_leaves_once
             queue_to(stage.runtime, f"336000001{number:02d}", f"message {number}")
         WHATSAPP.breaker.listeners.append(lambda _name, old, new: changes.append((old, new)))
         stage.runtime.start_dispatcher()
-        wait_until(lambda: set(statuses(stage.db)) == {"read"}, "every message to be read", 40)
+        wait_until(lambda: set(statuses(stage.db)) == {"read"}, "every message to be read")
     assert sorted(d.text or "" for d in sandbox.deliveries()) == sorted(f"message {n}" for n in range(20))
     assert hits(sandbox, "whatsapp") == 20 + 3
     assert changes[0] == ("closed", "open")

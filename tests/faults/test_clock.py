@@ -145,7 +145,7 @@ def test_two_workers_an_hour_behind_and_ahead_send_everything_once(
     ):
         for lane in range(20):
             queue_to(idle_stage.runtime, f"336000001{lane:02d}", *[f"{lane}/{number}" for number in range(5)])
-        wait_until(lambda: set(statuses(idle_stage.db)) == {"sent"}, "every message to be sent", 60)
+        wait_until(lambda: set(statuses(idle_stage.db)) == {"sent"}, "every message to be sent")
         assert (behind.stop(), ahead.stop()) == (0, 0)
     wanted = [f"{lane}/{number}" for lane in range(20) for number in range(5)]
     assert Counter(delivery.text for delivery in sandbox.deliveries()) == Counter(wanted)
@@ -190,5 +190,5 @@ def test_a_customer_is_answered_and_a_pair_limit_waited_for_by_the_databases_clo
     with working(tmp_path / "1.log", environment(whole), shifted(jump)):
         began = time.monotonic()
         sandbox.customer_writes(text="When do you open?")
-        wait_until(lambda: [d.text for d in sandbox.deliveries()] == ["We open at nine."], "the answer", 30)
+        wait_until(lambda: [d.text for d in sandbox.deliveries()] == ["We open at nine."], "the answer")
         assert time.monotonic() - began >= 6

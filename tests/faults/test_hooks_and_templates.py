@@ -79,7 +79,7 @@ def test_a_receiver_that_fails_loses_nothing_and_holds_up_neither_customers_nor_
     assert terms["waiting"] >= every
 
     sandbox.faults.remove(rule)
-    wait_until(lambda: _comes_again(stage) == 0, "all of them to be delivered", 20)
+    wait_until(lambda: _comes_again(stage) == 0, "all of them to be delivered")
     assert _hooks(stage) == {"made": 2 * every, "delivered": 2 * every, "waiting": 0, "given_up": 0}
     assert _told(sandbox, "ill") == wanted  # in order, whatever came twice
     assert _told(sandbox, "well") == wanted

@@ -173,10 +173,10 @@ def test_a_bad_day_of_real_processes_leaves_no_secret_in_any_log_line_or_answer(
             sandbox.customer_writes(f"336000001{number:02d}", QUESTION, name="Ann")
             queue_to(runtime, f"336000002{number:02d}", REPLY)
         answers += strange_requests(url, config, key)
-        wait_until(lambda: hits(sandbox, "gemini") >= 30 and hits(sandbox, "whatsapp") >= 20, "the day to pass", 60)
+        wait_until(lambda: hits(sandbox, "gemini") >= 30 and hits(sandbox, "whatsapp") >= 20, "the day to pass")
         sandbox.fault("whatsapp", "graph_error", code=190)
         queue_to(runtime, "33600000300", REPLY)
-        wait_until(lambda: "number paused" in worker.output(), "the token to be refused", 40)
+        wait_until(lambda: "number paused" in worker.output(), "the token to be refused")
         answers += [requests.get(f"{url}{path}", timeout=10).text for path in ("/health", "/health/ready")]
         assert (worker.stop(), web.stop()) == (0, 0)
         assert {"INFO", "WARNING", "ERROR"} <= {line["level"] for line in log_lines(worker)}  # it was a bad day
@@ -184,7 +184,7 @@ def test_a_bad_day_of_real_processes_leaves_no_secret_in_any_log_line_or_answer(
     with unready(tmp_path / "blind.log", blind) as url, running(WORKER, tmp_path / "blind_worker.log", blind) as worker:
         answers += strange_requests(url, config, key)
         answers.append(requests.get(f"{url}/health", timeout=10).text)
-        wait_until(worker.output, "the worker to complain", 30)
+        wait_until(worker.output, "the worker to complain")
     written = {path.name: path.read_text(errors="replace") for path in tmp_path.glob("*.log")}
     assert len(written) == 4
     assert {name: found for name, text in written.items() if (found := told(config, text))} == {}
@@ -216,7 +216,7 @@ def unready(log: Path, settings: dict[str, str]) -> Iterator[str]:
             return False
 
     with running(command, log, settings):
-        wait_until(lives, "gunicorn to live", 30)
+        wait_until(lives, "gunicorn to live")
         yield url
 
 

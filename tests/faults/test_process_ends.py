@@ -233,7 +233,7 @@ def test_four_kills_at_random_moments_lose_nothing_and_double_nothing(
         wait_until(lambda: ingested(stage), "what came back to be ingested")
         let_pass(stage.db, LEASE.total_seconds() + WINDOW)
     with working(tmp_path / "last.log", settings):
-        wait_until(lambda: emptied(stage), "the queue to be empty", 40)
+        wait_until(lambda: emptied(stage), "the queue to be empty")
         queue_to(stage.runtime, BOB, "evidence")
         reach(stage, "evidence", "sent")
         wait_until(lambda: all_is_in(stage), "the evidence to be ingested")

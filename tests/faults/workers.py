@@ -45,7 +45,7 @@ def working(log: Path, settings: dict[str, str], command: list[str] | None = Non
             assert process.child.poll() is None, process.output()
             return "dispatcher started" in process.output()
 
-        wait_until(begun, "the worker to begin", 30)
+        wait_until(begun, "the worker to begin")
         yield process
 
 

@@ -43,7 +43,7 @@ def server() -> Iterator[str]:
         command = ["node", str(program), "-d", folder, "-a", "127.0.0.1", "-p", str(port), "-s"]
         with subprocess.Popen([*command, "--configure-bucket", BUCKET], stdout=subprocess.DEVNULL) as process:
             try:
-                wait_until(lambda: _answers(port), "s3rver to start", 30)
+                wait_until(lambda: _answers(port), "s3rver to start")
                 yield f"http://{KEY}:{KEY}@127.0.0.1:{port}/{BUCKET}"
             finally:
                 process.terminate()

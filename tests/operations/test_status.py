@@ -19,7 +19,7 @@ from inbox.db import Database
 from inbox.errors import DatabaseUnavailable
 from inbox.metrics.tally import CLASSES, Counted, Recent, Tally
 from inbox.models import Account, Incident, Pause, Sample
-from inbox.operations import probes, reporter, samples, standing
+from inbox.operations import probes, samples, standing
 from inbox.operations.processes import Calls, Circuit, Identity, Report, Seen, save
 from inbox.operations.reporter import Reporter
 from inbox.runtime import Runtime
@@ -30,7 +30,6 @@ from tests.users.people import another_account, as_user, member
 @pytest.fixture(autouse=True)
 def _looks_anew(monkeypatch: pytest.MonkeyPatch, runtime: Runtime) -> None:
     monkeypatch.setattr(probes, "SHARED_FOR", 0.0)
-    monkeypatch.setattr(reporter, "tally", Tally())  # this process has called nobody, whatever tests came before
     runtime.status._looks.clear()
     runtime.standings.forget()
 

@@ -117,7 +117,7 @@ def test_an_expired_token_stops_one_number_and_a_new_one_lets_everything_leave_i
         "queued",
         "queued",
     ]
-    wait_until(lambda: agent.get("/health").json["outbox"]["paused_numbers"] == 1, "health to show it", 15)
+    wait_until(lambda: agent.get("/health").json["outbox"]["paused_numbers"] == 1, "health to show it")
     assert agent.get("/health").json["status"] == "degraded"
     assert WHATSAPP.breaker.state == "closed"
 
@@ -214,7 +214,7 @@ def test_130429_paces_the_number_and_131056_the_one_conversation(runtime: Runtim
     sandbox.fault("whatsapp", "graph_error", code=131056, match={"to": ALICE}, times=1)
     sandbox.fault("whatsapp", "graph_error", code=130429, match={"to": BOB}, times=1)
     reply(runtime, "one")
-    wait_until(lambda: len(sandbox.deliveries()) == 2, "both to be delivered after their pauses", 30)
+    wait_until(lambda: len(sandbox.deliveries()) == 2, "both to be delivered after their pauses")
     first = {phone: _times(sandbox, phone) for phone in (ALICE, BOB)}
     assert first[ALICE][1] - first[ALICE][0] >= 5.5  # the page names 6 s for a pair
     assert first[BOB][1] - first[BOB][0] >= 4.5  # ours where it names none
@@ -239,7 +239,7 @@ def test_a_number_whose_sends_are_answered_with_500_leaves_the_others_alone(runt
     for n in range(10):
         queue_reply(runtime, BOB, f"{n} to Bob")
     runtime.wakeups.ring(Work.DELIVER)
-    wait_until(lambda: len(sandbox.deliveries()) == 10, "Bob's ten replies", 30)
+    wait_until(lambda: len(sandbox.deliveries()) == 10, "Bob's ten replies")
     assert {delivery.phone for delivery in sandbox.deliveries()} == {BOB}
     assert WHATSAPP.breaker.state == "closed"
     refused = [request for request in sandbox.requests("whatsapp") if request.fault == "graph_error"]

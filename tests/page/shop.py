@@ -167,7 +167,7 @@ def open_shop(databases: Databases, folder: Path, answer: Callable[[Any], str]) 
         )
         flask(environment, "db", "upgrade")
         key = flask(environment, "keys", "create", "--name", "tests", "--role", "admin").strip().splitlines()[-1]
-        with gunicorn(folder / "web.log", environment, free_port()) as (process, url):
+        with gunicorn(folder / "web.log", environment, free_port(), patient=True) as (process, url):
             sandbox.webhook_url = f"{url}/webhook/whatsapp"
             shop = Shop(url, database_url, sandbox, key, process, environment)
             rows = shop.get("/accounts").json()

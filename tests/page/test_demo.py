@@ -20,7 +20,7 @@ QUIET = "1000"  # seconds between customers who write by themselves
 def test_the_minute_ends_with_nobody_forgotten_and_nobody_answered_twice(browser: Browser, tmp_path: Path) -> None:
     command = ["-m", "flask", "--app", "wsgi", "demo", "--port", str(free_port()), "--pace", QUIET]
     with running(command, tmp_path / "demo.log", {"TMPDIR": str(tmp_path)}) as demo:
-        told = wait_until(lambda: demo.output() if "Stop: Ctrl-C" in demo.output() else "", "the demo to greet", 60)
+        told = wait_until(lambda: demo.output() if "Stop: Ctrl-C" in demo.output() else "", "the demo to greet")
         link = told.strip().splitlines()[0]
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+/demo/enter/[\w-]+", link)
         context = browser.new_context(locale="en-GB", viewport={"width": 1440, "height": 900})

@@ -34,7 +34,7 @@ def same(desk: Desk, shop: Shop, account: str, most: int) -> None:
         rows = shop.get("/conversations", account_id=account, limit=most).json()
         return bool(shown[:most] == [[row["contacts"]["display_name"], row["last_message"]] for row in rows])
 
-    wait_until(looks_the_same, "the page to show what the server has", 30)
+    wait_until(looks_the_same, "the page to show what the server has")
 
 
 def test_after_ten_minutes_in_the_back_five_hundred_changes_are_caught_up_in_one_go(shop: Shop, desk: Desks) -> None:

@@ -149,7 +149,7 @@ def test_two_tabs_send_in_order_and_tell_of_a_customer_once(shop: Shop, desk: De
         amina.page.wait_for_timeout(100)
         return [each for tab in (amina, other) for each in tab.js("window.told")]
 
-    wait_until(told, "a notification", 30)
+    wait_until(told, "a notification")
     amina.page.wait_for_timeout(2000)
     assert told() == [["Camille Roux", camille.conversation]]
 
