@@ -254,6 +254,10 @@ def _cool_downs(session: Session, now: datetime) -> Iterator[Finding]:
 def _processes(everybody: list[Seen], now: datetime, *, work: bool, full: bool) -> Iterator[Finding]:
     """Who runs. That nobody does the work is a problem once there is some. `full`: the disk, so none can say so."""
     live = [each for each in everybody if each.live]
+    if full and not live:
+        found = "none could say lately that it runs: the disk is full, and they say so in the database"
+        yield problem("processes", found, "Make room first; what runs says so again within seconds.")
+        return
     for each in everybody:
         if not each.live:
             ago = seconds((now - each.seen_at).total_seconds())
@@ -262,10 +266,6 @@ def _processes(everybody: list[Seen], now: datetime, *, work: bool, full: bool) 
     hands = [each for each in live if each.report.dispatcher]
     if hands:
         yield ok("processes", f"{len(live)} live, {len(hands)} of them with a dispatcher")
-        return
-    if full:
-        found = "none could say lately that it runs: the disk is full, and they say so in the database"
-        yield problem("processes", found, "Make room first; what runs says so again within seconds.")
         return
     found = f"{len(live)} live, none with a dispatcher" if live else "none is running"
     do = "Start a web process with DISPATCHER=on, or: flask --app wsgi worker"
