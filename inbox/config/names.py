@@ -32,4 +32,7 @@ def _of_us(name: str, known: Collection[str]) -> list[str]:
 
 
 def _has_word(name: str, word: str) -> bool:
-    return bool(get_close_matches(word, name.split("_"), n=1, cutoff=_WORDS_ALIKE))
+    words = name.split("_")
+    return any(word.startswith(each) for each in words) or bool(
+        get_close_matches(word, words, n=1, cutoff=_WORDS_ALIKE)
+    )

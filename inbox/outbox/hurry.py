@@ -21,11 +21,10 @@ def hurry(db: Database, upstream: str) -> None:
 
     What a number was asked to wait for stays: WhatsApp would refuse it again. Raises DatabaseUnavailable.
     """
-    with db.writing() as session:
-        if upstream == GEMINI.name:
-            _hurry_questions(session, db.now(session))
-        elif upstream == WHATSAPP.name:
-            _hurry_replies(session, db.now(session))
+    hurried = _WAITING.get(upstream)
+    if hurried is not None:
+        with db.writing() as session:
+            hurried(session, db.now(session))
 
 
 def _hurry_questions(session: Session, now: datetime) -> None:
@@ -44,3 +43,6 @@ def _hurry_replies(session: Session, now: datetime) -> None:
     session.execute(update(Job).where(Job.conversation_id.in_(found), *tried).values(due_at=now))
     store.rest_lanes(session, found, now)
     wake(session, Work.DELIVER)
+
+
+_WAITING = {GEMINI.name: _hurry_questions, WHATSAPP.name: _hurry_replies}
