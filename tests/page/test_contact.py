@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Callable
 
 from playwright.sync_api import expect
 
+from inbox.auth.access import Role
 from tests.page.desk import Desk
 from tests.page.shop import Shop
 from tests.waiting import wait_until
@@ -34,3 +36,24 @@ def test_a_detail_is_written_and_a_contact_blocked(shop: Shop, desk: Callable[..
     assert zoe.row()["unread_count"] == 0
     amina.button("Unblock").first.click()
     expect(amina.field).to_be_visible()
+
+
+def test_an_administrator_exports_a_contact_and_erases_them_for_good(shop: Shop, desk: Callable[..., Desk]) -> None:
+    zoe = shop.customer("Zoé Adieu", "Oubliez-moi")
+    shop.person("Anne", Role.ADMIN)
+    anne = desk("Anne").opens(zoe)
+    details = anne.page.get_by_role("complementary")
+    with anne.page.expect_download() as saved:
+        details.get_by_role("link", name="Export").click()
+    with zipfile.ZipFile(saved.value.path()) as export:
+        assert any("Oubliez-moi" in export.read(name).decode(errors="replace") for name in export.namelist())
+    details.get_by_role("button", name="Erase…").click()
+    question = anne.page.get_by_role("dialog", name="Erase Zoé Adieu?")
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    details.get_by_role("button", name="Erase…").click()
+    anne.refuses(404)  # what the page asks of a conversation that goes under its eyes
+    question.get_by_role("button", name="Erase for good").click()
+    anne.sees("Zoé Adieu is erased")
+    expect(anne.row(zoe)).to_have_count(0)
+    assert shop.ask("GET", f"/conversations/{zoe.conversation}").status_code == 404

@@ -9,7 +9,7 @@ import wave
 import zlib
 from collections.abc import Callable
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.page.desk import Desk
 from tests.page.shop import Shop
@@ -56,6 +56,56 @@ def test_the_page_sends_a_picture_with_its_caption(shop: Shop, desk: Callable[..
     expect(amina.field).to_have_value("")
     lea.receives("Oui, celui-ci")
     amina.is_marked("Oui, celui-ci", "Delivered")
+
+
+#: A file as the browser hands it over, in an event of its own.
+GIVES = """
+    (field, [event, name, type, text]) => {
+        const carried = new DataTransfer();
+        carried.items.add(new File([text], name, { type }));
+        const how = { bubbles: true, cancelable: true };
+        field.dispatchEvent(event === 'drop' ? new DragEvent('drop', { ...how, dataTransfer: carried })
+            : new ClipboardEvent('paste', { ...how, clipboardData: carried }));
+    }
+"""
+
+
+def test_files_are_dropped_and_pasted_cancelled_and_one_that_fails_takes_no_other_with_it(
+    shop: Shop, desk: Callable[..., Desk]
+) -> None:
+    lea = shop.customer("Léa Simon", "Vous avez une carte ?")
+    amina = desk("Amina").opens(lea)
+    amina.makes_room()
+    files = amina.thread.locator(".attached-file")
+
+    held: list[Route] = []
+    amina.page.route(
+        "**/uploads/*", lambda route: held.append(route) if route.request.method == "PUT" else route.continue_()
+    )
+    amina.field.evaluate(GIVES, ["drop", "menu.txt", "text/plain", "Tarte au citron"])
+    expect(files.locator("progress")).to_have_accessible_name("menu.txt on its way")
+    files.get_by_role("button", name="Cancel").click()
+    expect(files).to_have_count(0)
+    wait_until(lambda: any(each.startswith("DELETE /uploads/") for each in amina.requests), "the upload is given up")
+    amina.loses_network()
+    for each in held:
+        each.abort()
+    amina.page.unroute_all()
+
+    amina.refuses(400)
+    amina.field.evaluate(GIVES, ["paste", "carte.txt", "text/plain", "Tarte au citron"])
+    amina.field.evaluate(GIVES, ["drop", "cake.gif", "image/gif", "GIF89a"])
+    expect(files).to_have_count(2)
+    expect(files.last.get_by_role("alert")).to_contain_text("WhatsApp takes JPEG and PNG")
+    amina.types("La voici")
+    send = amina.page.get_by_role("button", name="Send", exact=True)
+    expect(send).to_be_disabled()
+    files.last.get_by_role("button", name="Remove").click()
+    expect(send).to_be_enabled()
+    send.click()
+    expect(files).to_have_count(0)
+    expect(amina.bubble("La voici")).to_contain_text("carte.txt")
+    lea.receives("La voici")
 
 
 def test_a_picture_is_shown_and_opens_whole(shop: Shop, desk: Callable[..., Desk]) -> None:

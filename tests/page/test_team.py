@@ -134,7 +134,7 @@ def test_who_only_reads_sees_the_details_and_can_change_nothing(shop: Shop, desk
     details = vera.page.get_by_role("complementary")
     expect(details.get_by_role("heading", name="Camille Lecture")).to_be_visible()
     expect(details.get_by_role("switch")).to_have_count(0)
-    for name in ("Done", "Give back", "Assign", "Labels"):
+    for name in ("Done", "Give back", "Assign", "Labels", "Export", "Erase…"):
         expect(vera.page.get_by_role("button", name=name, exact=True)).to_have_count(0)
     vera.thread.locator(".thread-scroll").focus()
     for key in "eibal":

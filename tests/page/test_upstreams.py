@@ -14,6 +14,7 @@ from sqlalchemy import update
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.models import Conversation
+from inbox.outbox import window
 from tests.page.desk import Desk
 from tests.page.shop import Customer, Shop
 from tests.waiting import wait_until
@@ -183,6 +184,15 @@ def test_a_paused_number_says_so_and_its_replies_wait_until_it_is_resumed(shop: 
         amina.sends("Il en reste trois.")
         amina.is_marked("Il en reste trois.", "Queued: this number is paused")
         assert camille.received() == []
+        last_wrote(camille, timedelta(hours=23, minutes=20))
+        with closing(Database(shop.database_url)) as db, db.writing() as session:
+            window.watch_windows(session, db.now(session))  # as the shop does by itself, once a minute
+        expect(amina.strip).to_contain_text("Your reply to Camille Roux still waits, and WhatsApp takes it only until")
+        expect(amina.bubble("Il en reste trois.")).to_contain_text("It still waits. WhatsApp takes it until")
+        amina.page.get_by_role("link", name="Inbox").first.click()
+        amina.strip.get_by_role("button", name="Open").click()
+        expect(amina.bubble("Il en reste trois.")).to_be_visible()
+        last_wrote(camille, timedelta(0))
     finally:
         shop.pause(False)
     amina.is_marked("Il en reste trois.", "Delivered", 30)
