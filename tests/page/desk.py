@@ -209,6 +209,7 @@ class Desk:
         refused, shift = self.js("window.__refused ?? []"), self.js("window.__shift ?? 0")
         assert not refused, refused
         assert shift <= self.most_shift, f"the layout shifted by {shift}: {self.js('window.__moved')}"
+        assert not self.js("document.querySelectorAll('#app > .starting').length"), "the shell still says it is loading"
         barriers = self.axe() if self.looked_through else []
         assert not barriers, barriers
 

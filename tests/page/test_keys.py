@@ -40,6 +40,7 @@ def test_ten_customers_are_answered_with_keys_only(shop: Shop, desk: Sits) -> No
         keyboard.press("Escape")
         focused(amina, ".thread-scroll")
         keyboard.press("e")
+    expect(amina.page.get_by_text("Choose a conversation.")).to_be_visible()  # nothing is left to look at
     for each in customers:
         answer = f"Réponse à {each.name}"
         wait_until(lambda each=each, answer=answer: answer in each.received(), f"the answer to {each.name}")

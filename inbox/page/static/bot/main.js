@@ -1,10 +1,10 @@
 /** Begins the editor of a bot's profile. */
 
-import { html, render } from "../ui/index.js";
+import { draw, html } from "../ui/index.js";
 import { createDesk, DeskProvider } from "../settings/desk.js";
 import { Editor } from "./editor.js";
 
 const desk = await createDesk();
 
-render(html`<${DeskProvider} value=${desk}><${Editor} /><//>`, /** @type {HTMLElement} */ (document.getElementById("app")));
+draw(html`<${DeskProvider} value=${desk}><${Editor} /><//>`);
 document.documentElement.dataset.ready = "";

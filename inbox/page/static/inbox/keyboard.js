@@ -98,12 +98,12 @@ function press(action) {
 }
 
 /**
- * Done, and on to the next one of the list.
+ * Done, and on to the next one of the list; after the last there is nothing to look at.
  * @param {App} app
  * @param {(id: string, byKey: boolean) => void} open
  * @param {import("../core/types.js").Conversation} row
  */
-function finish({ actions, store }, open, row) {
+function finish({ actions, places, store }, open, row) {
   if (row.status === "done") return void actions.setStatus(row, "open");
   const shown = store.shown.value;
   const at = shown.findIndex((each) => each.id === row.id);
@@ -112,6 +112,7 @@ function finish({ actions, store }, open, row) {
   const next = others.find((each) => each.waiting_since || each.needs_human || each.my_unread > 0) ?? others[0];
   actions.setStatus(row, "done", () => open(row.id, true));
   if (next) open(next.id, true);
+  else places.open(null); // the list says that everybody has an answer
 }
 
 /** @param {App} app @param {import("../core/types.js").Conversation} row */

@@ -5,7 +5,7 @@ import { playSound } from "../core/sound.js";
 import { createAttachments } from "../core/attachments.js";
 import { start } from "../core/start.js";
 import { loadWords, t } from "../core/words.js";
-import { computed, html, render, signal, toast } from "../ui/index.js";
+import { computed, draw, html, signal, toast } from "../ui/index.js";
 import { Inbox } from "./app.js";
 import { createActions } from "./actions.js";
 import { rememberAccount } from "./accounts.js";
@@ -114,5 +114,5 @@ seen?.addEventListener("resize", () => {
   document.documentElement.style.setProperty("--seen", covered ? `${seen.height}px` : "100dvh");
 });
 
-render(html`<${AppProvider} value=${app}><${Inbox} /><//>`, /** @type {HTMLElement} */ (document.getElementById("app")));
+draw(html`<${AppProvider} value=${app}><${Inbox} /><//>`);
 document.documentElement.dataset.ready = "";

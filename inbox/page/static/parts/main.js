@@ -2,8 +2,8 @@
 
 import { loadWords } from "../core/words.js";
 import {
-  Announcer, Avatar, Badge, Button, Chip, Dialog, Drawer, Empty, Field, Icon, Kbd, Menu, Part, Pill, Strip, Switch, Tabs,
-  Toasts, html, render, toast, useState,
+  Announcer, Avatar, Badge, Button, Chip, Dialog, draw, Drawer, Empty, Field, html, Icon, Kbd, Menu,
+  Part, Pill, Strip, Switch, Tabs, toast, Toasts, useState,
 } from "../ui/index.js";
 
 const { lang } = JSON.parse(document.getElementById("boot")?.textContent ?? "{}");
@@ -120,10 +120,9 @@ function Failing() {
   <//>`;
 }
 
-render(
+draw(
   html`<main class="shelves"><h1>Parts</h1>
       <${Buttons} /><${Fields} /><${Choices} /><${Small} /><${Lines} /><${Floating} /><${Failing} />
     </main><${Toasts} /><${Announcer} />`,
-  /** @type {HTMLElement} */ (document.getElementById("app")),
 );
 document.documentElement.dataset.ready = "";

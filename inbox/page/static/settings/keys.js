@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Button, Chip, Dialog, Field, html, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Ask, Form, Rows } from "./parts.js";
+import { Ask, Form, roleName, Rows } from "./parts.js";
 import { usePlaces } from "./people.js";
 
 export function Keys() {
@@ -47,7 +47,7 @@ export function Keys() {
     <${Rows} list=${list} icon="key-round" empty=${t("set.keys.none")} label=${t("settings.keys")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong><bdi>${row.name}</bdi></strong>
-          <span class="quiet"><code>${row.prefix}…</code> · ${row.role_name ?? t("set.keys.no_role")} · ${where(row)}</span>
+          <span class="quiet"><code>${row.prefix}…</code> · ${row.role_slug ? roleName(row.role_slug, row.role_name) : t("set.keys.no_role")} · ${where(row)}</span>
           <span class="meta">${t("set.keys.made", { date: times.full(row.created_at) })}${row.expires_at && ` · ${t("set.keys.ends", { date: times.full(row.expires_at) })}`}</span></span>
         ${row.status === "valid"
           ? html`<${Button} danger onClick=${() => setRevoked(row)}>${t("set.keys.revoke")}<//>`
@@ -56,7 +56,7 @@ export function Keys() {
     <${Form} open=${form !== null} title=${t("set.keys.add")} save=${t("set.keys.add")} busy=${saving.busy} trouble=${saving.trouble} onSave=${save} onClose=${() => setForm(null)}>
       <${Field} label=${t("set.keys.name")} hint=${t("set.keys.name.hint")} required value=${form?.name} onChange=${set("name")} error=${saving.errors["/name"]} maxlength="200" />
       <${Field} label=${t("set.people.role")} required value=${form?.role} onChange=${set("role")} error=${saving.errors["/role_id"]}
-        options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: each.name }))]} />
+        options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
       <${Field} label=${t("set.people.where")} value=${form?.where} onChange=${set("where")} options=${place.options} />
       <${Field} label=${t("set.keys.until")} hint=${t("set.keys.until.hint")} type="date" value=${form?.until} onChange=${set("until")} error=${saving.errors["/expires_at"]} />
     <//>

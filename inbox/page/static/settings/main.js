@@ -1,10 +1,10 @@
 /** Begins the settings: what is wired once, and given to the parts that draw. */
 
-import { html, render } from "../ui/index.js";
+import { draw, html } from "../ui/index.js";
 import { createDesk, DeskProvider } from "./desk.js";
 import { Settings } from "./app.js";
 
 const desk = await createDesk();
 
-render(html`<${DeskProvider} value=${desk}><${Settings} /><//>`, /** @type {HTMLElement} */ (document.getElementById("app")));
+draw(html`<${DeskProvider} value=${desk}><${Settings} /><//>`);
 document.documentElement.dataset.ready = "";

@@ -1,6 +1,6 @@
 /** Small parts that several sections share. */
 
-import { t } from "../core/words.js";
+import { has, t } from "../core/words.js";
 import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useId } from "../ui/index.js";
 import { useDesk } from "./desk.js";
 
@@ -9,6 +9,9 @@ export function Group({ title, children }) {
   const id = useId();
   return html`<section class="settings-group" aria-labelledby=${id}><h3 id=${id}>${title}</h3>${children}</section>`;
 }
+
+/** A role as the reader calls it: those that are built in have a name in each language. @param {string} slug @param {string} name */
+export const roleName = (slug, name) => (has(`set.role.${slug}`) ? t(`set.role.${slug}`) : name);
 
 /** Why something did not work, where it was tried. @param {{ text: string | null }} props */
 export function Trouble({ text }) {

@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Avatar, Button, Chip, Field, html, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Form, Group, Rows, Trouble } from "./parts.js";
+import { Form, Group, roleName, Rows, Trouble } from "./parts.js";
 
 export function People() {
   const desk = useDesk();
@@ -26,7 +26,7 @@ export function People() {
       <details class="settings-person" open=${open === row.user_id} onToggle=${(/** @type {any} */ event) => event.currentTarget.open ? setOpen(row.user_id) : open === row.user_id && setOpen(null)}>
         <summary class="settings-row"><${Avatar} name=${row.name ?? row.email ?? "?"} id=${row.user_id} />
           <span class="settings-what"><strong><bdi>${row.name ?? row.email}</bdi></strong>
-            <span class="quiet">${row.roles.map((/** @type {any} */ each) => each.role_name).join(", ") || t("set.people.no_role")}</span></span>
+            <span class="quiet">${row.roles.map((/** @type {any} */ each) => roleName(each.role_slug, each.role_name)).join(", ") || t("set.people.no_role")}</span></span>
           ${state(row)}
         </summary>
         ${open === row.user_id && html`<${Person} row=${row} onChange=${change} />`}
@@ -90,15 +90,15 @@ function Rights({ row, act, path }) {
   return html`
     <${Group} title=${t("set.people.roles")}>
       <p class="settings-chips">${row.roles.map((/** @type {any} */ each, /** @type {number} */ at) => html`<${Chip} key=${each.role_id + each.account_id}
-        removeLabel=${t("set.people.take", { name: each.role_name })} onRemove=${() => setRoles(without(given, at))}>${each.role_name} · ${place.name(each.account_id)}<//>`)}</p>
+        removeLabel=${t("set.people.take", { name: roleName(each.role_slug, each.role_name) })} onRemove=${() => setRoles(without(given, at))}>${roleName(each.role_slug, each.role_name)} · ${place.name(each.account_id)}<//>`)}</p>
       <div class="settings-add"><${Field} label=${t("set.people.role")} value=${role} onChange=${setRole}
-          options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: each.name }))]} />
+          options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
         <${Field} label=${t("set.people.where")} value=${where} onChange=${setWhere} options=${place.options} />
         <${Button} kind="tone" disabled=${!role} onClick=${() => setRoles([...given, { role_id: role, account_id: where || null }])}>${t("set.people.give")}<//></div>
     <//>
     <${Group} title=${t("set.people.single")}>
       <p class="settings-chips">${single.map((/** @type {any} */ each, /** @type {number} */ at) => html`<${Chip} key=${each.permission_code + each.account_id} tone=${each.is_allowed ? undefined : "warn"}
-        icon=${each.is_allowed ? "check" : "square-slash"} removeLabel=${t("set.people.take", { name: each.permission_code })}
+        icon=${each.is_allowed ? "check" : "square-slash"} removeLabel=${t("set.people.take", { name: t(`set.permission.${each.permission_code}`) })}
         onRemove=${() => setSingle(without(single, at))}>${t(`set.permission.${each.permission_code}`)} · ${place.name(each.account_id)}<//>`)}</p>
       <div class="settings-add"><${Field} label=${t("set.people.permission")} value=${permission} onChange=${setPermission}
           options=${[{ value: "", label: t("set.people.choose") }, ...permissions.map((each) => ({ value: each.code, label: t(`set.permission.${each.code}`) }))]} />
@@ -134,7 +134,7 @@ function Invite({ onClose, onSaved }) {
     <${Field} label=${t("set.people.email")} type="email" required value=${form.email} onChange=${set("email")} error=${errors["/email"]} />
     <${Field} label=${t("set.people.name")} value=${form.name} onChange=${set("name")} error=${errors["/name"]} maxlength="200" />
     ${gives && html`<${Field} label=${t("set.people.role")} required value=${form.role} onChange=${set("role")}
-        options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: each.name }))]} />
+        options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
       <${Field} label=${t("set.people.where")} value=${form.where} onChange=${set("where")} options=${place.options} />`}
   <//>`;
 }

@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Button, Chip, Field, html, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Ask, Form, Rows } from "./parts.js";
+import { Ask, Form, roleName, Rows } from "./parts.js";
 import { RowButtons } from "./team.js";
 
 export function Roles() {
@@ -39,7 +39,7 @@ export function Roles() {
     <div class="settings-tools"><${Button} kind="filled" icon="plus" onClick=${() => edit({ slug: "", name: "", description: "", permissions: [] })}>${t("set.roles.add")}<//></div>
     <${Rows} list=${list} icon="shield-check" empty=${t("set.roles.none")} label=${t("settings.roles")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
-        <span class="settings-what"><strong>${row.name}</strong><span class="quiet">${row.description}</span>
+        <span class="settings-what"><strong>${roleName(row.slug, row.name)}</strong><span class="quiet">${row.is_built_in ? t(`set.role.about.${row.slug}`) : row.description}</span>
           <span class="settings-chips">${row.permissions.map((/** @type {string} */ each) => html`<${Chip} key=${each}>${t(`set.permission.${each}`)}<//>`)}</span></span>
         ${row.is_built_in
           ? html`<${Chip} icon="lock">${t("set.roles.built_in")}<//>`

@@ -3,7 +3,7 @@
 import { createApi } from "../core/api.js";
 import { createServerTime, createTimes } from "../core/time.js";
 import { loadWords, t } from "../core/words.js";
-import { Announcer, announce, html, render, signal, Toasts } from "../ui/index.js";
+import { announce, Announcer, Button, draw, html, signal, Toasts } from "../ui/index.js";
 import { Actions } from "./actions.js";
 import { Incidents } from "./incidents.js";
 import { Road } from "./road.js";
@@ -60,7 +60,7 @@ function Page() {
   const parts = { status: seen, history: history.value, times, now: time.now() };
   return html`<div class="status">
     <header class="status-head">
-      <a class="button" href="/inbox">${t("status.to_inbox")}</a>
+      <${Button} class="status-back" icon="arrow-left" href="/inbox">${t("status.to_inbox")}<//>
       ${old && html`<p class="status-old" role="status">${t("status.old")}</p>`}
     </header>
     <main>
@@ -74,7 +74,7 @@ function Page() {
   </div>`;
 }
 
-render(html`<${Page} />`, /** @type {HTMLElement} */ (document.getElementById("app")));
+draw(html`<${Page} />`);
 await look();
 requestAnimationFrame(() => (document.documentElement.dataset.ready = ""));
 setInterval(look, EVERY);

@@ -1,7 +1,7 @@
 // What every component draws with: markup by htm, Preact's hooks, signals.
 
 import htm from "../vendor/htm.js";
-import { h } from "../vendor/preact.js";
+import { h, render } from "../vendor/preact.js";
 
 export { Component, Fragment, createContext, h, render } from "../vendor/preact.js";
 export {
@@ -20,3 +20,10 @@ export const html = htm.bind(/** @type {any} */ (h));
  * @param {...(string | false | null | undefined)} names
  */
 export const classes = (...names) => names.filter(Boolean).join(" ") || undefined;
+
+/** Draw a page in the place of what its shell said meanwhile: Preact leaves that standing. @param {any} tree */
+export function draw(tree) {
+  const place = /** @type {HTMLElement} */ (document.getElementById("app"));
+  place.replaceChildren();
+  render(tree, place);
+}
