@@ -84,6 +84,14 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
     dialog.get_by_label("Latitude").fill("https://www.openstreetmap.org/?mlat=48.871&mlon=2.365#map=17/48.87/2.36")
     expect(dialog.get_by_label("Longitude")).to_have_value("2.365")
     dialog.get_by_label("Name of the place").fill("Boulangerie du Canal")
+    amina.refuses(409)
+    refusal = {"code": "no_such_luck", "title": "Not just now."}
+    amina.page.route("**/messages/send-content", lambda route: route.fulfill(status=409, json=refusal))
+    _sends(dialog)
+    amina.page.unroute_all()
+    expect(amina.bubble("Boulangerie du Canal")).to_contain_text("Not sent: Not just now.")
+    amina.bubble("Boulangerie du Canal").get_by_role("button", name="Change it").click()
+    expect(dialog.get_by_label("Latitude")).to_have_value("48.871")  # it goes on from what was refused
     _sends(dialog)
     assert _reaches(lea, 3) == {"latitude": 48.871, "longitude": 2.365, "name": "Boulangerie du Canal"}
 

@@ -6,6 +6,7 @@ import { AttachedFile, dropping } from "../inbox/attach.js";
 import { useApp } from "../inbox/context.js";
 import { Plain } from "../inbox/text.js";
 import { Button, Field, html, Icon, useEffect, useId, useMemo, useRef, useState } from "../ui/index.js";
+import { Trouble } from "./form.js";
 
 /** @typedef {import("../core/attachments.js").Attached} Attached */
 /** @typedef {import("./templates.js").Parameter} Parameter */
@@ -70,7 +71,7 @@ export function HeaderFile({ parameter, file, value, error, onChange, onFile }) 
           choose([...event.currentTarget.files]);
           event.currentTarget.value = ""; // the same file may be chosen again
         }} />
-        ${error && html`<p class="danger small" role="alert"><${Icon} name="circle-alert" size=${16} /> ${error}</p>`}`}
+        ${error && html`<${Trouble} text=${error} />`}`}
     <${Button} little onClick=${swap}>${t(byAddress ? "template.by_file" : "template.by_address")}<//>
   </div>`;
 }
@@ -78,7 +79,8 @@ export function HeaderFile({ parameter, file, value, error, onChange, onFile }) 
 /** The header as the customer will see it. @param {{ parameter: Parameter, row: Attached | null, address: string | undefined }} props */
 export function HeaderPreview({ parameter, row, address }) {
   const file = row && row.state !== "failed" ? row.file : null;
-  const url = useMemo(() => (file && parameter.kind !== "document" ? URL.createObjectURL(file) : null), [file]);
+  const seen = file !== null && parameter.kind !== "document" && parameter.mime_types.includes(file.type);
+  const url = useMemo(() => (file && seen ? URL.createObjectURL(file) : null), [file, seen]);
   useEffect(() => () => (url ? URL.revokeObjectURL(url) : undefined), [url]);
   if (url && parameter.kind === "image") return html`<img class="writing-picture" src=${url} alt="" />`;
   if (url) return html`<video class="writing-picture" src=${url} muted controls aria-label=${t("kind.video")}></video>`;

@@ -80,7 +80,7 @@ export function ContentForm({ conversation, empty, finish = (content) => content
   return html`<form class="writing-form" id=${id} onSubmit=${send} onKeyDown=${moved}>
     <div class="writing-fields">
       ${children(form)}
-      ${wrong[""] && html`<p class="field error" role="alert"><${Icon} name="circle-alert" size=${16} />${wrong[""]}</p>`}
+      ${wrong[""] && html`<${Trouble} text=${wrong[""]} />`}
     </div>
     <${Preview} content=${content} />
     <p class="buttons end">
@@ -88,6 +88,13 @@ export function ContentForm({ conversation, empty, finish = (content) => content
       <${Button} class="writing-later" onClick=${app.panels.closeDialog}>${t("send.later")}<//>
       <${Button} kind="filled" type="submit" icon="send-horizontal" busy=${busy}>${t("composer.send")}<//></p>
   </form>`;
+}
+
+/** What is wrong with the whole of something, where it is seen at once. @param {{ text: string }} props */
+export function Trouble({ text }) {
+  const line = useRef(/** @type {HTMLElement | null} */ (null));
+  useLayoutEffect(() => line.current?.scrollIntoView({ block: "nearest" }), [text]);
+  return html`<div class="field" ref=${line}><p class="error" role="alert"><${Icon} name="circle-alert" size=${16} />${text}</p></div>`;
 }
 
 /** @typedef {{ content: any, wrong: Record<string, string>, set(fields: any): void }} Form */

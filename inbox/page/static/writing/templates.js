@@ -7,6 +7,7 @@ import { whyNot } from "../inbox/actions.js";
 import { useApp } from "../inbox/context.js";
 import { Plain } from "../inbox/text.js";
 import { HeaderFile, HeaderPreview, useFile } from "./file.js";
+import { Trouble } from "./form.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {{ name: string, kind: string, slot: string, example: string | null, max_length: number, mime_types: string[] }} Parameter */
@@ -159,7 +160,7 @@ function FillIn({ template, conversation, onBack }) {
           value=${values[each.name] ?? ""} maxlength=${each.max_length} autofocus=${place === 0} autocomplete="off"
           hint=${each.example && t("template.example", { example: each.example })} error=${wrong[each.name] || null}
           onChange=${change(each.name)} />`)}
-    ${trouble && html`<p class="small danger" role="alert">${trouble}</p>`}
+    ${trouble && html`<${Trouble} text=${trouble} />`}
     </div>
     <${Preview} template=${template} values=${values} header=${header && html`<${HeaderPreview} parameter=${header} row=${file.row} address=${values[header.name]} />`} />
     <p class="buttons end"><${Button} kind="filled" type="submit" icon="send-horizontal" aria-disabled=${missing || busy}>${t("template.send")}<//></p>
