@@ -16,6 +16,7 @@ from inbox.clock import new_id
 from inbox.contacts.identity import Identity
 from inbox.contacts.merge import merge_contacts
 from inbox.contacts.phones import spellings
+from inbox.contacts.search import number_column
 from inbox.db import one_of_pairs
 from inbox.models import Contact, ContactChange, Conversation
 
@@ -40,8 +41,9 @@ class People:
             for name in _KEYS:
                 keys[name].update((account_id, value) for value in _spelled(person, name))
         keys["group_id"].update(groups)
+        number = number_column(postgres=self._session.get_bind().dialect.name == "postgresql")
         for name, pairs in keys.items():
-            column = getattr(Contact, name)
+            column = getattr(Contact, name) if name != "phone" else number
             for condition in one_of_pairs(self._session, Contact.account_id, column, pairs):
                 for contact in self._session.execute(select(Contact).where(condition)).scalars():
                     self._remember(contact)

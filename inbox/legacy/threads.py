@@ -13,6 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.contacts.phones import spellings
+from inbox.contacts.search import number_column
 from inbox.db import one_of, one_of_pairs
 from inbox.db.transactions import whole_transaction
 from inbox.legacy.moving import Move, Thread, store
@@ -186,8 +187,9 @@ def _here(session: Session, people: Sequence[_Person]) -> tuple[dict[Key, UUID],
     """Contacts that are here, by key; and the number of each, by id."""
     phones = [key for person in people if person.phone for key in person.keys]
     groups = [(person.account_id, person.group_id) for person in people if person.group_id]
+    number = number_column(postgres=session.get_bind().dialect.name == "postgresql")
     conditions = [
-        *one_of_pairs(session, Contact.account_id, Contact.phone, phones),
+        *one_of_pairs(session, Contact.account_id, number, phones),
         *one_of_pairs(session, Contact.account_id, Contact.group_id, groups),
         *one_of(session, Contact.id, {id_ for person in people for id_ in person.ids}),
     ]
