@@ -24,7 +24,9 @@ from sqlalchemy import (
     Dialect,
     Insert,
     Update,
+    any_,
     bindparam,
+    delete,
     event,
     func,
     inspect,
@@ -46,7 +48,10 @@ _KEPT = 500  # statements; there are a few dozen
 
 @dataclass(frozen=True, slots=True)
 class _Noted:
-    """A write that is still to be sent. `rows`: SQLite is given them one by one. `count`: rows that it must touch."""
+    """A write that is still to be sent. `rows`: SQLite is given them one by one. `count`: rows that it must touch.
+
+    `gathers`: a value that is a list, to which those of the same write are added.
+    """
 
     write: Write
     values: Values
@@ -54,6 +59,7 @@ class _Noted:
     rows: Sequence[Values] | None = None
     count: int | None = None
     otherwise: type[Exception] = StaleDataError
+    gathers: str | None = None
 
 
 class WritingSession(Session):
@@ -67,6 +73,11 @@ class WritingSession(Session):
         """Send this with the next flush."""
         if self.new or (noted.name is not None and any(other.name == noted.name for other in self._noted)):
             self.flush()  # it may refer to what is new
+        if noted.gathers:
+            for other in self._noted:
+                if other.write is noted.write:
+                    other.values[noted.gathers].extend(noted.values[noted.gathers])
+                    return
         self._noted.append(noted)
 
     def forget(self) -> None:
@@ -191,6 +202,14 @@ def update_rows(
     session.note(_Noted(_update(table, names, (), where), arrays, count=count, otherwise=error))
 
 
+def delete_rows(session: Session, column: Any, value: Any) -> None:
+    """Delete the rows whose `column` has this value, as `write_later`; those of several calls with one statement."""
+    session = cast("WritingSession", session)
+    many = session.get_bind().dialect.name == "postgresql"
+    name = f"all_{column.key}"
+    session.note(_Noted(_delete(column, many), {name: [value] if many else value}, gathers=name if many else None))
+
+
 def _touches_rows(write: Write) -> bool:
     """True when it may change rows that are there."""
     return not isinstance(write, Insert) or write._post_values_clause is not None
@@ -269,6 +288,12 @@ def _rows(table: Any, names: Sequence[str]) -> Any:
 @lru_cache(_KEPT)
 def _insert(into: Insert, names: tuple[str, ...]) -> Insert:
     return into.from_select(names, select(_rows(into.table, names)))
+
+
+@lru_cache(_KEPT)
+def _delete(column: Any, many: bool) -> Delete:
+    given = bindparam(f"all_{column.key}", type_=postgresql.ARRAY(column.type) if many else column.type)
+    return delete(column.table).where(column == (any_(given) if many else given))
 
 
 @lru_cache(_KEPT)

@@ -13,12 +13,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, bindparam, delete, exists, select, update
+from sqlalchemy import Row, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id
 from inbox.db import fixed, insert
-from inbox.db.writes import write_later
+from inbox.db.writes import delete_rows
 from inbox.models import REACTION, Annotation, Author, Conversation, Job, JobState, Message, MessageStatus, ParkedStatus
 from inbox.models.base import server_now
 from inbox.outbox.status import StatusError, apply_status
@@ -31,9 +31,6 @@ ANSWER_FAILED = "answer_failed"  #: why a person is asked for: what we answered 
 HAND_OVER_OF = "hand_over_of"  #: in the payload of a notice to the backup number: the conversation it is about
 BUSINESS = "business"  #: the actor of an annotation that the business itself made
 UNCONFIRMED = "unconfirmed"  #: why a person is asked for: nobody knows whether the customer has a message
-
-
-_DONE = delete(_JOBS).where(_JOBS.c.message_id == bindparam("message"))
 
 
 def accept(
@@ -53,7 +50,7 @@ def accept(
         )
     doubted = message.status == MessageStatus.UNCONFIRMED
     apply_status(message, "sent", now)
-    write_later(session, _DONE, {"message": message.id})
+    delete_rows(session, _JOBS.c.message_id, message.id)
     if doubted:
         no_longer_unconfirmed(session, message)
     if merge:

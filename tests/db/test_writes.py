@@ -14,7 +14,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
-from inbox.db.writes import insert_rows, update_rows, write_later
+from inbox.db.writes import delete_rows, insert_rows, update_rows, write_later
 from inbox.models import CONVERSATIONS, Contact, Conversation, Lane
 from inbox.models.base import server_now
 from tests.builders import the_account
@@ -134,6 +134,16 @@ def test_what_changed_and_what_was_noted_leave_in_one_statement(db: Database, id
     if db.is_postgres:
         assert len(statements) == before + 3
     assert [(row.unread_count, row.epoch) for row in stored(db, ids)] == [(0, 1), (3, 0), (3, 0), (3, 0)]
+
+
+def test_rows_are_deleted_by_one_statement_and_no_others_are(db: Database, ids: list[UUID]) -> None:
+    with asked(db) as statements, db.writing() as session:
+        for each in ids[:3]:
+            delete_rows(session, CONVERSATIONS.c.id, each)
+    if db.is_postgres:
+        assert len([each for each in statements if "DELETE" in each]) == 1
+    with db.reading() as session:
+        assert session.execute(select(CONVERSATIONS.c.id)).scalars().all() == [ids[3]]
 
 
 def test_a_read_finds_what_was_noted_before_it(db: Database, ids: list[UUID]) -> None:
