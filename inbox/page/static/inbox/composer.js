@@ -28,7 +28,7 @@ import { replyWindow } from "./window.js";
 const ONE_LINE = 40; // characters that stand beside the tools on every size of screen
 const CAPTION = 1024; // characters that WhatsApp takes with a file
 /** What can be written beside a text, with its icon. @type {[import("./panels.js").Writes, string][]} */
-const MORE = [["templates", "file-text"], ["buttons", "circle-check"], ["list", "menu"], ["location", "map-pin"], ["contacts", "contact"]];
+export const MORE = [["templates", "file-text"], ["buttons", "circle-check"], ["list", "menu"], ["location", "map-pin"], ["contacts", "contact"]];
 const NEARLY = 0.9; // of the longest text: from there on the count is shown
 
 /**

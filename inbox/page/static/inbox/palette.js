@@ -2,10 +2,12 @@
 
 import { t } from "../core/words.js";
 import { Avatar, Dialog, html, Icon, Kbd, useEffect, useId, useState } from "../ui/index.js";
+import { MORE } from "./composer.js";
 import { useApp } from "./context.js";
 import { botIsOn, nameOf } from "./row.js";
 import { useFound } from "./search.js";
 import { Plain } from "./text.js";
+import { replyWindow } from "./window.js";
 
 /** @typedef {{ key: string, label: any, words: string, icon?: string, name?: string, id?: string, keys?: string, run: () => void }} Choice */
 
@@ -78,7 +80,7 @@ function Choices({ onOpen }) {
 
 /** What can be done here and now, and where one can go. @returns {Choice[]} */
 function useCommands() {
-  const { actions, composer, panels, places, store } = useApp();
+  const { actions, composer, panels, places, store, times } = useApp();
   const row = store.conversations.value.get(places.conversation.value ?? "");
   const may = row && store.may("messages.send", row.account_id);
   /** @param {string} key @param {string} icon @param {() => void} run @param {string} [keys] */
@@ -91,12 +93,18 @@ function useCommands() {
     icon: "list-filter",
     run: () => places.show({ name }),
   });
+  const open = row && row.blocked_at === null && replyWindow(row, times.now()).open;
+  const written = (/** @type {(typeof MORE)[number]} */ [kind, icon]) => {
+    const label = `${t("composer.more")} · ${t(`composer.${kind}`)}`;
+    return { key: `write ${kind}`, label, words: label, icon, run: () => panels.write(kind) };
+  };
   const here = !row || !may
     ? []
     : [
         command("reply", "reply", () => composer.current?.write("reply"), "r"),
         command("note", "sticky-note", () => composer.current?.write("note"), "n"),
         command("template", "file-text", () => panels.write("templates")),
+        ...(open ? MORE.slice(1).map(written) : []),
         command("take", "user-check", () => actions.assign(row, store.me.value.id), "i"),
         command("bot", "bot", () => actions.setBot(row, !botIsOn(row)), "b"),
         command("done", "check", () => actions.setStatus(row, row.status === "done" ? "open" : "done"), "e"),
