@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent / "inbox"
@@ -28,11 +29,13 @@ ROOMS = """
 """.split()
 
 
+@cache
 def modules() -> list[tuple[Path, ast.Module]]:
     paths = [path for path in sorted(ROOT.rglob("*.py")) if "versions" not in path.parts]
     return [(path, ast.parse(path.read_text())) for path in paths]
 
 
+@cache
 def imports(tree: ast.Module, *, types: bool = False) -> set[str]:
     """Names that a module imports at run time; with `types` those under TYPE_CHECKING as well."""
     found: set[str] = set()

@@ -18,6 +18,10 @@ from tests.contract.conformance import OPEN, PLACEHOLDER
 Part = dict[str, Any]
 
 
+#: The document is the same over every database.
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
 @pytest.fixture
 def document(stranger: FlaskClient) -> Part:
     answer: Part = stranger.get("/openapi.json").get_json()

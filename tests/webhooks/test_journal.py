@@ -511,7 +511,7 @@ def test_several_processes_append_and_drain_while_kill_9_strikes(folder: Path, d
     rng = random.Random(7)
     promised: set[UUID] = set()
     command = [sys.executable, "-m", "tests.webhooks.appender", str(folder), database_url]
-    for _ in range(3):
+    for _ in range(2):
         processes = [
             subprocess.Popen([*command, "4000"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
             for _ in range(3)
