@@ -46,6 +46,8 @@ _IMPORTED = re.compile(
     r"""^\s*(?:import|export)\b[^"';]*["'](\.[^"']+)["']|\bfrom\s*["'](\.[^"']+)["']""", re.MULTILINE
 )
 
+_COMMENT = re.compile(r"[ \t]*/\*[^*]*\*+(?:[^/*][^*]*\*+)*/\n?")  # of styles
+
 #: Comments as we write them. A test holds what is left against the original, token by token.
 _BLOCK = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
 _LINE = re.compile(r"^[ \t]*//.*$", re.MULTILINE)
@@ -108,6 +110,11 @@ def _is_script(path: str) -> bool:
     return path.endswith(".js")
 
 
+def _is_style(path: str) -> bool:
+    """One of ours: a vendored one keeps its licence."""
+    return path.endswith(".css") and not path.startswith(_VENDOR)
+
+
 def _needed(entry: str, sources: Mapping[str, str]) -> list[str]:
     """Modules in the order of need: each stands behind what it imports."""
     needs: dict[str, list[str]] = {}
@@ -168,6 +175,8 @@ def _assets(_newest: int) -> Assets:
     for path in filter(_is_script, contents):
         if not path.startswith(_VENDOR):
             contents[path] = without_comments(contents[path].decode()).encode()
+    for path in filter(_is_style, contents):
+        contents[path] = _COMMENT.sub("", contents[path].decode()).encode()
     scripts = {path: content.decode() for path, content in contents.items() if _is_script(path)}
     contents |= {path: text.encode() for path, text in _bundles(scripts).items()}
     digest = hashlib.sha256()

@@ -26,7 +26,7 @@ def test_a_file_is_kept_for_a_year_and_packed_for_those_who_can_read_it(stranger
     address = assets().address("style/ui.css")
     packed = stranger.get(address, headers={"Accept-Encoding": "gzip, br"})
     plain = stranger.get(address)
-    assert gzip.decompress(packed.data) == plain.data == (STATIC / "style" / "ui.css").read_bytes()
+    assert gzip.decompress(packed.data) == plain.data == assets().files["style/ui.css"].content
     for response in (packed, plain):
         assert response.headers["Cache-Control"] == "public, max-age=31536000, immutable"
         assert response.headers["Vary"] == "Accept-Encoding"
@@ -123,6 +123,15 @@ def test_what_is_vendored_has_its_licence_beside_it_and_names_its_neighbours() -
 
 def weight(*paths: str) -> int:
     return sum(len(assets().files[path].packed or assets().files[path].content) for path in paths)
+
+
+def test_styles_are_sent_without_their_comments() -> None:
+    styles = [path for path in assets().files if path.startswith("style/")]
+    assert "style/inbox.css" in styles
+    for path in styles:
+        source, sent = (STATIC / path).read_text(), assets().files[path].content.decode()
+        assert "/*" not in sent
+        assert (sent.count("{"), sent.count(";")) == tuple(re.sub(r"(?s)/\*.*?\*/", "", source).count(x) for x in "{;")
 
 
 def test_a_first_visit_is_light() -> None:
