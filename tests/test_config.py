@@ -214,6 +214,12 @@ def test_a_mistyped_name_is_noticed(given: str, meant: str) -> None:
     assert mistyped([given, meant], variables()) != ((given, meant),), "that one is set"
 
 
+def test_a_missing_setting_names_what_was_perhaps_meant_for_it() -> None:
+    env = {"SECRET_KEY": "s" * 32, "ENCRYPTION_KEY": FERNET}
+    with pytest.raises(ConfigError, match=r"^ENCRYPTION_KEYS: is missing.*ENCRYPTION_KEY is set, which nothing reads"):
+        Config.from_env(env)
+
+
 def test_what_is_common_in_environments_is_no_alarm() -> None:
     assert mistyped(COMMON, variables()) == ()
 

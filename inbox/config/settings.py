@@ -365,7 +365,10 @@ class Config:
             mistyped=mistyped(env, variables()),
         )
         config = replace(config, **_policies(config, env))
-        config.check()
+        try:
+            config.check()
+        except ConfigError as error:
+            raise _with_hint(error, config.mistyped) from None
         return config
 
     def check(self) -> None:
@@ -411,6 +414,15 @@ def variables() -> frozenset[str]:
     plain = {each.variable for holder in (Config, DatabaseLimits) for _, each in settings_of(holder)}
     of_each = {each.variable.replace("…", name) for _, each in settings_of(Policy) for name in _LONGEST}
     return frozenset({"PORT", "FORWARDED_ALLOW_IPS"} | plain | of_each)
+
+
+def _with_hint(error: ConfigError, mistyped: tuple[tuple[str, str], ...]) -> ConfigError:
+    """The same, with the name under which the variable was perhaps given."""
+    given = next((name for name, meant in mistyped if meant == error.variable), None)
+    if given is None:
+        return error
+    problem = str(error).removeprefix(f"{error.variable}: ")
+    return ConfigError(error.variable, f"{problem} (and {given} is set, which nothing reads)")
 
 
 def _instance(told: Mapping[str, Any]) -> Path:
