@@ -4,7 +4,8 @@
 
 A customer's message in, one answer out, three statuses. gunicorn with one web process, a worker, a PostgreSQL of our
 own that logs each statement: the server counts, not the program. *Round trips* are counted on the wire: how often a
-process had to wait for the database before it could go on, whatever it sent at once. Processor time is that of the web
+process had to wait for the database before it could go on, whatever it sent at once. The database's own time is that of
+pg_stat_statements. Processor time is that of the web
 process and the worker, as a multiple of a bare Flask application that inserts one row for a request, in the same run.
 `--list` prints the statements of each kind of work.
 """
@@ -50,6 +51,9 @@ _ROAD = """
 _BESIDE = re.compile(
     r"INSERT INTO (webhook_events|processes)|DELETE FROM processes|SELECT (incidents|resets|pg_notify)"
 )
+#: What the server took for statements and for planning them, in milliseconds.
+_TAKEN = "SELECT sum(total_exec_time), sum(total_plan_time) FROM pg_stat_statements"
+_COUNTS_TIME = ("shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track_planning=on")
 _pause = threading.Event()  # nobody sets it: waiting for it is waiting for time to pass
 
 
@@ -96,11 +100,15 @@ class Cost:
     # --- one answered message
 
     def answered(self, rate: float, seconds: float) -> None:
-        spent, count = self._round(rate, seconds)
+        with psycopg.connect(self._place.database_url, autocommit=True) as connection:
+            connection.execute("SELECT pg_stat_statements_reset()")
+            spent, count = self._round(rate, seconds)
+            (taken,) = connection.execute(_TAKEN).fetchall()
         self._rows(f"answered message, {rate:g}/s", spent, count)
         cpu = sum(spent.cpu.values()) / count
         by = ", ".join(f"{role} {spent.cpu[role] / count * 1000:.1f}" for role in spent.cpu)
         print(f"    processor time {cpu * 1000:.1f} ms ({by}): {cpu / self._floor:.1f} x the floor's request")
+        print(f"    the database itself: {taken[0] / count:.1f} ms for statements, {taken[1] / count:.1f} ms for plans")
 
     def _round(self, rate: float, seconds: float) -> tuple[Spent, int]:
         wanted = Round(self._next, rate, seconds)
@@ -248,10 +256,12 @@ def floor(folder: Path, database_url: str) -> float:
 @contextlib.contextmanager
 def prepared(folder: Path, *, listed: bool) -> Iterator[Cost]:
     """Everything running over a server of its own."""
-    with servers.own_postgres(*SETTINGS, "max_connections=300", "shared_buffers=128MB") as server:
+    with servers.own_postgres(*SETTINGS, *_COUNTS_TIME, "max_connections=300", "shared_buffers=128MB") as server:
         make_roles(server.url)
         servers.create_database(server.url, "calm")
         url = make_url(server.url).set(database="calm").render_as_string(hide_password=False)
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION pg_stat_statements")
         bare = floor(folder, servers.create_database(server.url, "floor"))
         print(f"{load()}; the floor's request: {bare * 1000:.2f} ms of processor time\n\n{HEAD}")
         with installed(folder, url, Plan()) as place:
