@@ -46,6 +46,7 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
 
     dialog = _begins(amina, "Buttons")
     expect(dialog.get_by_label("Text", exact=True)).to_have_value("Which day suits you?")  # it was begun in the field
+    dialog.get_by_label("Text", exact=True).fill("Which day suits you best?")
     dialog.get_by_role("textbox", name="Button 1").fill("Saturday")
     amina.page.keyboard.press("Enter")
     amina.page.keyboard.type("Saturday")
@@ -58,7 +59,7 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
     expect(dialog).to_have_count(0)
     expect(amina.field).to_be_focused()
     expect(amina.field).to_have_value("")
-    expect(amina.bubble("Which day suits you?")).to_contain_text("Sunday")
+    expect(amina.bubble("Which day suits you best?")).to_contain_text("Sunday")
     replies = [each["reply"] for each in _reaches(lea, 1)["action"]["buttons"]]
     assert replies == [{"id": "1", "title": "Saturday"}, {"id": "2", "title": "Sunday"}]
 
@@ -111,6 +112,12 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
 def test_a_template_is_sent_with_the_picture_of_its_header(shop: Shop, desk: Desks) -> None:
     lea = shop.customer("Léa Simon", "Bonjour")
     amina = desk("Amina").opens(lea)
+    amina.loses_network()
+    amina.page.route("**/bundles/writing.js", lambda route: route.abort())
+    amina.button("Other kinds of message").click()
+    amina.page.get_by_role("menuitem", name="Template").click()
+    amina.sees("This could not be loaded.")
+    amina.page.unroute_all()
     amina.button("Other kinds of message").click()
     amina.page.get_by_role("menuitem", name="Template").click()
     dialog = amina.page.get_by_role("dialog", name="Choose a template")

@@ -62,9 +62,12 @@ def test_who_signs_out_is_told_how_many_texts_the_server_does_not_have(core: Pag
            made.open('c', 'reply').set('just written');
            const lost = await made.unsaved();
            made.open('another', 'reply').set('where nothing can be stored');
-           return [lost, writes(), await made.unsaved()];""",
+           const stuck = await made.unsaved();
+           shelves.drafts.set('me c form list', { id: 'me c form list', owner: 'me', conversationId: 'c', mode: 'form',
+               content: { type: 'list' } });  // the server keeps none
+           return [lost, stuck, await made.unsaved(), writes()];""",
     )
-    assert found == [0, [["PUT", "just written"], ["PUT", "left"]], 1]
+    assert found == [0, 1, 2, [["PUT", "just written"], ["PUT", "left"]]]
 
 
 def test_a_reply_and_a_note_are_two_drafts(core: Page) -> None:

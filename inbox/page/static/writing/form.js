@@ -35,7 +35,9 @@ export function ContentForm({ conversation, empty, finish = (content) => content
   const [busy, setBusy] = useState(false);
   useEffect(() => () => app.presence.rests(), []);
   const ready = content !== null;
+  const begun = useRef(/** @type {string | undefined} */ (undefined)); // the text that was taken over from the field
   useLayoutEffect(() => {
+    if (content?.text === app.drafts.open(conversation.id, "reply").text.peek()) begun.current = content?.text.trim();
     /** @type {HTMLElement | null | undefined} */ (document.getElementById(id)?.querySelector("textarea, input"))?.focus();
   }, [ready]);
   if (content === null) return null; // for a moment, while the browser looks what it has
@@ -60,7 +62,7 @@ export function ContentForm({ conversation, empty, finish = (content) => content
     }
     forget();
     draft.setReplyTo(null);
-    if (draft.text.peek().trim() === whole.text) draft.set("");
+    if ([whole.text, begun.current].includes(draft.text.peek().trim())) draft.set(""); // it was that text
     app.panels.closeDialog();
     app.composer.current?.write("reply");
   };
