@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from inbox.config import Config
+from inbox.conversations.shapes import limits
 from sandbox import Sandbox
 from tests.api_shop import open_shop
 
@@ -56,3 +57,18 @@ def test_each_shape_is_queued_readable_and_delivered(live_config: Config, sandbo
             shop.deliver()
             assert sandbox.deliveries()[-1].content == rows[0]["payload"][kind]
         assert [each["status"] for each in shop.thread()[1:]] == ["sent"] * len(SHAPES)
+
+
+@pytest.mark.parametrize(
+    ("shape", "field", "bounds"),
+    [
+        ("ButtonsContent", "buttons", {"maxItems": 3, "required": True}),
+        ("ButtonsContent", "header", {"maxLength": 60, "required": False}),
+        ("ListContent", "rows", {"maxItems": 10}),
+        ("ListRow", "title", {"maxLength": 24, "required": True}),
+        ("LocationContent", "latitude", {"minimum": -90, "maximum": 90, "required": True}),
+        ("Card", "phones", {"maxItems": 10, "maxLength": 40, "required": False}),
+    ],
+)
+def test_a_form_is_told_what_a_field_takes(shape: str, field: str, bounds: dict[str, Any]) -> None:
+    assert limits()[shape][field] == bounds

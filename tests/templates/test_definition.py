@@ -79,6 +79,7 @@ def test_a_file_that_was_handed_over_needs_no_address_and_a_document_keeps_its_n
     kind = format_.lower()
     definition = Definition([{"type": "HEADER", "format": format_}, {"type": "BODY", "text": "Our week."}], False)
     assert definition.problems({}, has_file=True) == []
+    assert ("image/png" if kind == "image" else "application/pdf") in definition.parameters()[0].mime_types
     assert [each.pointer for each in definition.problems({})] == [f"/parameters/header.{kind}"]
     (header,) = definition.filled({}, "menu.pdf")
     assert header["parameters"] == [{"type": kind, kind: file}]
