@@ -28,7 +28,7 @@ _OF_PAGES = {
         *("audit.", "bot.", "pause.", "set.", "settings."),
         *("problem.account_", "problem.bot_", "problem.last_admin", "problem.role_", "problem.user_"),
     ),
-    "status": ("demo.", "status."),
+    "status": ("demo.", "pause.", "status."),
     "writing": ("send.", "template."),
 }
 _OF_THE_SERVER = ("error.", "shell.late.", "shell.noscript", "sign_in.note.", "sign_in.refused.")
@@ -207,12 +207,15 @@ def _files() -> list[Path]:
 def _module_of_words(language: str, page: str | None) -> bytes:
     """The words as a module, as they come with the code: those of a page, or those that all pages share."""
     words = json.loads((WORDS / f"{language}.json").read_text())
-    words = {key: text for key, text in words.items() if not key.startswith(_OF_THE_SERVER) and _page_of(key) == page}
+    words = {key: text for key, text in words.items() if not key.startswith(_OF_THE_SERVER) and _is_said(key, page)}
     return f"export default {json.dumps(words, ensure_ascii=False, separators=(',', ':'))};\n".encode()
 
 
-def _page_of(key: str) -> str | None:
-    return next((page for page, prefixes in _OF_PAGES.items() if key.startswith(prefixes)), None)
+def _is_said(key: str, page: str | None) -> bool:
+    """In that page alone, or in some of which it is one; None: in all."""
+    if page is not None:
+        return key.startswith(_OF_PAGES[page])
+    return not any(map(key.startswith, _OF_PAGES.values()))
 
 
 def _asset(path: str, content: bytes) -> Asset:

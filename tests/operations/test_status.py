@@ -133,6 +133,7 @@ def test_a_paused_number_is_told_to_those_who_may_see_it(app: Flask, client: Fla
     body = told(client)
     assert (body["code"], [each["account_id"] for each in body["paused"]]) == ("number_paused", [str(mine)])
     assert "access token" in body["paused"][0]["reason"]
+    assert body["paused"][0]["code"] == Pause.TOKEN_EXPIRED
     assert (told(stranger)["code"], told(stranger)["paused"]) == ("whatsapp_away", [])
 
 

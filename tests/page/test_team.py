@@ -54,13 +54,13 @@ def test_a_note_never_reaches_the_customer(shop: Shop, desk: Sits) -> None:
     camille = shop.customer("Camille Note")
     amina, noe = desk("Amina").opens(camille), desk("Noé").opens(camille)
     amina.page.get_by_role("tab", name="Note").click()
-    amina.types("Paie toujours en retard")
+    amina.page.keyboard.type("Répond et paie en retard")  # at once: no letter of it is a command
     amina.button("Add note").click()
     for each in (amina, noe):
-        expect(each.thread.get_by_text("Paie toujours en retard")).to_be_visible()
-        expect(each.page.get_by_role("complementary").get_by_text("Paie toujours en retard")).to_be_visible()
+        expect(each.thread.get_by_text("Répond et paie en retard")).to_be_visible()
+        expect(each.page.get_by_role("complementary").get_by_text("Répond et paie en retard")).to_be_visible()
     notes = shop.get(f"/conversations/{camille.conversation}/notes").json()
-    assert [note["text"] for note in notes] == ["Paie toujours en retard"]
+    assert [note["text"] for note in notes] == ["Répond et paie en retard"]
     amina.page.get_by_role("tab", name="Reply").click()
     amina.sends("Votre commande est prête.")
     camille.receives("Votre commande est prête.")

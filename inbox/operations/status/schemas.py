@@ -72,6 +72,7 @@ class PausedNumber(Row):
     account_id: UUID
     name: str
     reason: str
+    code: str = Field(description="The reason as a word that stays.")
     since: Time | None
 
 

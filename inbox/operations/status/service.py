@@ -198,8 +198,9 @@ def _last_minutes(session: Session, now: datetime) -> dict[str, Counted]:
 
 
 def _paused(account: Account) -> PausedNumber:
-    reason = in_words(account.paused_reason) or ""
-    return PausedNumber(account_id=account.id, name=account.name, reason=reason, since=account.paused_at)
+    code = account.paused_reason or ""
+    reason = in_words(code) or ""
+    return PausedNumber(account_id=account.id, name=account.name, reason=reason, code=code, since=account.paused_at)
 
 
 def _road(snapshot: Snapshot, look: _Look) -> Road | None:

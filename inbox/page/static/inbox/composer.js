@@ -66,9 +66,11 @@ export function Composer({ conversation, handle, focus }) {
     { id: "reply", label: t("composer.reply") },
     { id: "note", label: t("composer.note") },
   ];
+  /** Who clicks goes on to write: a key that the tab kept would be a command. @param {Mode} which @param {boolean} [clicked] */
+  const choose = (which, clicked) => (clicked ? handle.current?.write(which) : setMode(which));
   const look = classes("composer", mode === "note" && "composer-noting", used && "composer-used");
   return html`<div class=${look} onFocusIn=${() => setUsed(true)}>
-    <${Tabs} tabs=${tabs} value=${mode} onChange=${setMode} label=${t("composer.mode")} panel=${panel} />
+    <${Tabs} tabs=${tabs} value=${mode} onChange=${choose} label=${t("composer.mode")} panel=${panel} />
     <div id=${panel} role="tabpanel" aria-label=${t(`composer.${mode}`)}>
       ${closed
         ? html`<${conversation.blocked_at ? Blocked : Closed} conversation=${conversation} />`

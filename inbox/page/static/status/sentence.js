@@ -1,6 +1,6 @@
 /** The sentence on top: chosen by the server, never composed; what follows from it, and since when. */
 
-import { t } from "../core/words.js";
+import { has, t } from "../core/words.js";
 import { html, Icon } from "../ui/index.js";
 
 const TONES = { well: "ok", slow: "warn", database_away: "danger", dispatcher_silent: "danger" };
@@ -18,7 +18,7 @@ export function Sentence({ status, times, now }) {
         time: times.precise(status.since),
         lasting: times.stretch(now - Date.parse(status.since)),
       })}</p>`}
-      ${status.paused.map((each) => html`<p key=${each.account_id}><bdi>${each.name}</bdi>: ${each.reason} <a href="/settings/numbers">${t("strip.numbers")}</a></p>`)}
+      ${status.paused.map((each) => html`<p key=${each.account_id}><bdi>${each.name}</bdi>: ${has(`pause.${each.code}`) ? t(`pause.${each.code}`) : each.reason} <a href="/settings/numbers">${t("strip.numbers")}</a></p>`)}
     </div>
   </section>`;
 }
