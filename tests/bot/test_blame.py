@@ -83,7 +83,8 @@ def test_a_conversation_that_gemini_fails_at_while_it_answers_others_goes_to_a_p
         writes(live, OTHER, f"question {rounds}")
         rounds += 1
     assert reason(live, UNLUCKY) == "ai_failed"
-    assert rounds <= Suspects.GUILTY + 4  # in some the question rests between two attempts
+    asked = sum(b"poison" in request.body for request in sandbox.requests("gemini"))
+    assert asked <= Suspects.GUILTY + 2  # rounds do not count: in some the question rests between two attempts
     think(live)
     assert (answers(live), reason(live, OTHER)) == (rounds, None)
     assert (GEMINI.breaker.state, GEMINI.breaker.snapshot().failure_count) == ("closed", 0)
