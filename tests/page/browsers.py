@@ -102,6 +102,7 @@ class Browsers:
         for page in desk.context.pages:
             page.close()
         desk.context.clear_permissions()
+        desk.context.clear_cookies(name="inbox_account")  # which number was open: others look at the shop's own
         self._free.setdefault(desk.kind, []).append(desk.context)
 
     def close(self) -> None:
