@@ -23,7 +23,7 @@ def test_ten_customers_are_answered_with_keys_only(shop: Shop, desk: Sits) -> No
     customers = [shop.customer(f"Client {number}", f"Question {number} ?") for number in range(10)]
     for each in customers:
         shop.post(f"/conversations/{each.conversation}/assign", {"user_id": amina.person.id})
-    amina.goes_to(f"/inbox?assigned_to={amina.person.id}")
+    amina.goes_to(f"/inbox?account_id={shop.account}&assigned_to={amina.person.id}")
     for each in customers:
         expect(amina.row(each)).to_be_visible()
     keyboard = amina.page.keyboard
