@@ -20,7 +20,7 @@ from inbox.resilience import UPSTREAMS
 from inbox.version import VERSION
 from inbox.web import contract, public, runtime
 from inbox.webhooks.ingest import Backlog
-from inbox.webhooks.journal.journal import MEND, Journal
+from inbox.webhooks.journal.journal import Journal
 
 bp = Blueprint("health", __name__)
 
@@ -88,7 +88,7 @@ def _journal(journal: Journal, config: Config) -> dict[str, Any]:
     return {
         **asdict(journal.depth()),
         "lasts": config.platform is None and trouble is None,
-        "reason": f"INBOX_INSTANCE_PATH {trouble}; {MEND}" if trouble else None,
+        "reason": f"INBOX_INSTANCE_PATH {trouble.what}; {trouble.do}" if trouble else None,
     }
 
 

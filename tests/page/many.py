@@ -72,6 +72,7 @@ def fill_list(customer: Customer, conversations: int) -> str:
     unknown = {"user_id": "NULL", "username": "NULL"}
     times = {"updated_at": _AT, "changed_at": _AT, "last_inbound_at": _AT}
     said = {"last_message": "concat('Message ', n)", "last_message_id": "NULL"}
+    customer.shop.more_numbers.append(account)
     shop = {"id": number, "name": "'Grossiste'", "phone_number_id": number}
     _run(customer, _copies("whatsapp_accounts", shop, mine.format(what="account_id")), 1, account)
     people = {**of, "id": contact, **named, **unknown}

@@ -11,11 +11,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import requests
+from sqlalchemy import delete
 
 from inbox.auth.access import OPERATOR, Role
 from inbox.db import Database
+from inbox.models import Account
 from inbox.users.grants import Assignment
 from inbox.users.service import Newcomer, create_local
 from sandbox import Sandbox
@@ -95,6 +98,7 @@ class Shop:
     environment: dict[str, str]
     account: str = ""
     people: dict[str, Person] = field(default_factory=dict)
+    more_numbers: list[str] = field(default_factory=list)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -143,8 +147,12 @@ class Shop:
         assert answer.ok, answer.text
 
     def calm(self) -> None:
-        """Switch off what a test has broken, and wait until the shop works as before."""
+        """Switch off what a test has broken, and take away the numbers it has added: a page may open at any of them."""
         self.sandbox.clear_faults()
+        if self.more_numbers:
+            with contextlib.closing(Database(self.database_url)) as db, db.writing() as session:
+                session.execute(delete(Account).where(Account.id.in_([UUID(each) for each in self.more_numbers])))
+            self.more_numbers.clear()
 
 
 @contextlib.contextmanager

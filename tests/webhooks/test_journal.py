@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import fcntl
 import itertools
 import logging
@@ -501,6 +502,31 @@ def test_starting_the_services_drains_what_was_left(runtime: Runtime, config: Co
     still(config.instance_path / "journal", runtime.db).append(row)
     runtime.journal.start()
     wait_until(lambda: row["id"] in stored(runtime.db), "the journal to be drained")
+
+
+def test_what_may_not_be_read_for_a_while_is_drained_when_it_may(
+    folder: Path, db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    row, look, denied = new_event(inbound("locked away")), Path.stat, threading.Event()
+
+    def guarded(path: Path, **options: Any) -> os.stat_result:
+        if denied.is_set() and path.name == "events.log":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return look(path, **options)
+
+    still(folder, db).append(row)
+    monkeypatch.setattr(Path, "stat", guarded)
+    monkeypatch.setattr("inbox.webhooks.journal.journal.POLL", 0.01)
+    monkeypatch.setattr("inbox.webhooks.journal.journal._AFTER_ERROR", 0.01)
+    denied.set()
+    journal = Journal(folder, db, max_bytes=1_000_000)
+    assert not journal.is_empty()
+    journal.start()
+    wait_until(lambda: "the journal cannot be drained: Permission denied" in caplog.text, "the first attempt")
+    assert row["id"] not in stored(db)
+    denied.clear()
+    wait_until(lambda: row["id"] in stored(db), "the journal to be drained")
+    journal.close()
 
 
 # --- kill -9 -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from inbox.config import Config
 from inbox.db import normalise_url
 from inbox.operations.doctor.findings import Finding, ok, problem, warning
-from inbox.webhooks.journal.journal import MEND, Journal
+from inbox.webhooks.journal.journal import Journal
 
 MEGABYTE, GIGABYTE = 1024**2, 1024**3
 LOW_DISK, FULL_DISK = GIGABYTE, 100 * MEGABYTE
@@ -118,8 +118,8 @@ def journal(files: Journal, config: Config) -> list[Finding]:
         none = "switched off (JOURNAL_MAX_BYTES=0): while the database is away only Meta's repeats are left"
         return [warning("journal", none, "Unset JOURNAL_MAX_BYTES.")]
     if (trouble := files.trouble()) is not None:
-        found = f"{config.instance_path} {trouble}, so no webhook can be kept while the database is away"
-        return [problem("journal", found, f"INBOX_INSTANCE_PATH: {MEND}.")]
+        found = f"{config.instance_path} {trouble.what}, so no webhook can be kept while the database is away"
+        return [problem("journal", found, f"INBOX_INSTANCE_PATH: {trouble.do}.")]
     depth = files.depth()
     shown = (
         f"{depth.events} webhooks wait, {depth.bytes / MEGABYTE:.1f} of {config.journal_max_bytes / MEGABYTE:.0f} MB"

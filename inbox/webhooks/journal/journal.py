@@ -18,15 +18,15 @@ from inbox.db import Database, insert
 from inbox.db.wake import STATUSES, Work, wake
 from inbox.errors import DatabaseUnavailable
 from inbox.models import WebhookEvent
-from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, encode
+from inbox.webhooks.journal.segments import Depth, JournalFull, Row, Segments, Trouble, encode
 from inbox.webhooks.urgency import only_statuses
 
 log = logging.getLogger(__name__)
 
-MEND = "set it to a folder that this process may write to"  #: what to do about `trouble`
 POLL = 1.0  # seconds between two attempts to drain
 _AFTER_ERROR = 10.0  # seconds, when something other than the database is wrong
 _ALARM_EVERY = 10.0  # seconds: an outage brings hundreds of webhooks, and one line says it
+_QUIET = 60.0  # seconds between two lines about files that cannot be read, which is tried more often
 
 
 class Journal:
@@ -69,8 +69,8 @@ class Journal:
             self._start()
         return True
 
-    def trouble(self) -> str | None:
-        """Why nothing could be kept now: what INBOX_INSTANCE_PATH is. None when it could. Only looks."""
+    def trouble(self) -> Trouble | None:
+        """Why nothing could be kept now. None when it could. Only looks."""
         return self._files.trouble() if self._enabled else None
 
     def start(self) -> None:
@@ -79,7 +79,7 @@ class Journal:
             return
         self._looked = os.getpid()
         if (trouble := self.trouble()) is not None:
-            log.error("INBOX_INSTANCE_PATH %s, so no webhook can be kept while the database is away; %s", trouble, MEND)
+            log.error("INBOX_INSTANCE_PATH %s, so no webhook can be kept while the database is away; %s", *trouble)
         with self._lock:
             if not self._files.is_empty():
                 self._start()
@@ -140,6 +140,9 @@ class Journal:
                     return
             except DatabaseUnavailable:
                 pass  # logged where it happened
+            except OSError as error:
+                self._alarm(f"the journal cannot be drained: {error.strerror or error}; what is in it waits", _QUIET)
+                pause = _AFTER_ERROR
             except Exception:
                 log.exception("the journal cannot be drained")
                 pause = _AFTER_ERROR
@@ -152,10 +155,10 @@ class Journal:
             self._thread.retire()
             return True
 
-    def _alarm(self, message: str) -> None:
-        """Log an error, but each only every _ALARM_EVERY seconds."""
+    def _alarm(self, message: str, every: float = _ALARM_EVERY) -> None:
+        """Log an error, but each only once in `every` seconds."""
         now = self._clock()
-        if now - self._alarmed.get(message, -_ALARM_EVERY) >= _ALARM_EVERY:
+        if now - self._alarmed.get(message, -every) >= every:
             self._alarmed[message] = now
             log.error(message)
 

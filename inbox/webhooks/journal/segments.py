@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 SEGMENT_BYTES = 1024 * 1024  # a file that has grown to this is cut off: one segment fits into memory and a transaction
@@ -44,6 +44,16 @@ class Depth:
 
     events: int
     bytes: int
+
+
+class Trouble(NamedTuple):
+    """`what` INBOX_INSTANCE_PATH is that it must not be, and what to `do`."""
+
+    what: str
+    do: str
+
+
+_ANOTHER = "set it to a folder that this process may write to"
 
 
 def encode(row: Row) -> bytes:
@@ -157,16 +167,24 @@ class Segments:
 
     # --- looking -------------------------------------------------------------------------------------------------
 
-    def trouble(self) -> str | None:
+    def trouble(self) -> Trouble | None:
         """What is wrong with the folder, or with the nearest one above it that is there; None: nothing."""
         place = next(each for each in (self._folder, *self._folder.parents) if os.path.exists(each))
         if not place.is_dir():
-            return "is a file"
-        return None if os.access(place, os.W_OK | os.X_OK) else "cannot be written to"
+            return Trouble("is a file", _ANOTHER)
+        if os.access(place, os.R_OK | os.W_OK | os.X_OK):
+            return None
+        if place != self._folder:
+            return Trouble("cannot be written to", _ANOTHER)
+        held = f"holds a folder {place.name} that this process may not read and write"
+        return Trouble(held, "give it its rights back: webhooks may wait in it")
 
     def is_empty(self) -> bool:
-        """True when nothing waits."""
-        return self._bytes() == 0
+        """True when nothing waits. What may not be looked at may hold something."""
+        try:
+            return self._bytes() == 0
+        except PermissionError:
+            return False
 
     def depth(self) -> Depth:
         """What waits. Reads a file once for each time it has changed, so it is cheap to repeat."""
@@ -183,7 +201,7 @@ class Segments:
         return Depth(sum(counted.values()), total)
 
     def _segments(self) -> list[Path]:
-        """Oldest first. None where the folder may not be looked into: that stops nothing, and `trouble` tells it."""
+        """Oldest first. None where the folder cannot be looked into: that stops nothing, and `trouble` tells it."""
         try:
             return sorted(self._folder.glob("*.segment"))
         except OSError:
@@ -195,8 +213,12 @@ class Segments:
     def _bytes(self) -> int:
         total = 0
         for path in self._files():
-            with contextlib.suppress(OSError):
+            try:
                 total += path.stat().st_size
+            except PermissionError:
+                raise
+            except OSError:  # drained meanwhile, or the disk is failing: appending will say so
+                continue
         return total
 
 
