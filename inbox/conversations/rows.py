@@ -36,6 +36,7 @@ from inbox.models import (
     Message,
     MessageStatus,
 )
+from inbox.outbox.evidence import UNCONFIRMED
 
 READERS = ConversationReader.__table__
 _NEWEST = MESSAGES.alias("newest")
@@ -190,7 +191,9 @@ def _bot_silence(values: Values, now: datetime, resting: dict[UUID, bool]) -> Bo
         return "blocked"
     if not values["bot_enabled"]:
         return "off"
-    if values["needs_human"]:
+    if (
+        values["needs_human"] and values["needs_human_reason"] != UNCONFIRMED
+    ):  # a doubt stops no bot
         return "needs_human"
     until = values["bot_paused_until"]
     if until is not None and now < until:

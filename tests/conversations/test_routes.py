@@ -218,6 +218,7 @@ def silence(client: FlaskClient, talk: Conversation) -> tuple[bool, str | None]:
         ({"bot_enabled": False}, "off"),
         ({"needs_human": True, "needs_human_reason": "answer_limit"}, "needs_human"),
         ({"needs_human": True, "needs_human_reason": "ai_unavailable"}, "needs_human"),
+        ({"needs_human": True, "needs_human_reason": "unconfirmed"}, None),
         ({"bot_paused_until": utc_now() + timedelta(hours=1)}, "paused"),
         ({"bot_paused_until": utc_now() - timedelta(seconds=1)}, None),
         ({}, None),
