@@ -3,8 +3,9 @@
 import runpy
 from pathlib import Path
 
-from inbox.server import shedding
-
 globals().update(runpy.run_path(str(Path(__file__).parents[2] / "gunicorn.conf.py")))
+
+from inbox.server import shedding  # noqa: E402 (after the folder of the metrics is known)
+
 shedding.PATIENCE = 10.0
 shedding._PATIENCE.clear()

@@ -19,34 +19,34 @@ def focused(desk: Desk, selector: str) -> None:
 
 
 def test_ten_customers_are_answered_with_keys_only(shop: Shop, desk: Sits) -> None:
-    amina = desk("Amina")
+    tess = desk("Tess")  # nobody else gives her work
     customers = [shop.customer(f"Client {number}", f"Question {number} ?") for number in range(10)]
     for each in customers:
-        shop.post(f"/conversations/{each.conversation}/assign", {"user_id": amina.person.id})
-    amina.goes_to(f"/inbox?account_id={shop.account}&assigned_to={amina.person.id}")
+        shop.post(f"/conversations/{each.conversation}/assign", {"user_id": tess.person.id})
+    tess.goes_to(f"/inbox?account_id={shop.account}&assigned_to={tess.person.id}")
     for each in customers:
-        expect(amina.row(each)).to_be_visible()
-    keyboard = amina.page.keyboard
+        expect(tess.row(each)).to_be_visible()
+    keyboard = tess.page.keyboard
     keyboard.press("j")
-    focused(amina, "a.row")
+    focused(tess, "a.row")
     keyboard.press("Enter")
     for each in reversed(customers):  # the newest stands first
-        expect(amina.thread.get_by_role("heading", name=each.name)).to_be_visible()
+        expect(tess.thread.get_by_role("heading", name=each.name)).to_be_visible()
         keyboard.press("r")
-        focused(amina, "textarea")
+        focused(tess, "textarea")
         keyboard.insert_text(f"Réponse à {each.name}")
         keyboard.press("Enter")
-        expect(amina.bubble(f"Réponse à {each.name}")).to_be_visible()
+        expect(tess.bubble(f"Réponse à {each.name}")).to_be_visible()
         keyboard.press("Escape")
-        focused(amina, ".thread-scroll")
+        focused(tess, ".thread-scroll")
         keyboard.press("e")
-    expect(amina.page.get_by_text("Choose a conversation.")).to_be_visible()  # nothing is left to look at
+    expect(tess.page.get_by_text("Choose a conversation.")).to_be_visible()  # nothing is left to look at
     for each in customers:
         answer = f"Réponse à {each.name}"
         wait_until(lambda each=each, answer=answer: answer in each.received(), f"the answer to {each.name}")
         assert each.received().count(answer) == 1
         wait_until(lambda each=each: each.row()["status"] == "done", f"{each.name} is done")
-    amina.js("window.__shift = 0")  # ten rows have gone up by themselves, one after another: each was answered
+    tess.js("window.__shift = 0")  # ten rows have gone up by themselves, one after another: each was answered
 
 
 def test_escape_climbs_from_the_field_to_the_list(shop: Shop, desk: Sits) -> None:
