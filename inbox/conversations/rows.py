@@ -191,9 +191,7 @@ def _bot_silence(values: Values, now: datetime, resting: dict[UUID, bool]) -> Bo
         return "blocked"
     if not values["bot_enabled"]:
         return "off"
-    if (
-        values["needs_human"] and values["needs_human_reason"] != UNCONFIRMED
-    ):  # a doubt stops no bot
+    if values["needs_human"] and values["needs_human_reason"] != UNCONFIRMED:  # a doubt stops no bot
         return "needs_human"
     until = values["bot_paused_until"]
     if until is not None and now < until:
