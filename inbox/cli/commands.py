@@ -146,6 +146,9 @@ def resume_account(phone_number_id: str, new_token: bool) -> None:
     if not resume(runtime.db, runtime.cipher, phone_number_id, token):
         raise click.ClickException("There is no such number; see: flask --app wsgi accounts list")
     click.echo("Resumed.")
+    config = runtime.config
+    if token and phone_number_id == config.whatsapp_phone_number_id and token != config.whatsapp_access_token:
+        click.echo("WHATSAPP_ACCESS_TOKEN replaces this token when a process starts: put the new one there as well.")
 
 
 @account_commands.command("check")

@@ -34,7 +34,9 @@ def test_resuming_by_command_stores_the_token_and_is_noted(app: Flask, runtime: 
         account = session.execute(select(Account)).scalar_one()
         account.paused_reason, account.paused_at = Pause.BY_A_PERSON, utc_now()
     invoke = app.test_cli_runner().invoke
-    assert invoke(args=["accounts", "resume", NUMBER_ID, "--new-token"], input="a-new-token\n").output == "Resumed.\n"
+    said = invoke(args=["accounts", "resume", NUMBER_ID, "--new-token"], input="a-new-token\n").output.splitlines()
+    assert said[0] == "Resumed."
+    assert "WHATSAPP_ACCESS_TOKEN replaces this token" in said[1]  # the number is that of the environment
     account = the_account(db)
     assert (account.paused_reason, runtime.cipher.decrypt(account.access_token_encrypted or "")) == (
         None,

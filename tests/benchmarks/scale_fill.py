@@ -23,6 +23,8 @@ SPARE = 5_000_000_000  # bytes of the disk that are left to others
 ACCOUNTS = 6  # the first has nine tenths of everything, the others share the rest
 PARTS = 8  # the messages are made in so many slices of time
 HANDS = 2  # connections that make slices and indexes at once
+#: One word of each message is its own, all others are everybody's.
+SENTENCE = "'Could you tell me whether the order ' || substr(noise, 20, 6) || ' is ready, and until when I may come?'"
 _TABLES = ("contacts", "conversations", "messages", "annotations")
 
 
@@ -60,6 +62,7 @@ class Filler:
     url: str
     conversations: int
     messages: int
+    text: str = SENTENCE  #: SQL for the text of a message
 
     def run(self) -> None:
         """Fill it. Afterwards its statistics are up to date and nothing is left to be vacuumed."""
@@ -94,7 +97,7 @@ class Filler:
         """The messages, in order of time as they would have come: a thread's are far apart on disk."""
 
         def part(number: int) -> None:
-            self._one(_MESSAGES, low=number / PARTS, high=(number + 1) / PARTS)
+            self._one(_MESSAGES.replace("{text}", self.text), low=number / PARTS, high=(number + 1) / PARTS)
             progress.step(f"messages, part {number + 1} of {PARTS}")
 
         with ThreadPoolExecutor(HANDS) as hands:
@@ -223,7 +226,7 @@ INSERT INTO messages (id, account_id, conversation_id, direction, message_type, 
 SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(noise, 1, 3) || 'b'
          || substr(noise, 4, 15))::uuid,
        account_id, conversation_id, CASE WHEN ours THEN 'outbound' ELSE 'inbound' END, 'text',
-       'Could you tell me whether the order ' || substr(noise, 20, 6) || ' is ready, and until when I may come?',
+       {text},
        '{}', at, at, 'wamid.HBgLMzM2' || noise, CASE WHEN ours THEN 'bot' ELSE 'customer' END,
        CASE WHEN ours THEN NULL ELSE contact_id::text END, CASE WHEN ours THEN NULL ELSE 'Camille Martin' END,
        CASE WHEN ours THEN 'read' ELSE 'received' END, 0, CASE WHEN ours THEN at END, position, NOT ours

@@ -104,6 +104,8 @@ def _free(place: Path) -> Finding:
         free = shutil.disk_usage(_existing(place)).free
     except OSError as error:
         return problem(what, f"cannot be read ({type(error).__name__})", "Look at its permissions.")
+    if not os.access(_existing(place), os.W_OK | os.X_OK):
+        return problem(what, "cannot be written to", "Let this process write there, or name another folder.")
     shown = f"{free / GIGABYTE:.1f} GB free"
     if free < FULL_DISK:
         return problem(what, f"nearly full: {shown}", "Make room now: nothing can be stored on a full disk.")
