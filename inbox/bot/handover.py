@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from inbox.clock import new_id
 from inbox.contacts.lists import shown_name
 from inbox.contacts.phones import spellings
+from inbox.contacts.search import number_column
 from inbox.conversations.service import outbound_message, queue
 from inbox.conversations.state import AI_DAILY_QUOTA, AI_OUTAGES, AI_UNAVAILABLE, BOT_FAILED, WINDOW_CLOSED
 from inbox.db import Database, insert
@@ -91,9 +92,10 @@ def _backup_conversation(session: Session, account_id: UUID, phone: str, now: da
 
 def _backup_contact(session: Session, account_id: UUID, phone: str, now: datetime) -> UUID:
     """The backup person, who may have written under another spelling of the number; made if they never did."""
+    number = number_column(session.get_bind().dialect.name)
     known = (
         select(Contact.id)
-        .where(Contact.account_id == account_id, Contact.phone.in_(spellings(phone)))
+        .where(Contact.account_id == account_id, number.in_(spellings(phone)))
         .order_by(Contact.created_at, Contact.id)
         .limit(1)
     )

@@ -41,7 +41,7 @@ class People:
             for name in _KEYS:
                 keys[name].update((account_id, value) for value in _spelled(person, name))
         keys["group_id"].update(groups)
-        number = number_column(postgres=self._session.get_bind().dialect.name == "postgresql")
+        number = number_column(self._session.get_bind().dialect.name)
         for name, pairs in keys.items():
             column = getattr(Contact, name) if name != "phone" else number
             for condition in one_of_pairs(self._session, Contact.account_id, column, pairs):

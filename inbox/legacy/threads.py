@@ -187,7 +187,7 @@ def _here(session: Session, people: Sequence[_Person]) -> tuple[dict[Key, UUID],
     """Contacts that are here, by key; and the number of each, by id."""
     phones = [key for person in people if person.phone for key in person.keys]
     groups = [(person.account_id, person.group_id) for person in people if person.group_id]
-    number = number_column(postgres=session.get_bind().dialect.name == "postgresql")
+    number = number_column(session.get_bind().dialect.name)
     conditions = [
         *one_of_pairs(session, Contact.account_id, number, phones),
         *one_of_pairs(session, Contact.account_id, Contact.group_id, groups),

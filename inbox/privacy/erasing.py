@@ -19,6 +19,7 @@ from inbox.auth import audit
 from inbox.auth.access import Access
 from inbox.clock import first_id, new_id
 from inbox.contacts.phones import spellings
+from inbox.contacts.search import number_column
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import ContactNotFound
@@ -128,10 +129,11 @@ def _delete_notices(session: Session, account_id: UUID, thread_id: UUID, backup_
     """What the backup number was told about them."""
     if backup_number is None:
         return
+    number = number_column(session.get_bind().dialect.name)
     backup = (
         select(Conversation.id)
         .join(Contact, Contact.id == Conversation.contact_id)
-        .where(Contact.account_id == account_id, Contact.phone.in_(spellings(backup_number)))
+        .where(Contact.account_id == account_id, number.in_(spellings(backup_number)))
     )
     notices = select(Message).where(Message.conversation_id.in_(backup), Message.author_kind == Author.SYSTEM)
     ids = [each.id for each in session.execute(notices).scalars() if each.payload.get(HAND_OVER_OF) == str(thread_id)]

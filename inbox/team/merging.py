@@ -15,6 +15,7 @@ from inbox.contacts.lists import CONTACT, contact_rows
 from inbox.contacts.merge import merge_contacts
 from inbox.contacts.phones import spellings
 from inbox.contacts.schemas import ContactRow
+from inbox.contacts.search import number_column
 from inbox.conversations.state import owes_answer, pause_ends, recount_waiting
 from inbox.db import Database
 from inbox.db.queries import values_of
@@ -48,7 +49,7 @@ def duplicates(db: Database, access: Access, contact_id: UUID) -> Sequence[Conta
 def _alike(session: Session, contact: Contact) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
     if contact.phone:
-        found.append(Contact.phone.in_(spellings(contact.phone)))
+        found.append(number_column(session.get_bind().dialect.name).in_(spellings(contact.phone)))
     if name := (contact.display_name or "").strip():
         # As the indexes of migration 0011 have it.
         if session.get_bind().dialect.name == "postgresql":
