@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 from inbox.auth.access import Access, Permission, Principal
 from inbox.conversations.readers import new_to, set_new_to, team_has_read
 from inbox.conversations.schemas import ConversationRow
-from inbox.conversations.service import row_of, visible
+from inbox.conversations.service import message_of, row_of, visible
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.errors import FieldProblem, InvalidRequest, PermissionDenied
+from inbox.errors import PermissionDenied
 from inbox.models import Author, Conversation, Direction, Message
 from inbox.outbox import jobs
 
@@ -79,11 +79,7 @@ class _Seen:
         """Raises InvalidRequest."""
         if through is None:
             return cls(0, _newest(session, conversation.id))
-        message = session.get(Message, through)
-        if message is None or message.conversation_id != conversation.id:
-            raise InvalidRequest(
-                [FieldProblem("/through", "not_of_this_conversation", "is not a message of this conversation")]
-            )
+        message = message_of(session, conversation.id, through, "/through")
         place = tuple_(Message.timestamp, Message.id)
         last = tuple_(message.timestamp, message.id)
         newer = select(Message.id).where(

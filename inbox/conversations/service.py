@@ -242,8 +242,8 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
     So does the same call, repeated after a connection broke: the message has its id before the first attempt.
     Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, Overtaken, InvalidRequest.
     """
-    if isinstance(draft.content, str) and not is_visible(draft.content):
-        raise InvalidRequest([FieldProblem("/content", "invisible", "must hold some visible text")])
+    if isinstance(draft.content, str):
+        require_visible(draft.content, "/content")
     message_id = new_id()
     try:
         return _send_message(db, access, draft, bot_stays_out, message_id)
@@ -323,14 +323,30 @@ def _same(session: Session, earlier: UUID, draft: Draft) -> Message:
     return message
 
 
+def message_of(session: Session, conversation_id: UUID, message_id: UUID, pointer: str) -> Message:
+    """The message that the field at `pointer` names. Raises InvalidRequest for one of another conversation."""
+    message = session.get(Message, message_id)
+    if message is None or message.conversation_id != conversation_id:
+        raise not_of_this_conversation(pointer)
+    return message
+
+
+def not_of_this_conversation(pointer: str) -> InvalidRequest:
+    """The field at `pointer` names a message that is somewhere else, or nowhere."""
+    sentence = "is not a message of this conversation"
+    return InvalidRequest([FieldProblem(pointer, "not_of_this_conversation", sentence)])
+
+
+def require_visible(text: str, pointer: str) -> None:
+    """Raises InvalidRequest for a text in which nobody can see anything."""
+    if not is_visible(text):
+        raise InvalidRequest([FieldProblem(pointer, "invisible", "must hold some visible text")])
+
+
 def _quoted(session: Session, draft: Draft) -> Message | None:
     if draft.reply_to is None:
         return None
-    message = session.get(Message, draft.reply_to)
-    if message is None or message.conversation_id != draft.conversation_id:
-        raise InvalidRequest(
-            [FieldProblem("/reply_to", "not_of_this_conversation", "is not a message of this conversation")]
-        )
+    message = message_of(session, draft.conversation_id, draft.reply_to, "/reply_to")
     if message.wa_message_id is None:
         sentence = "has not reached WhatsApp yet, so it cannot be quoted"
         raise InvalidRequest([FieldProblem("/reply_to", "not_quotable_yet", sentence)])
@@ -341,11 +357,7 @@ def _check_overtaken(session: Session, draft: Draft, me: str) -> None:
     """Raises Overtaken when others, or the bot, have answered what the agent had not seen answered."""
     if draft.seen_through is None:
         return
-    seen = session.get(Message, draft.seen_through)
-    if seen is None or seen.conversation_id != draft.conversation_id:
-        raise InvalidRequest(
-            [FieldProblem("/seen_through", "not_of_this_conversation", "is not a message of this conversation")]
-        )
+    seen = message_of(session, draft.conversation_id, draft.seen_through, "/seen_through")
     by_a_colleague = (Message.author_kind == Author.AGENT) & Message.author_id.is_distinct_from(me)
     query = (
         select(Message)

@@ -13,7 +13,7 @@ from inbox.auth.access import Access
 from inbox.clock import to_milliseconds
 from inbox.conversations.rows import IN_THREADS, MESSAGE, message_rows
 from inbox.conversations.schemas import MessageQuery, MessageRow
-from inbox.conversations.service import visible
+from inbox.conversations.service import not_of_this_conversation, visible
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, behind, following, place
 from inbox.db.queries import Values, values_of
@@ -38,7 +38,7 @@ def list_messages(db: Database, access: Access, conversation_id: UUID, query: Me
             visible(session, access, conversation_id)
     if page is None:
         name = "?after" if query.after is not None else "?around"
-        raise InvalidRequest([FieldProblem(name, "not_of_this_conversation", "is not a message of this conversation")])
+        raise not_of_this_conversation(name)
     return Page(rows, page.next, page.prev)
 
 

@@ -10,9 +10,9 @@ import re
 from uuid import UUID
 
 from inbox.auth.access import Access
+from inbox.conversations.service import require_visible
 from inbox.db import Database
 from inbox.errors import CannedReplyExists, CannedReplyNotFound, FieldProblem, InvalidRequest
-from inbox.gateways.whatsapp.text import is_visible
 from inbox.models import CannedReply
 from inbox.team import words
 from inbox.team.schemas import MAX_WORD, MOST_CANNED, CannedReplyBody, CannedReplyPatch, CannedReplyRow
@@ -47,8 +47,7 @@ def change_canned(db: Database, access: Access, reply_id: UUID, patch: CannedRep
 
 
 def _check_text(text: str) -> None:
-    if not is_visible(text):
-        raise InvalidRequest([FieldProblem("/text", "invisible", "must hold some visible text")])
+    require_visible(text, "/text")
     unknown = [found[0] for found in _VARIABLE.finditer(text) if found[0][1:-1] not in VARIABLES]
     if unknown:
         known = ", ".join(f"{{{name}}}" for name in VARIABLES)

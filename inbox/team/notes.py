@@ -13,11 +13,10 @@ from sqlalchemy.orm import Session
 from inbox.auth import audit
 from inbox.auth.access import Access, Permission, Principal
 from inbox.clock import new_id
-from inbox.conversations.service import visible
+from inbox.conversations.service import require_visible, visible
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.errors import FieldProblem, IdempotencyConflict, InvalidRequest, NoteNotFound, PermissionDenied
-from inbox.gateways.whatsapp.text import is_visible
+from inbox.errors import IdempotencyConflict, NoteNotFound, PermissionDenied
 from inbox.models import Conversation, Note
 from inbox.team.schemas import MOST_NOTES, NoteAuthor, NoteRow
 
@@ -57,7 +56,7 @@ def add_note(db: Database, access: Access, new: NewNote) -> NoteRow:
 
     Raises ConversationNotFound, IdempotencyConflict, InvalidRequest.
     """
-    _check_text(new.text)
+    require_visible(new.text, "/text")
     return _add_note(db, access, new, new_id())
 
 
@@ -100,7 +99,7 @@ def _noted_before(session: Session, caller: Principal, new: NewNote, note_id: UU
 @whole_transaction(idempotent=True)
 def edit_note(db: Database, access: Access, note_id: UUID, text: str) -> NoteRow:
     """Change one's own note. Raises NoteNotFound, PermissionDenied, InvalidRequest."""
-    _check_text(text)
+    require_visible(text, "/text")
     with db.writing() as session:
         note, conversation = _found(session, access, note_id)
         if not _wrote(access.principal, note):
@@ -150,11 +149,6 @@ def _changed(session: Session, conversation: Conversation, note: Note, now: date
 
 def _wrote(caller: Principal, note: Note) -> bool:
     return (note.author_kind, note.author_id) == (caller.kind, caller.id)
-
-
-def _check_text(text: str) -> None:
-    if not is_visible(text):
-        raise InvalidRequest([FieldProblem("/text", "invisible", "must hold some visible text")])
 
 
 def note_row(note: Note | Row[Any]) -> NoteRow:

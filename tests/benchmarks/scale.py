@@ -70,12 +70,18 @@ def database(admin: str, name: str, conversations: int, messages: int) -> Iterat
         servers.drop_database(admin, name)
 
 
+def of_filled(url: str, folder: Path, *, dispatcher: bool) -> dict[str, str]:
+    """The environment over a filled database, which has a number of its own."""
+    settings = environment(url, folder, dispatcher=dispatcher) | {"RATE_LIMIT": "1000000"}
+    for unwanted in ("WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_ACCESS_TOKEN"):
+        del settings[unwanted]
+    return settings
+
+
 @contextlib.contextmanager
 def side(name: str, url: str, folder: Path, *, dispatcher: bool) -> Iterator[Side]:
     """Ours and the floor over one database, ready."""
-    settings = environment(url, folder / name, dispatcher=dispatcher) | {"RATE_LIMIT": "1000000"}
-    for unwanted in ("WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_ACCESS_TOKEN"):  # the filled database has its own
-        del settings[unwanted]
+    settings = of_filled(url, folder / name, dispatcher=dispatcher)
     db = Database(url)
     key = keys.create(db, name="benchmark", role=Role.ADMIN).secret
     db.close()

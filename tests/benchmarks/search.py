@@ -22,8 +22,9 @@ from inbox.auth.access import Role
 from inbox.db import Database, migrations
 from tests import servers
 from tests.benchmarks.calm_place import load
-from tests.benchmarks.ingest import environment, serving
+from tests.benchmarks.ingest import serving
 from tests.benchmarks.open_loop import percentile
+from tests.benchmarks.scale import of_filled
 from tests.benchmarks.scale_fill import Filler, require_space
 from tests.benchmarks.scale_requests import Samples
 
@@ -61,9 +62,7 @@ def main() -> None:
         Filler(url, options.messages // 10, options.messages, _TEXT).run()
         key = keys.create(db, name="benchmark", role=Role.ADMIN).secret
         db.close()
-        settings = environment(url, Path(folder), dispatcher=False) | {"RATE_LIMIT": "1000000"}
-        for unwanted in ("WHATSAPP_PHONE_NUMBER_ID", "WHATSAPP_ACCESS_TOKEN"):  # the filled database has its own
-            del settings[unwanted]
+        settings = of_filled(url, Path(folder), dispatcher=False)
         with serving("wsgi:app", settings, Path(folder)) as (_, address, _seconds):
             measure(address, key, str(Samples.of(url).account), options.times)
 
