@@ -27,7 +27,7 @@ from inbox.bot.profile_cache import ProfileCache
 from inbox.cipher import TokenCipher
 from inbox.config import Config
 from inbox.db import Database, storage
-from inbox.db.schema import SchemaGate, schema_version
+from inbox.db.schema import SchemaGate
 from inbox.db.transactions import database_breaker
 from inbox.db.wake import Wakeups, Work
 from inbox.errors import DatabaseUnavailable
@@ -49,7 +49,6 @@ from inbox.media.keeping import Keeping
 from inbox.media.store import FolderStore, Store
 from inbox.memory.redis import SharedRedis
 from inbox.metrics import meters
-from inbox.models import SCHEMA
 from inbox.operations.metrics.figures import Figures
 from inbox.operations.metrics.listener import Listener
 from inbox.operations.metrics.page import Page
@@ -97,6 +96,7 @@ class Runtime:
     wakeups: Wakeups
     journal: Journal
     answering: Answering
+    schema: SchemaGate
     health: Health
     watch: Watch
     metrics: Page
@@ -110,6 +110,7 @@ class Runtime:
             lambda: self.dispatching,
             journaling=lambda: not self.journal.is_empty(),
             resumed=self._hurry,
+            schema=self.schema,
         )
         self.standings = Standings(self.db, self.reporter.myself)
         self.status = Status(self.db, self.health, self.standings)
@@ -162,7 +163,7 @@ class Runtime:
     def migrated(self) -> bool:
         """True when the schema is the one this code was written for. Raises DatabaseUnavailable."""
         with self.db.reading() as session:
-            return schema_version(session) == SCHEMA
+            return self.schema.look(session) is None
 
     def start(self, kind: Kind = "web") -> None:
         """Start what works beside requests, once per process: reporter, journal, and the crews where they belong."""
@@ -227,6 +228,7 @@ class Runtime:
 def build(config: Config, profiles: ProfileCache, redis: SharedRedis | None = None) -> Runtime:
     """Everything, wired together. Opens no connection and starts no thread."""
     db = _database(config)
+    schema = SchemaGate(db)
     wakeups = Wakeups(db)
     journal = Journal(config.instance_path / "journal", db, max_bytes=config.journal_max_bytes)
     resilience.configure(config)
@@ -273,7 +275,8 @@ def build(config: Config, profiles: ProfileCache, redis: SharedRedis | None = No
         wakeups=wakeups,
         journal=journal,
         answering=answering,
-        health=Health(config, db),
+        schema=schema,
+        health=Health(config, db, schema),
         watch=watch,
         metrics=Page(Figures(db, journal), config.metrics_token),
         stopping=threading.Event(),
@@ -287,7 +290,7 @@ def crews_of(runtime: Runtime) -> Crews:
     return Crews(
         db=db,
         wakeups=runtime.wakeups,
-        schema=SchemaGate(db),
+        schema=runtime.schema,
         ingesting=runtime.ingest_settings,
         delivery=Delivery(db, runtime.whatsapp, cipher, rng, runtime.stopping, runtime.watch.note),
         answering=runtime.answering,

@@ -38,6 +38,17 @@ def _is_missing(error: exc.DBAPIError, session: Session) -> bool:
     return getattr(error.orig, "sqlstate", None) == _NO_TABLE
 
 
+def mismatch(found: str | None) -> tuple[str, str] | None:
+    """What is wrong with a schema of this revision, and what to do; None when it is this code's."""
+    if found == SCHEMA:
+        return None
+    if found is not None and found > SCHEMA:
+        what = f"the schema is {found}, newer than the {SCHEMA} of this release"
+        return what, "Run the newer release, or take the schema back with it first."
+    what = f"the schema is {found}, this release needs {SCHEMA}" if found else "there are no tables yet"
+    return what, "Run: flask --app wsgi db upgrade"
+
+
 class SchemaGate:
     """Lets work be claimed only while the schema is ours: work done on another one would be done wrongly."""
 
@@ -54,13 +65,22 @@ class SchemaGate:
             if self._clock() - self._looked >= LOOK_EVERY:
                 with self._db.reading() as session:
                     found = schema_version(session)
-                self._looked = self._clock()
                 self._note(found)
             return self._open
 
+    def look(self, session: Session) -> tuple[str, str] | None:
+        """Look now, whenever the last time was: what is wrong, and what to do. Raises DatabaseUnavailable."""
+        found = schema_version(session)
+        with self._lock:
+            self._note(found)
+        return mismatch(found)
+
     def _note(self, found: str | None) -> None:
-        before, self._open = self._open, found == SCHEMA
-        if before and not self._open:
-            log.error("the schema is not this release's: no work is done", extra={"schema": found, "needed": SCHEMA})
+        self._looked = self._clock()
+        before, wrong = self._open, mismatch(found)
+        self._open = wrong is None
+        if before and wrong is not None:
+            extra = {"schema": found, "needed": SCHEMA, "do": wrong[1]}
+            log.error("the schema is not this release's: no work is done", extra=extra)
         elif self._open and not before:
             log.info("the schema is this release's again")

@@ -521,7 +521,7 @@ class DatabaseUnavailable(TemporarilyUnavailable):
     """
 
     code = "database_timeout"
-    title = "The database cannot be reached at the moment. Nothing was changed; try again shortly."
+    title = "The database cannot be used at the moment. Nothing was changed; try again shortly."
     IN_DOUBT = (
         "The connection to the database broke while this was being saved, so it may or may not be saved. "
         "Look before you try again."

@@ -18,6 +18,7 @@ from inbox.clock import utc_now
 from inbox.config import Config, Policy
 from inbox.db import Database
 from inbox.db.lease import Leadership
+from inbox.db.schema import SchemaGate
 from inbox.errors import DatabaseUnavailable, UpstreamError
 from inbox.gateways import http
 from inbox.models import Account, Contact, Conversation, Job, Lane, Message, WebhookEvent
@@ -74,6 +75,8 @@ class Snapshot:
             return "error"
         if any(dependency.status in ("timeout", "error") for dependency in self.dependencies.values()):
             return "degraded"
+        if self.dependencies["database"].reason is not None:
+            return "degraded"
         if self.outbox is not None and (self.outbox.oldest_s > LATE or self.outbox.paused_numbers):
             return "degraded"
         if self.webhooks is not None and self.webhooks.oldest_s > LATE:
@@ -84,9 +87,11 @@ class Snapshot:
 class Health:
     """Takes snapshots; one caller at a time refreshes, the others share."""
 
-    def __init__(self, config: Config, db: Database) -> None:
+    def __init__(self, config: Config, db: Database, schema: SchemaGate) -> None:
         self._config = config
         self._db = db
+        self._schema = schema
+        self._mismatch: str | None = None
         self._probes: dict[str, Callable[[], State]] = {
             "database": self._database,
             "whatsapp": self._whatsapp,
@@ -126,6 +131,7 @@ class Health:
 
     def _take(self) -> None:
         self._found, self._outbox, self._webhooks, self._processes = {}, None, None, ()
+        self._mismatch = None
         threads = [
             threading.Thread(target=_timed, args=(name, probe, self._found), name=f"probe-{name}", daemon=True)
             for name, probe in self._probes.items()
@@ -142,7 +148,7 @@ class Health:
         """What the refresh has found so far; a probe that has not ended counts as a timeout."""
         found = dict(self._found)
         known = {name: found.get(name, Dependency("timeout")) for name in self._probes}
-        known["database"] = replace(known["database"], reason=self._db.complaint())
+        known["database"] = replace(known["database"], reason=self._db.complaint() or self._mismatch)
         return Snapshot(utc_now(), self._dated(known), self._outbox, self._webhooks, self._processes)
 
     def _dated(self, known: dict[str, Dependency]) -> dict[str, Dependency]:
@@ -194,6 +200,8 @@ class Health:
     def _database(self) -> State:
         try:
             with self._db.reading() as session:
+                wrong = self._schema.look(session)
+                self._mismatch = "; ".join(wrong) if wrong else None
                 now = self._db.now(session)
                 self._webhooks = backlog(session, now)
                 self._processes = processes.seen(session, now)

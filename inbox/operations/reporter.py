@@ -22,6 +22,7 @@ from inbox.auth.access import OPERATOR, Principal
 from inbox.background import Background
 from inbox.clock import utc_now
 from inbox.db import Database, insert
+from inbox.db.schema import SchemaGate
 from inbox.db.transactions import whole_transaction
 from inbox.errors import DatabaseUnavailable
 from inbox.logs import set_request_id
@@ -63,12 +64,13 @@ class Reporter:
         *,
         journaling: Callable[[], bool] = lambda: False,
         resumed: Callable[[str], None] = lambda _name: None,
+        schema: SchemaGate | None = None,
         missed: Missed = missed,
         interval: float = INTERVAL,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`journaling`: True while webhooks wait in this machine's journal. `resumed` is told of circuits that a person
-        has reset, here or elsewhere.
+        has reset, here or elsewhere. `schema` is looked at now and then: a process without crews would not notice.
         """
         self.db = db
         self.watch = watch
@@ -76,6 +78,7 @@ class Reporter:
         self._dispatching = dispatching
         self._journaling = journaling
         self._resumed = resumed
+        self._schema = schema
         self._missed = missed
         self._interval = interval
         self._clock = clock
@@ -156,6 +159,9 @@ class Reporter:
     ) -> dict[str, datetime]:
         """Write what there is to say, or say goodbye; the resets that were asked for."""
         db = self.db
+        if self._schema is not None and report is not None:
+            with db.reading() as session:
+                self._schema.look(session)
         with db.writing() as session:
             now = db.now(session)
             if report is None:

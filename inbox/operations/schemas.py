@@ -37,7 +37,7 @@ class DependencyHealth(Row):
     status: Literal["ok", "timeout", "error", "not_configured"]
     latency_ms: float | None
     since: Time | None = Field(description="When it entered this state, as far as this process knows.")
-    reason: str | None = Field(description="What an operator has to do, where we know it.")
+    reason: str | None = Field(description="What is wrong and what an operator has to do, where we know it.")
 
 
 class CircuitHealth(Row):

@@ -12,14 +12,14 @@ from uuid import uuid4
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select, update
+from sqlalchemy import select, text, update
 
 from inbox import create_app
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.db import Database, migrations
 from inbox.errors import UpstreamUnavailable
-from inbox.models import Account, Job, Pause, WebhookEvent
+from inbox.models import SCHEMA, Account, Job, Pause, WebhookEvent
 from inbox.operations import probes, processes
 from inbox.operations.processes import Circuit, Identity, Report
 from inbox.resilience import GEMINI
@@ -60,6 +60,35 @@ def test_ready_is_503_before_the_migrations(app: Flask, db: Database, stranger: 
     migrations.downgrade(db, "base")
     response = stranger.get("/health/ready")
     assert (response.status_code, response.json) == (503, {"status": "not_ready", "reason": "migrations"})
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        ("0001", f"the schema is 0001, this release needs {SCHEMA}; Run: flask --app wsgi db upgrade"),
+        ("9999", f"the schema is 9999, newer than the {SCHEMA} of this release"),
+    ],
+)
+def test_health_and_the_log_say_that_the_schema_is_another_release_s(
+    app: Flask, db: Database, stranger: FlaskClient, caplog: pytest.LogCaptureFixture, found: str, told: str
+) -> None:
+    with db.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = :found"), {"found": found})
+    body = stranger.get("/health").json
+    assert body["status"] == "degraded"
+    assert body["dependencies"]["database"]["reason"].startswith(told)
+    runtime = runtime_of(app)
+    runtime.health.refresh().join()
+    assert stranger.get("/health/ready").status_code == 503
+    said = [record for record in caplog.records if record.getMessage().startswith("the schema is not this release's")]
+    assert [record.levelname for record in said] == ["ERROR"], "said once"
+
+
+def test_a_process_without_crews_notices_another_release_s_schema_by_itself(runtime: Runtime, db: Database) -> None:
+    with db.writing() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    runtime.reporter.tick()
+    assert not runtime.schema.is_open()
 
 
 def test_ready_is_503_on_a_database_that_was_never_migrated(config: Config, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from inbox.db import Database
 from inbox.db.faults import describe
-from inbox.db.schema import schema_version
+from inbox.db.schema import mismatch, schema_version
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.logs import redact
@@ -130,14 +130,8 @@ def unreachable(db: Database, error: DatabaseUnavailable) -> Finding:
 
 def _schema(session: Session) -> Finding | None:
     """None when the schema is the one this code was written for."""
-    version = schema_version(session)
-    if version == SCHEMA:
-        return None
-    if version is not None and version > SCHEMA:
-        found = f"the schema is {version}, newer than the {SCHEMA} of this release"
-        return problem("schema", found, "Run the newer release, or take the schema back with it first.")
-    found = f"the schema is {version}, this release needs {SCHEMA}" if version else "there are no tables yet"
-    return problem("schema", found, "Run: flask --app wsgi db upgrade")
+    wrong = mismatch(schema_version(session))
+    return problem("schema", *wrong) if wrong else None
 
 
 def _writable(session: Session, db: Database) -> list[Finding]:
