@@ -18,6 +18,52 @@ from inbox.models import User, UserSession
 SHORTEST, LONGEST = 12, 1024  # characters; long ones are sentences, endless ones an attack on our processors
 ENOUGH = 3  # of zxcvbn's scores, 0 to 4: "safely unguessable", 10^8 guesses and more
 _LOOKED_AT = 48  # characters: more take zxcvbn up to 0.7 s (72), and what begins so well is strong enough
+#: What zxcvbn advises, by its texts; the code under which we say it. A warning and how to avoid it are one.
+ADVICE = {
+    "Use a few words, avoid common phrases.": "password_guessable",
+    "Add another word or two. Uncommon words are better.": "password_guessable",
+    "No need for symbols, digits, or uppercase letters.": "password_signs",
+    "Straight rows of keys are easy to guess.": "password_keyboard",
+    "Short keyboard patterns are easy to guess.": "password_keyboard",
+    "Use a longer keyboard pattern with more turns.": "password_keyboard",
+    'Repeats like "aaa" are easy to guess.': "password_repeats",
+    'Repeats like "abcabcabc" are only slightly harder to guess than "abc".': "password_repeats",
+    "Avoid repeated words and characters.": "password_repeats",
+    'Sequences like "abc" or "6543" are easy to guess.': "password_sequence",
+    "Avoid sequences.": "password_sequence",
+    "Recent years are easy to guess.": "password_dates",
+    "Avoid recent years.": "password_dates",
+    "Avoid years that are associated with you.": "password_dates",
+    "Dates are often easy to guess.": "password_dates",
+    "Avoid dates and years that are associated with you.": "password_dates",
+    "This is a top-10 common password.": "password_common",
+    "This is a top-100 common password.": "password_common",
+    "This is a very common password.": "password_common",
+    "This is similar to a commonly used password.": "password_nearly_common",
+    "A word by itself is easy to guess.": "password_one_word",
+    "Names and surnames by themselves are easy to guess.": "password_names",
+    "Common names and surnames are easy to guess.": "password_names",
+    "Capitalization doesn't help very much.": "password_capitals",
+    "All-uppercase is almost as easy to guess as all-lowercase.": "password_capitals",
+    "Reversed words aren't much harder to guess.": "password_reversed",
+    "Predictable substitutions like '@' instead of 'a' don't help very much.": "password_substitutes",
+}
+#: The same in our words, for programs and commands.
+SAID = {
+    "password_guessable": "is too easy to guess: add a word or two that nobody would expect",
+    "password_signs": "needs no signs, digits or capitals",
+    "password_keyboard": "holds keys that lie side by side",
+    "password_repeats": "repeats itself",
+    "password_sequence": "holds letters or digits in their order",
+    "password_dates": "holds a date or a year",
+    "password_common": "is among those that are tried first",
+    "password_nearly_common": "is close to one that is tried first",
+    "password_one_word": "is a single word",
+    "password_names": "holds a common name",
+    "password_capitals": "does not gain much by capitals",
+    "password_reversed": "does not gain much by words that are spelt backwards",
+    "password_substitutes": "does not gain much by signs in place of letters, as @ for a",
+}
 
 
 def set_password(session: Session, user: User, password: str, now: datetime) -> None:
@@ -41,9 +87,9 @@ def check_password(user: User, password: str) -> None:
 
     found = zxcvbn(_each_word_once(password[:_LOOKED_AT]), user_inputs=known)
     if found["score"] < ENOUGH:
-        said = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
-        sentence = f"is too easy to guess. {' '.join(each for each in said if each)}".strip().removesuffix(".")
-        raise _bad("password_guessable", sentence)
+        texts = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
+        advice = dict.fromkeys(["password_guessable", *(ADVICE[each] for each in texts if each in ADVICE)])
+        raise InvalidRequest([FieldProblem("/password", code, SAID[code]) for code in advice])
 
 
 def _each_word_once(password: str) -> str:

@@ -131,7 +131,9 @@ def _keys(shop: Shop, browsers: Browsers, rows: int) -> Iterator[tuple[str, str,
     amina.js(TO_THE_END, "Client 1")
     yield f"objects of the page with {rows:,} rows", f"{amina.heap() / KB / KB:.0f} MB", "≤ 120 MB"
     amina.js("document.querySelector('.list-scroll').scrollTop = 0")
-    amina.page.locator("a.row", has_text=f"Client {rows}").click()  # the newest: those at the end are closed to free text
+    amina.page.locator(
+        "a.row", has_text=f"Client {rows}"
+    ).click()  # the newest: those at the end are closed to free text
     amina.field.click()
     amina.js(f"() => {{ {TIMES} }}")
     amina.page.keyboard.type("Oui, il en reste trois, et du pain de seigle aussi. " * 4, delay=40)

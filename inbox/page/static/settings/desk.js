@@ -129,8 +129,10 @@ export function useCall() {
   return { busy, trouble, errors, clear, run };
 }
 
-/** What is wrong with each field, by its JSON pointer. @param {any} error @returns {Record<string, string>} */
+/** What is wrong with each field, all of it, by its JSON pointer. @param {any} error @returns {Record<string, string>} */
 export function errorsOf(error) {
-  const told = /** @type {{ pointer: string, problem: string }[]} */ (error?.errors ?? []);
-  return Object.fromEntries(told.map(({ pointer, problem }) => [pointer, problem]));
+  /** @type {Record<string, string>} */
+  const found = {};
+  for (const { pointer, problem } of error?.errors ?? []) found[pointer] = found[pointer] ? `${found[pointer]} ${problem}` : problem;
+  return found;
 }
