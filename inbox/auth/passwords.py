@@ -88,8 +88,8 @@ def check_password(user: User, password: str) -> None:
     found = zxcvbn(_each_word_once(password[:_LOOKED_AT]), user_inputs=known)
     if found["score"] < ENOUGH:
         texts = [found["feedback"]["warning"], *found["feedback"]["suggestions"]]
-        advice = dict.fromkeys(["password_guessable", *(ADVICE[each] for each in texts if each in ADVICE)])
-        raise InvalidRequest([FieldProblem("/password", code, SAID[code]) for code in advice])
+        codes = filter(None, ["password_guessable", *map(ADVICE.get, texts)])
+        raise InvalidRequest([FieldProblem("/password", code, SAID[code]) for code in dict.fromkeys(codes)])
 
 
 def _each_word_once(password: str) -> str:

@@ -33,7 +33,7 @@ def problems(password: str) -> dict[str, str]:
         ("password1234", "common"),
         ("qwertyuiop12", "nearly_common"),
         ("abcdefghijkl", "sequence"),
-        ("1 January 1990", "dates"),
+        ("12.12.1990 12", "dates"),
         ("P@ssword-2019", "substitutes"),
     ],
 )
