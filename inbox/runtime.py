@@ -186,8 +186,8 @@ class Runtime:
         """Log what was surely not meant, once per process."""
         if self._complained != os.getpid():
             self._complained = os.getpid()
-            for name, meant in self.config.mistyped:
-                log.warning("%s is set, and nothing reads it; is %s meant?", name, meant)
+            for found, do in self.config.doubts:
+                log.warning("%s. %s", found, do)
 
     def start_dispatcher(self) -> None:
         """Start the crews, once per process: threads do not survive a fork."""

@@ -193,25 +193,37 @@ PATH HOME LANG TZ HOSTNAME SESSION_MANAGER PYTHONUNBUFFERED VIRTUAL_ENV FLASK_AP
 HEROKU_POSTGRESQL_AMBER_URL REDIS_TLS_URL DATABASE_PUBLIC_URL REDISPORT SUPABASE_ANON_KEY SUPABASE_DB_URL POSTGRES_URL
 PGDATABASE KUBERNETES_PORT INBOX_PORT INBOX_SERVICE_HOST INBOX_PORT_8000_TCP_ADDR INBOX_WEB_SERVICE_PORT REDIS_PORT
 GOOGLE_API_KEY GEMINI_CLI_HOME MEDIA_ROOT MEDIA_URL LOG_FILE INVOCATION_ID JOURNAL_STREAM STATE_DIRECTORY GITHUB_TOKEN
-WORKER_THREADS WHATSAPP_APP_ID WHATSAPP_WABA_ID WHATSAPP_BUSINESS_ID GEMINI_READ_TIMEOUT PORT DATABASE_URL INBOX_ENV
+WORKER_THREADS REDIS_HOST REDIS_USER REDIS_PASSWORD DATABASE_HOST DATABASE_USER DATABASE_NAME DATABASE_PORT SESSION_KEY
+SESSION_DATA WEB_URL WEB_PORT BOT_TOKEN API_KEY ACCESS_TOKEN SECRET_TOKEN POST HOST MEDIA_DIRECTORY_LISTING
+DATABASE_CONNECTION_POOL_URL DATABASE_POOL_SIZE RATE LOG_DIR LOG_PATH HTTP_PROXY https_proxy no_proxy WHATSAPP_APP_ID
+WHATSAPP_WABA_ID WHATSAPP_BUSINESS_ID GEMINI_READ_TIMEOUT PORT DATABASE_URL INBOX_ENV
 """.split()
 
 
 @pytest.mark.parametrize(
     ("given", "meant"),
     [
-        ("WHATSAPP_TOKNE", "WHATSAPP_VERIFY_TOKEN"),
+        ("WHATSAPP_TOKNE", "WHATSAPP_ACCESS_TOKEN"),
         ("INBOX_INSTANCE", "INBOX_INSTANCE_PATH"),
         ("INBOX_ENVIRONMENT", "INBOX_ENV"),
         ("DATABSE_URL", "DATABASE_URL"),
         ("ENCRYPTION_KEY", "ENCRYPTION_KEYS"),
         ("GEMINI_KEY", "GEMINI_API_KEY"),
         ("GEMINI_READ_TIMEOUTS", "GEMINI_READ_TIMEOUT"),
+        ("GEMINI_APIKEY", "GEMINI_API_KEY"),
+        ("database_url", "DATABASE_URL"),
+        ("REDIS_URI", "REDIS_URL"),
+        ("RESILIENCE_RETRIES", "RESILIENCE_RETRY"),
+        ("LOG_FMT", "LOG_FORMAT"),
+        ("BOT_DEBOUNCE", "BOT_DEBOUNCE_SECONDS"),
+        ("SUPABASE_JWT", "SUPABASE_JWT_SECRET"),
     ],
 )
 def test_a_mistyped_name_is_noticed(given: str, meant: str) -> None:
     assert mistyped([given], variables()) == ((given, meant),)
-    assert mistyped([given, meant], variables()) != ((given, meant),), "that one is set"
+    others = variables() - {meant}
+    assert mistyped([given, *others], variables()) == ((given, meant),), "what is not set is meant before what is"
+    assert mistyped([given, *variables()], variables()) == ((given, meant),), "nobody reads it all the same"
 
 
 def test_a_missing_setting_names_what_was_perhaps_meant_for_it() -> None:
@@ -220,8 +232,45 @@ def test_a_missing_setting_names_what_was_perhaps_meant_for_it() -> None:
         Config.from_env(env)
 
 
+@pytest.mark.parametrize("given", ["DATABSE_URL", "DATABASE_URI", "database_url"])
+def test_production_does_not_fall_back_to_a_file_when_the_database_s_name_is_mistyped(given: str) -> None:
+    with pytest.raises(ConfigError, match=f"^DATABASE_URL: is missing.*and {given} is set, which nothing reads"):
+        Config.from_env(PRODUCTION | {given: "postgres://u:p@db.example.com/inbox"})
+    Config.from_env(PRODUCTION | {given: "x", "DATABASE_URL": "sqlite:////var/lib/inbox/inbox.db"})
+
+
+def _doubts(**env: str) -> str:
+    return " ".join(found for found, _do in Config.from_env(PRODUCTION | env).doubts)
+
+
+def test_a_file_that_nobody_chose_is_doubted_in_production() -> None:
+    assert f"everything is kept in {Path.cwd()}/instance/inbox.db" in _doubts()
+    assert _doubts(DATABASE_URL="sqlite:////var/lib/inbox/inbox.db") == ""
+    assert _doubts(INBOX_ENV="development") == ""
+
+
+def test_a_backup_number_is_not_the_number_itself() -> None:
+    with pytest.raises(ConfigError, match=r"^HUMAN_BACKUP_NUMBER: is WHATSAPP_PHONE_NUMBER itself"):
+        Config.from_env(PRODUCTION | {"HUMAN_BACKUP_NUMBER": "+33 612345678", "WHATSAPP_PHONE_NUMBER": "33612345678"})
+
+
+@pytest.mark.parametrize(
+    ("number", "number_id", "doubted"),
+    [
+        ("+33612345678", "106540352242922", False),
+        ("106540352242922", "33612345678", True),
+        ("+33612345678", "33612345678", True),
+        ("+33612345678", "1", False),
+    ],
+)
+def test_a_number_and_its_id_that_are_swapped_are_doubted(number: str, number_id: str, doubted: bool) -> None:
+    env = {"WHATSAPP_PHONE_NUMBER": number, "WHATSAPP_PHONE_NUMBER_ID": number_id, "WHATSAPP_ACCESS_TOKEN": "t"}
+    assert ("like a phone number" in _doubts(WHATSAPP_APP_SECRET="s", **env)) is doubted
+
+
 def test_what_is_common_in_environments_is_no_alarm() -> None:
     assert mistyped(COMMON, variables()) == ()
+    assert mistyped([*COMMON, *variables()], variables()) == ()
 
 
 @pytest.mark.parametrize(("mark", "platform"), [("DYNO", "Heroku"), ("K_SERVICE", "Cloud Run"), ("RENDER", "Render")])

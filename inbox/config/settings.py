@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -51,6 +51,7 @@ _INSTANCE = Path("instance")
 _FORGETFUL = {"DYNO": "Heroku", "K_SERVICE": "Cloud Run", "RENDER": "Render"}
 #: Seconds that a call may take in all: a lease on a send ends after 20, one on an answer after 60.
 _LONGEST = {"WHATSAPP": 15.0, "GEMINI": 45.0, "SUPABASE": 15.0}
+_AN_ID = 14  # digits: ids of numbers have 15 and more, phone numbers with their country code 13 at most
 _ANY = phrase(1, 4096)
 _MAKE_SECRET = "python3 -c 'import secrets; print(secrets.token_urlsafe(48))'"  # noqa: S105 (how to make one)
 
@@ -313,6 +314,7 @@ class Config:
     media_store: Policy = MEDIA_STORE
     database: DatabaseLimits = DATABASE
     platform: str | None = None  #: where this runs, if files there go with each restart
+    database_assumed: bool = False  #: DATABASE_URL is not set
     #: Variables that nothing reads, each with the setting whose name it resembles.
     mistyped: tuple[tuple[str, str], ...] = ()
 
@@ -329,6 +331,33 @@ class Config:
     def switches(self) -> dict[str, bool]:
         """What can be switched off to go back to plain calls, one by one or all."""
         return {"retry": self.resilience_retry, "breaker": self.resilience_breaker, "cache": self.resilience_cache}
+
+    @property
+    def doubts(self) -> list[tuple[str, str]]:
+        """What was surely not meant, though it can be so; each with what to do."""
+        return [*self._unread(), *self._assumed(), *self._swapped()]
+
+    def _unread(self) -> Iterator[tuple[str, str]]:
+        for name, meant in self.mistyped:
+            yield f"{name} is set, and nothing reads it", f"Is {meant} meant? Then call it so; or take it out."
+
+    def _assumed(self) -> Iterator[tuple[str, str]]:
+        if self.production and self.database_assumed:
+            place = self.database_url.removeprefix("sqlite:///")
+            yield (
+                f"DATABASE_URL is not set, so everything is kept in {place}: where files go with a restart or a "
+                "deploy, all messages go with them",
+                "Set it to the address of a PostgreSQL database, or, if files last here, to that of this file "
+                "(sqlite:////…/inbox.db).",
+            )
+
+    def _swapped(self) -> Iterator[tuple[str, str]]:
+        number, number_id = self.whatsapp_phone_number, self.whatsapp_phone_number_id
+        if number and number_id and (number == number_id or len(number) >= _AN_ID > len(number_id)):
+            yield (
+                "WHATSAPP_PHONE_NUMBER looks like a phone number id, and WHATSAPP_PHONE_NUMBER_ID like a phone number",
+                "The id stands beside the number in Meta's dashboard (WhatsApp, API setup); write each in its place.",
+            )
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -362,6 +391,7 @@ class Config:
             **_defaults(told) | told | {"instance_path": _instance(told)},
             database=DatabaseLimits(**read_all(DatabaseLimits, env)),
             platform=next((name for mark, name in _FORGETFUL.items() if env.get(mark)), None),
+            database_assumed="database_url" not in told,
             mistyped=mistyped(env, variables()),
         )
         config = replace(config, **_policies(config, env))
@@ -377,6 +407,11 @@ class Config:
             raise ConfigError("SUPABASE_JWT_SECRET", "must have 32 bytes or more; copy it from the project's settings")
         if self.whatsapp_phone_number_id and not self.whatsapp_access_token:
             raise ConfigError("WHATSAPP_ACCESS_TOKEN", "is missing, but WHATSAPP_PHONE_NUMBER_ID is set; set both")
+        if self.human_backup_number and self.human_backup_number == self.whatsapp_phone_number:
+            raise ConfigError(
+                "HUMAN_BACKUP_NUMBER",
+                "is WHATSAPP_PHONE_NUMBER itself, and no number can write to itself; set it to a colleague's",
+            )
         if self.metrics_listen and not self.metrics_token:
             raise ConfigError("METRICS_TOKEN", "is missing, but METRICS_LISTEN is set; set both")
         if self.production:
@@ -398,6 +433,9 @@ class Config:
                 f"names a file, and on {self.platform} files are gone after each restart, with all messages; set it to "
                 "the address of a PostgreSQL database",
             )
+        nearly = next((name for name, meant in self.mistyped if meant == "DATABASE_URL"), None)
+        if self.database_assumed and nearly:
+            raise ConfigError("DATABASE_URL", "is missing, and messages would be kept in a file")
         if len(self.secret_key) < 32:
             raise ConfigError("SECRET_KEY", f"must have 32 characters or more; make one with: {_MAKE_SECRET}")
         if not self.encryption_keys:

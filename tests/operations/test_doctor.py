@@ -495,6 +495,20 @@ def test_names_that_nothing_reads_and_an_address_without_a_version_are_named() -
     assert version.found.startswith("WHATSAPP_API_URL names no version")
 
 
+def test_the_addresses_that_are_plain_http_are_listed() -> None:
+    config = Config(whatsapp_verify_token="x", whatsapp_api_url="http://a/v26.0", gemini_api_url="http://a/v1beta")
+    (plain,) = settings(config)
+    assert plain.found.startswith("WHATSAPP_API_URL and GEMINI_API_URL are plain http:")
+
+
+@on_sqlite
+def test_a_backup_number_that_is_one_of_ours_is_named(config: Config, db: Database) -> None:
+    runtime = with_config(config, human_backup_number=the_account(db).phone_number)
+    found = [finding.found for finding in examine(runtime) if finding.level is Level.PROBLEM]
+    assert any(each.startswith("HUMAN_BACKUP_NUMBER is ") for each in found), found
+    runtime.close(0)
+
+
 def test_good_settings_are_one_line() -> None:
     assert [finding.level for finding in settings(Config(whatsapp_verify_token="x"))] == [Level.OK]
 

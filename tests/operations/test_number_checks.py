@@ -102,6 +102,13 @@ def test_what_is_wrong_is_said_with_what_to_do(
     assert all(finding.do for finding in told.values() if finding.level is not Level.OK)
 
 
+def test_an_address_where_nothing_is_found_is_named_as_a_cause(live: Runtime, sandbox: Sandbox) -> None:
+    sandbox.fault("whatsapp", "status", code=404)
+    (finding,) = [each for each in examine_numbers(live) if each.what == ME]
+    assert finding.level is Level.PROBLEM
+    assert "WHATSAPP_API_URL" in (finding.do or "")
+
+
 def test_a_token_that_ends_later_is_well(check: Check) -> None:
     told = check(token_expires_at=int(time.time()) + 60 * 86_400)
     assert levels(told) == {}

@@ -71,6 +71,7 @@ def _all(session: Session, subject: Subject, took: float) -> Looked:
     findings += _connections(session, db, everybody)
     findings += tokens(subject, accounts, numbers)
     findings += paused(accounts, now)
+    findings += _backup(accounts, subject.config.human_backup_number)
     findings += _cool_downs(session, now)
     waiting = list(_queues(session, now))
     full = not db.is_postgres and is_full(Path(str(db.url.database)))
@@ -217,6 +218,13 @@ def tokens(subject: Subject, accounts: list[Account], numbers: list[Number]) -> 
         numbers.append(Number(label, number_id, account.phone_number, token, account.waba_id))
     if numbers:
         yield ok("tokens", f"{len(numbers)} of {len(accounts)} stored can be read", "tokens_stored")
+
+
+def _backup(accounts: list[Account], backup: str | None) -> Iterator[Finding]:
+    for account in accounts:
+        if backup is not None and account.phone_number == backup:
+            found = f"HUMAN_BACKUP_NUMBER is {_label(account)} itself, and no number can write to itself"
+            yield problem("settings", found, "Set it to the number of a colleague.")
 
 
 def paused(accounts: list[Account], now: datetime) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ FEW_CLIENTS = 200  # open connections of clients; browsers and proxies keep seve
 
 def settings(config: Config) -> list[Finding]:
     """What is allowed, but dangerous or surely not meant."""
-    found = [*_environment(config), *_names(config), *_switches(config), *_addresses(config)]
+    found = [*_environment(config), *_doubts(config), *_switches(config), *_addresses(config)]
     if not config.whatsapp_verify_token:
         verify = "WHATSAPP_VERIFY_TOKEN is not set, so Meta cannot save the webhook's address"
         found.append(warning("settings", verify, "Set it to a word of your own and give Meta the same."))
@@ -37,13 +37,8 @@ def _environment(config: Config) -> list[Finding]:
     return [warning("settings", found, "Unset INBOX_ENV wherever customers write.")]
 
 
-def _names(config: Config) -> list[Finding]:
-    return [
-        warning(
-            "settings", f"{name} is set, and nothing reads it", f"Is {meant} meant? Then call it so; or take it out."
-        )
-        for name, meant in config.mistyped
-    ]
+def _doubts(config: Config) -> list[Finding]:
+    return [warning("settings", found, do) for found, do in config.doubts]
 
 
 def _switches(config: Config) -> list[Finding]:
@@ -66,7 +61,8 @@ def _addresses(config: Config) -> list[Finding]:
         said.append(warning("settings", found, f"Put one at its end, as in {Config.whatsapp_api_url}."))
     plain = [name for name, url in urls.items() if urlsplit(url).scheme == "http"]
     if plain:
-        found = f"{', '.join(plain)} is plain http: a simulator, or tokens that anybody on the way can read"
+        are = "is" if len(plain) == 1 else "are"
+        found = f"{' and '.join(plain)} {are} plain http: a simulator, or tokens that anybody on the way can read"
         said.append(warning("settings", found, "Use https wherever customers write."))
     return said
 

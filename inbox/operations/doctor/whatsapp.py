@@ -35,6 +35,7 @@ _CORRECT = (
     "Correct it: PATCH /accounts/{id} of the API, or WHATSAPP_PHONE_NUMBER_ID and then flask --app wsgi db upgrade for "
     "the number that it names."
 )
+_ADDRESS = " WHATSAPP_API_URL may be wrong as well: the Graph API's address and, at its end, a version that it has."
 _SUBSCRIBE = "Call once, with the number's token: POST /{waba}/subscribed_apps of the Graph API."
 
 
@@ -144,7 +145,7 @@ class _Look:
                 self.what,
                 "WhatsApp knows no number with this phone number id, or the token may not see it",
                 "Copy the Phone number ID (not the phone number) from WhatsApp Manager, API setup, into "
-                "WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.",
+                f"WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.{_ADDRESS if status == 404 else ''}",
                 "number_unknown",
             )
         if code == 100 and "appsecret_proof" in error.said:
@@ -160,7 +161,8 @@ class _Look:
         if status >= 500:
             do = "WhatsApp is not working; messages stay queued. See https://metastatus.com"
             return warning(self.what, shown, do, "whatsapp_ill", **said)
-        return problem(self.what, shown, "Look at the account in WhatsApp Manager.", "refused", **said)
+        do = f"Look at the account in WhatsApp Manager.{_ADDRESS if status == 404 else ''}"
+        return problem(self.what, shown, do, "refused", **said)
 
     # --- its token ---------------------------------------------------------------------------------------------------
 
