@@ -174,6 +174,15 @@ class Message(Base):
             sqlite_where=text("client_key IS NOT NULL"),
         ),
         Index("ix_messages_thread", "conversation_id", "timestamp", "id"),
+        # what was written, newest first: searches. They alone say that there is a text, so nothing else is tempted
+        Index(
+            "ix_messages_written",
+            "account_id",
+            "timestamp",
+            "id",
+            postgresql_where=text("content_text <> ''"),
+            sqlite_where=text("content_text <> ''"),
+        ),
         # what the customer wrote since somebody answered
         Index(
             "ix_messages_waiting",

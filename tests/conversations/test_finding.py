@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
+from inbox.conversations import finding
 from inbox.db import Database
 from inbox.db.words import ACCENTS, LETTERS, PLAIN, SIGNS, holds, lit, words_of
 from inbox.models import Account
@@ -91,6 +92,21 @@ def test_people_come_first_and_on_the_first_page_alone(client: FlaskClient, db: 
     second = find(client, db, "martin", limit=3, cursor=first["next"])
     assert (second["people"], second["next"]) == ([], None)
     assert texts(first) + texts(second) == [f"Martin, number {n}" for n in (4, 3, 2, 1, 0)]
+
+
+def test_what_is_found_is_the_same_wherever_the_newest_messages_end(
+    client: FlaskClient, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The newest are read, and the index asked for older ones: seven messages, pages of two, each number to be read."""
+    wrote(runtime, "tea 1", "tea 2", "milk", "", "tea 3", "milk", "tea 4", "tea 5", "milk")
+    for walked in range(1, 8):
+        monkeypatch.setattr(finding, "WALKED", walked)
+        finding._found.cache_clear()
+        pages = [find(client, db, "tea", limit=2)]
+        while pages[-1]["next"]:
+            pages.append(find(client, db, "tea", limit=2, cursor=pages[-1]["next"]))
+        assert [texts(page) for page in pages] == [["tea 5", "tea 4"], ["tea 3", "tea 2"], ["tea 1"]]
+    finding._found.cache_clear()
 
 
 def test_what_has_no_words_finds_no_message(client: FlaskClient, db: Database, runtime: Runtime) -> None:

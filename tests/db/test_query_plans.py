@@ -241,6 +241,19 @@ def test_no_list_reads_a_table_or_sorts_more_than_a_page(full: Flask, runtime: R
     assert not wrong, "\n".join(wrong)
 
 
+def test_a_search_takes_few_messages_in_hand_however_many_have_its_words(runtime: Runtime, client: FlaskClient) -> None:
+    account = known(runtime.db).account
+    everybodys = "could you tell" if runtime.db.is_postgres else "hello"
+    for words, found in ((everybodys, 20), ("nobody wrote this", 0)):
+        with caught(runtime.db) as ran:
+            answer = client.get(f"/search?account_id={account}&q={words}&limit=20")
+        assert len(answer.json["messages"]) == found
+        (searched,) = (each for each in ran if re.search("message_words|holds", each.text))
+        assert all("ix_messages_written" in plan for plan in plans(runtime.db, searched))
+        if runtime.db.is_postgres:
+            assert not problems(runtime.db, [searched])
+
+
 # --- lookups -----------------------------------------------------------------------------------------------------
 
 #: What may: statements by their beginning, each with the reason.
