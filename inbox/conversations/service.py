@@ -12,6 +12,7 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
+from inbox.auth import audit
 from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id
@@ -467,6 +468,7 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
         if message.message_type != "template":
             check_window(conversation, now)
         settle.resend(session, message, now)
+        audit.record(session, access.principal, "message.resent", now, target=message.id, account_id=message.account_id)
         if (message.media_id or "").startswith(NOT_HANDED_OVER):
             jobs.request_media(session, {conversation.id: conversation.account_id}, now)
         message.position = next_position(conversation)  # it answers what has been asked until now

@@ -39,7 +39,7 @@ _MESSAGES = 20  #: that one request may have written
 _NEAR = timedelta(minutes=10)  #: after a request began, whose id tells when
 _PAGE, _PAGES = 500, 40  #: of webhooks that are looked through for the one that brought a message
 _SKEW = timedelta(minutes=2)  #: between WhatsApp's clock and ours
-_ANSWERS = 5
+_ANSWERS, _LATER = 5, 50  #: answers that are told; positions after it that are looked at
 _REST_OF_SECOND = timedelta(microseconds=999_999)
 
 
@@ -146,9 +146,9 @@ def _road(session: Session, message: Message, now: datetime) -> Road:
         _tell_why_it_waits(session, message, road, now)
     ended = max((step.at for step in road.steps), default=message.stored_at)
     waits = message.status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNCONFIRMED)
-    until = now if waits else ended
-    if message.direction == Direction.OUTBOUND:
-        _tell_pauses(session, message, road, until)
+    open_ = waits or (message.awaits_answer and not _is_answered(session, message))
+    until = now if open_ else ended
+    _tell_acts(session, message, road, until)
     _tell_what_was_away(session, road, message.stored_at, until)
     return road
 
@@ -188,33 +188,43 @@ def _event_of(session: Session, message: Message) -> WebhookEvent | None:
 
 
 def _tell_what_answered(session: Session, message: Message, road: Road) -> None:
-    """What was said after it: the first answers."""
-    query = (
-        select(Message)
-        .where(
-            Message.conversation_id == message.conversation_id,
-            Message.timestamp >= message.timestamp,
-            Message.direction == Direction.OUTBOUND,
-        )
-        .order_by(Message.timestamp, Message.id)
-        .limit(_ANSWERS)
-    )
-    for answer in session.execute(query).scalars():
+    """What was said after it: the first answer, and what else came before the customer wrote again."""
+    answers: list[Message] = []
+    for later in _after(session, message):
+        answered = any(each.author_kind != Author.SYSTEM for each in answers)
+        if later.direction == Direction.OUTBOUND:
+            answers.append(later)
+        elif answered:
+            break
+    for answer in answers[:_ANSWERS]:
         waited = (answer.stored_at - message.timestamp).total_seconds()
         told = f"answer {answer.id} was queued, {waited:.1f} s after it"
         road.steps.append(Step(answer.stored_at, _PLACES[Author(answer.author_kind)], told))
         if answer.sent_at is not None:
             road.steps.append(Step(answer.sent_at, "WhatsApp", f"took the answer {answer.id}", told=True))
-    if message.awaits_answer:
+    if message.awaits_answer and not _is_answered(session, message):
         conversation = session.get_one(Conversation, message.conversation_id)
-        if message.position > conversation.answered_through:
-            road.now.append("nobody has answered it yet")
-            road.now += [f"it asks for a person: {conversation.needs_human_reason}"] if conversation.needs_human else []
-            pending = select(Job).where(Job.conversation_id == conversation.id, Job.kind == JobKind.ANSWER)
-            job = session.execute(pending).scalar_one_or_none()
-            if job is not None and job.due_at is not None:
-                tried = some(job.attempts, "try", "tries")
-                road.now.append(f"the bot will look at it at {rfc3339(job.due_at)}, after {tried}")
+        road.now.append("nobody has answered it yet")
+        road.now += [f"it asks for a person: {conversation.needs_human_reason}"] if conversation.needs_human else []
+        pending = select(Job).where(Job.conversation_id == conversation.id, Job.kind == JobKind.ANSWER)
+        job = session.execute(pending).scalar_one_or_none()
+        if job is not None and job.due_at is not None:
+            tried = some(job.attempts, "try", "tries")
+            road.now.append(f"the bot will look at it at {rfc3339(job.due_at)}, after {tried}")
+
+
+def _after(session: Session, message: Message) -> Iterator[Message]:
+    """What came after it in its conversation, in the order it came to us."""
+    query = select(Message).where(
+        Message.conversation_id == message.conversation_id,
+        Message.timestamp >= message.timestamp - _SKEW,
+        Message.position.between(message.position + 1, message.position + _LATER),
+    )
+    yield from session.execute(query.order_by(Message.position)).scalars()
+
+
+def _is_answered(session: Session, message: Message) -> bool:
+    return message.position <= session.get_one(Conversation, message.conversation_id).answered_through
 
 
 _PLACES = {Author.AGENT: "web", Author.BOT: "worker", Author.SYSTEM: "worker", Author.CUSTOMER: "WhatsApp"}
@@ -250,22 +260,36 @@ def _came_to(tried: Try) -> str:
     return "was not taken, to be tried again"
 
 
-def _tell_pauses(session: Session, message: Message, road: Road, until: datetime) -> None:
-    """When its number was paused and resumed while it was on its way."""
+def _tell_acts(session: Session, message: Message, road: Road, until: datetime) -> None:
+    """What people did about it while it was on its way: its number paused and resumed, itself sent again, a restore."""
     account = session.get_one(Account, message.account_id)
-    if account.paused_at is not None:
+    outbound = message.direction == Direction.OUTBOUND
+    if outbound and account.paused_at is not None:
         road.steps.append(Step(account.paused_at, "number", f"paused: {why_paused(account.paused_reason)}"))
+    resumed = (AuditEntry.action == "account.resumed") & (AuditEntry.account_id == message.account_id)
+    resent = (AuditEntry.action == "message.resent") & (AuditEntry.target_id == str(message.id))
+    restored = AuditEntry.action == "database.restored"
     query = select(AuditEntry).where(
         AuditEntry.at >= message.stored_at,
         AuditEntry.at <= until,
-        AuditEntry.action == "account.resumed",
-        AuditEntry.account_id == message.account_id,
+        or_(resumed, resent, restored) if outbound else restored,
     )
     for entry in session.execute(query.order_by(AuditEntry.at).limit(_MESSAGES)).scalars():
+        road.steps += _acts(entry)
+
+
+def _acts(entry: AuditEntry) -> Iterator[Step]:
+    by = " ".join(filter(None, (entry.actor_kind, entry.actor_id)))
+    if entry.action == "database.restored":
+        left = "what it took for undone was left to people"
+        yield Step(entry.at, "database", f"was put back from a backup; {left}")
+    elif entry.action == "message.resent":
+        yield Step(entry.at, "web", f"to be sent again, says {by} (request {entry.request_id})")
+    else:
         if since := entry.details.get("since"):
             reason = why_paused(entry.details.get("before"))
-            road.steps.append(Step(datetime.fromisoformat(since), "number", f"paused: {reason}"))
-        road.steps.append(Step(entry.at, "number", f"resumed by a {entry.actor_kind}"))
+            yield Step(datetime.fromisoformat(since), "number", f"paused: {reason}")
+        yield Step(entry.at, "number", f"resumed by {by}")
 
 
 def _tell_why_it_waits(session: Session, message: Message, road: Road, now: datetime) -> None:

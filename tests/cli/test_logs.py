@@ -14,6 +14,7 @@ from inbox.accounts.changes import resume
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import Account, Incident, Pause
+from inbox.operations.restored import after_restore
 from inbox.outbox.outcomes import Accepted, PauseNumber, Refused, RetryLater, Unknown
 from inbox.runtime import Runtime
 from tests.builders import all_messages, ingest, text_message, the_conversation, webhook
@@ -122,12 +123,47 @@ ROAD = [
     "worker    attempt 1 began",
     "attempt 1 was refused, and its number paused: ",
     "number    paused: ",
-    "number    resumed by a ",
+    "number    resumed by ",
     "worker    attempt 2 began",
     "attempt 2 had no usable answer",
     "accepted, as wamid.after_all",
     "delivered",
 ]
+
+
+def test_an_answer_to_a_later_question_is_not_told_as_its_own(
+    explain: Command, client: FlaskClient, runtime: Runtime, asked: str
+) -> None:
+    at = int(utc_now().timestamp())
+    ingest(runtime, webhook(messages=[text_message("and this?", wa_id="wamid.at_once", at=at)]))
+    first, _ = send(client, runtime)
+    second, _ = send(client, runtime)
+    ingest(runtime, webhook(messages=[text_message("another matter", wa_id="wamid.later", at=at + 1)]))
+    third, _ = send(client, runtime)
+    for question, answers in ((asked, [first, second]), ("wamid.at_once", [first, second]), ("wamid.later", [third])):
+        told = explain(question).output
+        assert [each for each in (first, second, third) if f"answer {each} was queued" in told] == answers
+
+
+def test_a_restore_and_who_asked_for_a_resend_are_told(
+    explain: Command, client: FlaskClient, runtime: Runtime, asked: str
+) -> None:
+    message, _ = send(client, runtime)
+    after_restore(runtime.db, runtime.ingest_settings)
+    assert "database  was put back from a backup" in explain(message).output
+    again = client.post(f"/messages/{message}/resend")
+    assert again.status_code == 202
+    told = explain(message).output
+    assert "web       to be sent again, says key " in told
+    assert f"(request {again.headers['X-Request-Id']})" in told
+    assert SECRET_TEXT not in told
+
+
+def test_a_question_that_nobody_has_answered_tells_of_a_restore(explain: Command, runtime: Runtime, asked: str) -> None:
+    after_restore(runtime.db, runtime.ingest_settings)
+    told = explain(asked).output
+    assert "was put back from a backup" in told
+    assert "now: it asks for a person: restored" in told
 
 
 def test_it_says_what_holds_a_send_up(explain: Command, runtime: Runtime, db: Database) -> None:

@@ -93,9 +93,13 @@ class Journal:
         events = 0
         if self._files.is_empty():
             return events
-        with self._files.turn() as mine:
-            while mine and not self._closing.is_set() and (segment := self._files.oldest()) is not None:
-                events += self._drain(segment)
+        try:
+            with self._files.turn() as mine:
+                while mine and not self._closing.is_set() and (segment := self._files.oldest()) is not None:
+                    events += self._drain(segment)
+        finally:
+            if events:
+                log.info("journal drained", extra={"events": events})
         return events
 
     def depth(self) -> Depth:
@@ -122,7 +126,6 @@ class Journal:
                 session.connection().execute(statement, known)
                 wake(session, Work.INGEST)
         self._files.drop(segment)
-        log.info("journal drained", extra={"events": len(rows), "file": segment.name})
         return len(rows)
 
     def _start(self) -> None:
