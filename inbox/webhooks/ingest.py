@@ -78,10 +78,13 @@ def backlog(session: Session, now: datetime) -> Backlog:
     return Backlog(count, max(0.0, (now - oldest).total_seconds()) if oldest else 0.0)
 
 
-def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS) -> Ingested:
-    """Ingest the oldest pending events. Raises DatabaseUnavailable, and then nothing has changed."""
+def ingest_batch(db: Database, *, settings: IngestSettings, limit: int = MAX_EVENTS, statuses: bool = True) -> Ingested:
+    """Ingest the oldest pending events, or of those only what holds more than `statuses`.
+
+    Raises DatabaseUnavailable, and then nothing has changed.
+    """
     with db.reading() as session:
-        events, more = _pending(session, limit)
+        events, more = _pending(session, limit, statuses=statuses)
     if not events:
         return Ingested()
     ingester = _Ingester(db, settings, leadership(db))
@@ -116,7 +119,7 @@ class _Event:
     items: Sequence[Item]
 
 
-def _pending(session: Session, limit: int) -> tuple[list[_Event], bool]:
+def _pending(session: Session, limit: int, *, statuses: bool) -> tuple[list[_Event], bool]:
     """The events of the next batch, and whether others stay behind.
 
     The oldest of those that hold more than statuses, then the oldest of the others. Statuses of strangers' messages can
@@ -124,16 +127,17 @@ def _pending(session: Session, limit: int) -> tuple[list[_Event], bool]:
     other.
     """
     share = max(1, int(limit * STATUS_SHARE))
-    found = session.execute(_OLDEST, {"messages": limit, "statuses": share}).all()
+    oldest = _OLDEST if statuses else _OLDEST_MESSAGES
+    found = session.execute(oldest, {"messages": limit, "statuses": share}).all()
     if len(found) == share and all(row.statuses_only for row in found):
         found = session.execute(_OLDEST_STATUSES, {"statuses": limit}).all()
     waiting: dict[bool, list[Row[Any]]] = {False: [], True: []}
     for row in sorted(found, key=lambda row: row.id):
         waiting[row.statuses_only].append(row)
     messages = _up_to(MAX_ITEMS, waiting[False])
-    statuses = _up_to(int(MAX_ITEMS * STATUS_SHARE) if messages else MAX_ITEMS, waiting[True])
-    whole = len(messages) + len(statuses) == len(found) and all(row.so_far < MAX_BYTES for row in found)
-    return [*messages, *statuses], not whole or any(len(rows) >= share for rows in waiting.values())
+    others = _up_to(int(MAX_ITEMS * STATUS_SHARE) if messages else MAX_ITEMS, waiting[True])
+    whole = len(messages) + len(others) == len(found) and all(row.so_far < MAX_BYTES for row in found)
+    return [*messages, *others], not whole or any(len(rows) >= share for rows in waiting.values())
 
 
 def _oldest(limit: str, *, of_statuses: bool) -> Select[Any]:
@@ -152,8 +156,9 @@ def _oldest(limit: str, *, of_statuses: bool) -> Select[Any]:
     )
 
 
+_OLDEST_MESSAGES = _oldest("messages", of_statuses=False)
 _OLDEST_STATUSES = _oldest("statuses", of_statuses=True)
-_OLDEST = union_all(_oldest("messages", of_statuses=False), _OLDEST_STATUSES)
+_OLDEST = union_all(_OLDEST_MESSAGES, _OLDEST_STATUSES)
 
 
 def _up_to(items: int, rows: Iterable[Row[Any]]) -> list[_Event]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from threading import Event
@@ -37,6 +38,14 @@ from inbox.worker.housekeeping import Housekeeping
 _FILES = 2  # threads that keep files: people who wait for one take turns with them
 _HOOKS = 4  # threads for webhooks to others, at most two of them at one endpoint
 _RECEIPTS = 4  # threads for read receipts and typing signs
+_STATUSES_APART = 0.5  # seconds: messages are ingested ten times a second, and statuses cost less in one batch
+
+
+@dataclass
+class Turn:
+    """When something had its turn last, by time.monotonic()."""
+
+    at: float = -math.inf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +63,7 @@ class Crews:
     reading: Reading
     housekeeping: Housekeeping
     stopping: Event
+    statuses: Turn = field(default_factory=Turn)  #: of webhooks that hold nothing else
 
     def dispatcher(self, *, deliver_threads: int, answer_threads: int) -> Dispatcher:
         """All crews, not started yet."""
@@ -127,6 +137,7 @@ class Crews:
                 self.housekeeping.work,
                 self.wakeups,
                 next_due=self.housekeeping.next_due,
+                tells=False,  # typing signs are of this process
             ),
         ]
         return Dispatcher(cast("Sequence[Crew[Any]]", crews), self.wakeups)
@@ -141,14 +152,19 @@ class Crews:
 
     def ingest(self, _task: str) -> None:
         """Ingest until nothing is left. Another process that leads is left alone until its lease ends."""
+        more = False
         while not self.stopping.is_set():
             began = time.monotonic()
-            done = ingest_batch(self.db, settings=self.ingesting)
+            statuses = more or began - self.statuses.at >= _STATUSES_APART
+            done = ingest_batch(self.db, settings=self.ingesting, statuses=statuses)
             meters.ingested(done.events, done.counts)
+            if statuses:
+                self.statuses.at = began
             if done.busy_for is not None:
                 self.wakeups.ring_here(Work.INGEST, done.busy_for)
                 return
-            if not done.more:
+            more = done.more
+            if not more:
                 if done.events:
                     self._let_gather(time.monotonic() - began)
                 return

@@ -46,6 +46,7 @@ class Crew(Generic[Claim]):
         *,
         next_due: Callable[[], float | None] | None = None,
         refills: bool = True,
+        tells: bool = True,
         raised: Callable[[Claim], object] | None = None,
         give_back: Callable[[Claim], object] | None = None,
         poll: float = POLL,
@@ -54,7 +55,8 @@ class Crew(Generic[Claim]):
         """`next_due` looks in how many seconds a claim would find something, None: nothing waits; without it, to claim
         is to look.
 
-        `refills`: a claim that filled every free thread has left something behind, so another one follows.
+        `refills`: a claim that filled every free thread has left something behind, so another one follows,
+        and `tells` other processes, which may take it.
         `gather`: seconds from a claim that found something to the next, which then takes more at once.
         `raised` is told of claims at which `handle` raised: mistakes of ours, which must not come back for ever.
         `give_back` is told of claims that are not done when the process ends: what comes of them later is void.
@@ -62,7 +64,7 @@ class Crew(Generic[Claim]):
         self.work = work
         self._claim, self._handle, self._raised, self._give_back = claim, handle, raised, give_back
         self._doing: dict[int, Claim] = {}  # by thread
-        self._next_due, self._refills = next_due, refills
+        self._next_due, self._refills, self._tells = next_due, refills, tells
         self._wakeups = wakeups
         self._poll = self._pause = poll
         self._gather = gather
@@ -125,7 +127,8 @@ class Crew(Generic[Claim]):
             for claim in claims or ():
                 self._tasks.put(claim)
             if claims and len(claims) == free and self._refills:
-                self._wakeups.ring_others(self.work)  # there may be more than we can take
+                if self._tells:
+                    self._wakeups.ring_others(self.work)
             elif claims is not None:
                 if claims:
                     self._stopping.wait(self._gather)

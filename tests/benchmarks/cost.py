@@ -5,8 +5,9 @@
 A customer's message in, one answer out, three statuses. gunicorn with one web process, a worker, a PostgreSQL of our
 own that logs each statement: the server counts, not the program. *Round trips* are counted on the wire: how often a
 process had to wait for the database before it could go on, whatever it sent at once. The database's own time is that of
-pg_stat_statements. Processor time is that of the web
-process and the worker, as a multiple of a bare Flask application that inserts one row for a request, in the same run.
+pg_stat_statements. Processor time is that of the web process and the worker, as a multiple of a bare Flask application
+that inserts one row for a request, in the same run: at the same pace, since a process that sleeps between two requests
+takes three times as much for each, and without a pause, which depends on what else the machine does.
 `--list` prints the statements of each kind of work.
 """
 
@@ -17,6 +18,7 @@ import contextlib
 import re
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +41,7 @@ from tests.waiting import free_port, wait_until
 REQUESTS = 50  # of each kind
 QUIET = 60  # seconds until a process counts as idle
 FLOOR_REQUESTS = 3000
+SLOW, QUICK = 1.0, 40.0  # answered messages a second
 FAR = 0.03  # seconds to the database and back
 #: question stored → answer stored, in seconds
 _ROAD = """
@@ -55,6 +58,21 @@ _BESIDE = re.compile(
 _TAKEN = "SELECT sum(total_exec_time), sum(total_plan_time) FROM pg_stat_statements"
 _COUNTS_TIME = ("shared_preload_libraries=pg_stat_statements", "pg_stat_statements.track_planning=on")
 _pause = threading.Event()  # nobody sets it: waiting for it is waiting for time to pass
+
+
+@dataclass(frozen=True)
+class Floor:
+    """Seconds of processor time for one request of the floor: by its pace, requests a second; and without a pause."""
+
+    paced: dict[float, float]
+    hurried: float
+
+    def times(self, seconds: float, rate: float | None = None) -> str:
+        """So many times the floor's request."""
+        hurried = f"{seconds / self.hurried:.1f} x the floor's request"
+        return (
+            hurried if rate is None else f"{seconds / self.paced[rate]:.1f} x at this pace, {hurried} without a pause"
+        )
 
 
 @dataclass(frozen=True)
@@ -93,7 +111,7 @@ class Meter:
 class Cost:
     """One run, printed line by line."""
 
-    def __init__(self, place: Place, log: StatementLog, floor: float, *, listed: bool) -> None:
+    def __init__(self, place: Place, log: StatementLog, floor: Floor, *, listed: bool) -> None:
         self._place, self._meter, self._floor, self._listed = place, Meter(place, log), floor, listed
         self._next = 0
 
@@ -107,7 +125,7 @@ class Cost:
         self._rows(f"answered message, {rate:g}/s", spent, count)
         cpu = sum(spent.cpu.values()) / count
         by = ", ".join(f"{role} {spent.cpu[role] / count * 1000:.1f}" for role in spent.cpu)
-        print(f"    processor time {cpu * 1000:.1f} ms ({by}): {cpu / self._floor:.1f} x the floor's request")
+        print(f"    processor time {cpu * 1000:.1f} ms ({by}): {self._floor.times(cpu, rate)}")
         print(f"    the database itself: {taken[0] / count:.1f} ms for statements, {taken[1] / count:.1f} ms for plans")
 
     def _round(self, rate: float, seconds: float) -> tuple[Spent, int]:
@@ -176,7 +194,7 @@ class Cost:
         asked = spent.asked.get("web", Asked()).without(_BESIDE)
         self._row(name, "web", asked, None, REQUESTS)
         cpu = spent.cpu["web"] / REQUESTS
-        print(f"    processor time {cpu * 1000:.1f} ms: {cpu / self._floor:.1f} x the floor's request")
+        print(f"    processor time {cpu * 1000:.1f} ms: {self._floor.times(cpu)}")
         if self._listed:
             self._list("web", asked, REQUESTS)
 
@@ -228,8 +246,8 @@ class Cost:
 HEAD = f"{'':34}{'statements':>13}{'of BEGIN …':>13}{'for the time':>13}{'round trips':>13}"
 
 
-def floor(folder: Path, database_url: str) -> float:
-    """Seconds of processor time for one request of the floor."""
+def measure_floor(folder: Path, database_url: str) -> Floor:
+    """A bare Flask application under gunicorn that inserts one row for a request."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE floor (id text PRIMARY KEY, body bytea)")
     port = free_port()
@@ -250,7 +268,18 @@ def floor(folder: Path, database_url: str) -> float:
         traffic.closed_loop(url, [request] * 500, connections=8, processes=1)
         before = used(child)
         traffic.closed_loop(url, [request] * FLOOR_REQUESTS, connections=8, processes=1)
-        return (used(child) - before) / FLOOR_REQUESTS
+        hurried = (used(child) - before) / FLOOR_REQUESTS
+        return Floor({rate: _paced(child, f"{url}/webhook/whatsapp", rate) for rate in (SLOW, QUICK)}, hurried)
+
+
+def _paced(process: psutil.Process, url: str, rate: float) -> float:
+    count = round(max(10.0 * rate, 20.0))
+    with requests.Session() as session:
+        before, began = used(process), time.monotonic()
+        for number in range(count):
+            _pause.wait(max(0.0, began + number / rate - time.monotonic()))
+            assert session.post(url, data=b"x" * 700, timeout=30).ok
+        return (used(process) - before) / count
 
 
 @contextlib.contextmanager
@@ -262,10 +291,12 @@ def prepared(folder: Path, *, listed: bool) -> Iterator[Cost]:
         url = make_url(server.url).set(database="calm").render_as_string(hide_password=False)
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("CREATE EXTENSION pg_stat_statements")
-        bare = floor(folder, servers.create_database(server.url, "floor"))
-        print(f"{load()}; the floor's request: {bare * 1000:.2f} ms of processor time\n\n{HEAD}")
+        floor = measure_floor(folder, servers.create_database(server.url, "floor"))
+        paced = ", ".join(f"{seconds * 1000:.2f} ms at {rate:g}/s" for rate, seconds in floor.paced.items())
+        print(f"{load()}; processor time of the floor's request: {paced}, {floor.hurried * 1000:.2f} without a pause")
+        print(f"\n{HEAD}")
         with installed(folder, url, Plan()) as place:
-            yield Cost(place, StatementLog(server.log), bare, listed=listed)
+            yield Cost(place, StatementLog(server.log), floor, listed=listed)
 
 
 def main() -> None:
@@ -281,8 +312,8 @@ def main() -> None:
     ):
         cost.warm_up()
         if "answered" in parts:
-            cost.answered(1, options.seconds)
-            cost.answered(40, options.seconds / 2)
+            cost.answered(SLOW, options.seconds)
+            cost.answered(QUICK, options.seconds / 2)
         if "requests" in parts:
             cost.requests()
         if "far" in parts:

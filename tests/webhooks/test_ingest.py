@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,7 +35,7 @@ from inbox.models import (
 )
 from inbox.outbox import store
 from inbox.outbox.outcomes import Accepted, Unknown
-from inbox.runtime import Runtime
+from inbox.runtime import Runtime, crews_of
 from inbox.webhooks.applying import apply
 from inbox.webhooks.ingest import ingest_batch
 from tests.builders import (
@@ -409,3 +412,27 @@ def test_a_failure_parked_earlier_in_a_batch_is_seen_by_what_follows(runtime: Ru
         webhook(statuses=[status("sent", wa_id="wamid.stranger"), status("delivered", wa_id="wamid.ours", at=T0 + 5)]),
     )
     assert reload(db, message).status == "delivered"
+
+
+def test_statuses_gather_while_messages_come(runtime: Runtime) -> None:
+    crews = crews_of(runtime)
+    ingest(runtime, webhook(messages=[text_message("one", wa_id="wamid.one")]))
+    store_events(runtime.db, webhook(messages=[text_message("two")]), webhook(statuses=[status("read")]))
+    crews.statuses.at = time.monotonic() + 60  # they have just had their turn
+    crews.ingest("")
+    assert [event.statuses_only for event in _pending(runtime.db)] == [True]
+    crews.statuses.at = -math.inf
+    crews.ingest("")
+    assert _pending(runtime.db) == []
+
+
+def test_statuses_that_were_left_behind_are_next(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("inbox.webhooks.ingest.MAX_ITEMS", 1)
+    store_events(runtime.db, *(webhook(statuses=[status("read", wa_id=f"wamid.{n}")]) for n in range(3)))
+    crews_of(runtime).ingest("")
+    assert _pending(runtime.db) == []
+
+
+def _pending(db: Database) -> Sequence[WebhookEvent]:
+    with db.reading() as session:
+        return session.scalars(select(WebhookEvent).where(WebhookEvent.state == EventState.PENDING)).all()

@@ -128,6 +128,18 @@ def test_a_crew_works_on_as_much_as_it_has_hands(wakeups: Wakeups) -> None:
     assert dispatcher.stop(5)
 
 
+@pytest.mark.parametrize("tells", [True, False])
+def test_other_processes_are_told_of_what_they_may_take(wakeups: Wakeups, tells: bool) -> None:
+    bench, told = Bench(2), []
+    wakeups.ring_others = told.append  # type: ignore[method-assign, assignment]
+    dispatcher = Dispatcher([Crew(Work.DELIVER, 1, bench.claim, bench.handle, wakeups, tells=tells)], wakeups)
+    dispatcher.start()
+    bench.let_go.set()
+    wait_until(lambda: len(bench.ended) == 2, "both tasks to end")
+    assert dispatcher.stop(5)
+    assert told == ([Work.DELIVER] * 2 if tells else [])
+
+
 def test_stopping_takes_nothing_new_and_finishes_what_is_begun(wakeups: Wakeups) -> None:
     bench = Bench(10)
     crew = Crew(Work.DELIVER, 2, bench.claim, bench.handle, wakeups)
