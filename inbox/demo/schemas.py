@@ -31,7 +31,7 @@ class DeskQuery(Query):
     phone: Annotated[str, _PHONE]
 
 
-class Received(Row):
+class ReceivedText(Row):
     """A text on a customer's phone."""
 
     id: str
@@ -53,5 +53,5 @@ class ScoreRow(Row):
 class DeskRow(Row):
     """A customer's phone, and the score."""
 
-    received: list[Received]
+    received: list[ReceivedText]
     score: ScoreRow

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask.testing import FlaskClient
 
+from inbox import create_app
 from inbox.config import Config
 from inbox.demo import entry
 from inbox.errors import ConfigError
+from inbox.runtime import runtime_of
 
 
 def test_the_link_gives_the_session_once_and_to_nobody_who_guesses(tmp_path: Path) -> None:
@@ -28,6 +31,13 @@ def test_only_its_owner_may_read_what_waits_for_the_link(tmp_path: Path) -> None
 @pytest.mark.parametrize("path", ["/demo/desk?phone=33610000001", "/demo/enter/x"])
 def test_elsewhere_there_is_no_demo(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+def test_the_api_of_the_demo_is_described_too(config: Config) -> None:
+    app = create_app(replace(config, demo_simulator_url="http://127.0.0.1:9"))
+    described = app.test_client().get("/openapi.json").json
+    assert "/demo/desk" in described["paths"]
+    assert runtime_of(app).close(5)
 
 
 def test_production_refuses_to_be_a_demo() -> None:
