@@ -9,9 +9,10 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from inbox.conversations.writing import Written
-from inbox.errors import FieldProblem, InvalidRequest, UploadIncomplete, UploadNotFound
+from inbox.errors import FieldProblem, InvalidRequest
 from inbox.gateways.whatsapp.text import is_visible
 from inbox.media import kinds_sent
+from inbox.media.uploads import whole_upload
 from inbox.models import Conversation, MediaFile, Message, Upload
 from inbox.outbox import jobs
 from inbox.outbox.outcomes import NOT_HANDED_OVER
@@ -31,7 +32,7 @@ class Attachment:
 
     def write(self, session: Session, conversation: Conversation) -> Written:
         """Raises UploadNotFound, UploadIncomplete, InvalidRequest."""
-        upload = whole_upload(session, self.upload_id, conversation)
+        upload = whole_upload(session, self.upload_id, conversation.account_id)
         kind = kinds_sent.kind_of(upload.mime_type) or "document"
         self._check(kind, upload.mime_type)
         said: dict[str, Any] = {"caption": self.caption} if self.caption else {}
@@ -56,16 +57,6 @@ class Attachment:
             problems.append(FieldProblem("/voice", "no_voice_note", words))
         if problems:
             raise InvalidRequest(problems)
-
-
-def whole_upload(session: Session, upload_id: UUID, conversation: Conversation) -> Upload:
-    """A file that was handed over for the conversation's number. Raises UploadNotFound, UploadIncomplete."""
-    upload = session.get(Upload, upload_id, with_for_update=True)
-    if upload is None or upload.account_id != conversation.account_id:
-        raise UploadNotFound
-    if upload.done_at is None:
-        raise UploadIncomplete
-    return upload
 
 
 def with_file(written: Written, upload: Upload) -> Written:

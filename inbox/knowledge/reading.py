@@ -35,8 +35,7 @@ from inbox.knowledge.passages import Part, cut, sections
 from inbox.knowledge.schemas import MOST_BYTES, MOST_PASSAGES
 from inbox.media.kinds import HEAD, type_of
 from inbox.media.store import FileMissing, Store, key_of, read_whole
-from inbox.media.uploads import KEPT
-from inbox.models import Account, BotProfile, KnowledgePassage, KnowledgeSource, Upload
+from inbox.models import LET_GO, Account, BotProfile, KnowledgePassage, KnowledgeSource, Upload
 
 log = logging.getLogger(__name__)
 
@@ -283,7 +282,7 @@ def _record(session: Session, claim: ReadClaim, found: Found | None, problem: Pr
         source.state = "failed"
     source.due_at = _next_time(source, now)
     if source.due_at is None:
-        _let_go(session, source, now)
+        _let_go(session, source)
     else:
         wake(session, Work.KNOWLEDGE, source.due_at)
     outcome = {"source_id": str(source.id), "state": source.state, "reason": problem, "passages": source.passages}
@@ -297,16 +296,16 @@ def _next_time(source: KnowledgeSource, now: datetime) -> datetime | None:
     return now + EVERY if source.kind == "page" else None
 
 
-def _let_go(session: Session, source: KnowledgeSource, now: datetime) -> None:
+def _let_go(session: Session, source: KnowledgeSource) -> None:
     """It is not read again, so what it came from is not needed: the sweep takes the file."""
     if source.upload_id is not None:
-        forget_upload(session, source.upload_id, now)
+        forget_upload(session, source.upload_id)
     source.upload_id = source.content = None
 
 
-def forget_upload(session: Session, upload_id: UUID, now: datetime) -> None:
+def forget_upload(session: Session, upload_id: UUID) -> None:
     """Let the next sweep take a file that was handed over, if nobody has sent it."""
-    session.execute(update(Upload).where(Upload.id == upload_id).values(created_at=now - KEPT))
+    session.execute(update(Upload).where(Upload.id == upload_id).values(created_at=LET_GO))
 
 
 def _of_others(session: Session, source: KnowledgeSource) -> int:

@@ -24,8 +24,6 @@ from inbox.errors import (
     PassageNotFound,
     SourceNotFound,
     TooManyOfThem,
-    UploadIncomplete,
-    UploadNotFound,
 )
 from inbox.knowledge.reading import forget_upload
 from inbox.knowledge.schemas import (
@@ -38,7 +36,8 @@ from inbox.knowledge.schemas import (
     PassageRow,
 )
 from inbox.media.kinds_sent import bare
-from inbox.models import KnowledgePassage, KnowledgeSource, Upload
+from inbox.media.uploads import whole_upload
+from inbox.models import KnowledgePassage, KnowledgeSource
 
 _FILES = frozenset({"application/pdf", "text/plain"})
 
@@ -97,7 +96,7 @@ def remove_source(db: Database, access: Access, source_id: UUID) -> None:
         source = _found(session, access, source_id)
         now = db.now(session)
         if source.upload_id is not None:
-            forget_upload(session, source.upload_id, now)
+            forget_upload(session, source.upload_id)
         _audit(session, access, "knowledge.removed", source, now)
         session.delete(source)
 
@@ -156,11 +155,7 @@ def _told(session: Session, account_id: UUID, body: KnowledgeBody) -> dict[str, 
 
 
 def _of_upload(session: Session, account_id: UUID, upload_id: UUID) -> dict[str, Any]:
-    upload = session.get(Upload, upload_id, with_for_update=True)
-    if upload is None or upload.account_id != account_id:
-        raise UploadNotFound
-    if upload.done_at is None:
-        raise UploadIncomplete
+    upload = whole_upload(session, upload_id, account_id)
     if bare(upload.mime_type) not in _FILES:
         words, values = f"is {upload.mime_type}; send a PDF or a text", {"found": upload.mime_type}
         raise InvalidRequest([FieldProblem("/source/upload_id", "unreadable_file", words, values)])

@@ -11,6 +11,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
@@ -22,6 +23,7 @@ from inbox.errors import (
     IdempotencyConflict,
     InvalidRequest,
     MediaUnavailable,
+    UploadIncomplete,
     UploadNotFound,
     UploadOffset,
     UpstreamError,
@@ -30,7 +32,7 @@ from inbox.media import kinds_sent
 from inbox.media.kinds import HEAD, type_of
 from inbox.media.schemas import PIECE, UploadBody, UploadRow
 from inbox.media.store import Store, key_of
-from inbox.models import Upload
+from inbox.models import LET_GO, Upload
 
 KEPT = timedelta(hours=24)  # that nobody sends
 _READ = 65_536  # bytes at a time
@@ -52,7 +54,10 @@ def _begin(db: Database, access: Access, body: UploadBody, key: str) -> tuple[Up
         require_account(session, access, body.account_id, lock=True)
         keyed = select(Upload).where(Upload.account_id == body.account_id, Upload.client_key == key)
         earlier = session.execute(keyed).scalar_one_or_none()
-        if earlier is not None:
+        if earlier is not None and earlier.created_at == LET_GO:
+            earlier.client_key = str(earlier.id)  # its key is free again
+            session.flush()
+        elif earlier is not None:
             if (earlier.size, earlier.filename) != (body.size, body.filename):
                 raise IdempotencyConflict
             return upload_row(earlier), False
@@ -69,8 +74,8 @@ def put_piece(db: Database, store: Store, access: Access, upload_id: UUID, offse
     Raises UploadNotFound, UploadOffset (it is not the next one), InvalidRequest, MediaUnavailable.
     """
     with db.reading() as session:
-        upload = session.get(Upload, upload_id)
-        if upload is None or not access.allows(upload.account_id):
+        upload = _found(session.get(Upload, upload_id))
+        if not access.allows(upload.account_id):
             raise UploadNotFound
     _check_piece(upload, offset, data)
     if offset < upload.received:
@@ -92,9 +97,7 @@ def put_piece(db: Database, store: Store, access: Access, upload_id: UUID, offse
 @whole_transaction(idempotent=True)
 def _received(db: Database, upload_id: UUID, offset: int, size: int, mime_type: str) -> UploadRow:
     with db.writing() as session:
-        upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None:
-            raise UploadNotFound
+        upload = _found(session.get(Upload, upload_id, with_for_update=True))
         if upload.received == offset:
             upload.received = offset + size
             if upload.received == upload.size:
@@ -106,10 +109,26 @@ def _received(db: Database, upload_id: UUID, offset: int, size: int, mime_type: 
 def drop(db: Database, access: Access, upload_id: UUID) -> None:
     """Somebody has thought better of it. Raises UploadNotFound."""
     with db.writing() as session:
-        upload = session.get(Upload, upload_id, with_for_update=True)
-        if upload is None or not access.allows(upload.account_id):
+        upload = _found(session.get(Upload, upload_id, with_for_update=True))
+        if not access.allows(upload.account_id):
             raise UploadNotFound
-        upload.created_at = db.now(session) - KEPT  # the next sweep takes it
+        upload.created_at = LET_GO
+
+
+def whole_upload(session: Session, upload_id: UUID, account_id: UUID) -> Upload:
+    """A whole file that was handed over for this number, locked. Raises UploadNotFound, UploadIncomplete."""
+    upload = _found(session.get(Upload, upload_id, with_for_update=True))
+    if upload.account_id != account_id:
+        raise UploadNotFound
+    if upload.done_at is None:
+        raise UploadIncomplete
+    return upload
+
+
+def _found(upload: Upload | None) -> Upload:
+    if upload is None or upload.created_at == LET_GO:
+        raise UploadNotFound
+    return upload
 
 
 def forget_old(db: Database, store: Store, limit: int = 100) -> None:

@@ -6,7 +6,7 @@ from inbox.models.contacts import Contact, ContactChange, ContactField
 from inbox.models.conversations import Annotation, Conversation, ConversationReader, GoneConversation, Message
 from inbox.models.hooks import WebhookDelivery, WebhookEndpoint
 from inbox.models.knowledge import KnowledgePassage, KnowledgeSource
-from inbox.models.media import MediaFile, Upload
+from inbox.models.media import LET_GO, MediaFile, Upload
 from inbox.models.operations import Incident, IncidentConversation, Lease, Process, Reset, Sample
 from inbox.models.outbox import CoolDown, Job, Lane
 from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleDefinition, RoleGrant, User, UserSession
@@ -35,6 +35,7 @@ __all__ = [
     "ACCOUNTS",
     "CONTACTS",
     "CONVERSATIONS",
+    "LET_GO",
     "MESSAGES",
     "REACTION",
     "SCHEMA",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from inbox.clock import new_id
 from inbox.models.base import Base
+
+LET_GO = datetime(1970, 1, 1, tzinfo=UTC)  #: when an upload was made that nobody wants any more
 
 
 class MediaFile(Base):
@@ -42,7 +44,10 @@ class MediaFile(Base):
 
 
 class Upload(Base):
-    """A file that somebody hands over piece by piece, to be sent. Sent, it is the `MediaFile` of its message."""
+    """A file that somebody hands over piece by piece, to be sent. Sent, it is the `MediaFile` of its message.
+
+    One that somebody gave up is older than all others (`LET_GO`): the next sweep takes it, and nobody else does.
+    """
 
     __tablename__ = "uploads"
     __table_args__ = (UniqueConstraint("client_key", "account_id"), Index("ix_uploads_old", "created_at"))

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
-from inbox.conversations.attachments import whole_upload, with_file
+from inbox.conversations.attachments import with_file
 from inbox.conversations.writing import Written
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
@@ -26,6 +26,7 @@ from inbox.errors import (
     TemplateNotSendable,
 )
 from inbox.media import kinds_sent
+from inbox.media.uploads import whole_upload
 from inbox.models import Contact, Conversation, Message, MessageTemplate, TemplateSync, Upload
 from inbox.templates import sync
 from inbox.templates.definition import Definition
@@ -126,7 +127,7 @@ class FilledIn:
         if template.category == "MARKETING" and contact.marketing_stopped_at is not None:
             raise MarketingStopped
         definition = definition_of(template)
-        upload = whole_upload(session, self.upload_id, conversation) if self.upload_id is not None else None
+        upload = whole_upload(session, self.upload_id, conversation.account_id) if self.upload_id is not None else None
         if problems := self._problems(definition, upload):
             raise InvalidRequest(problems)
         components = definition.filled(self.values, upload.filename if upload is not None else None)

@@ -113,6 +113,22 @@ def test_what_whatsapp_would_not_take_is_refused_with_what_to_change(shop: Shop)
 
 
 @on_sqlite
+def test_a_file_that_was_given_up_is_gone_at_once_and_its_key_begins_anew(shop: Shop) -> None:
+    whole, begun = shop.hands_over(PNG, "image/png", "whole"), shop.begins(PNG, key="begun").json
+    for upload in (whole, begun):
+        assert shop.client.delete(f"/uploads/{upload['id']}").status_code == 204
+        again = shop.client.delete(f"/uploads/{upload['id']}")
+        for answer in (again, shop.puts(upload, PNG, 0), shop.sends(upload)):
+            assert (answer.status_code, answer.json["code"]) == (404, "upload_not_found")
+    anew = shop.hands_over(PNG, "image/png", "whole")
+    assert anew["id"] != whole["id"]
+    assert shop.sends(anew).status_code == 202
+    shop.keeps_files()
+    shop.deliver()
+    assert [delivery.type for delivery in shop.sandbox.deliveries()] == ["image"]
+
+
+@on_sqlite
 def test_a_file_that_whatsapp_refuses_fails_its_message_and_one_that_breaks_off_comes_again(shop: Shop) -> None:
     shop.sends(shop.hands_over(b"%PDF-1.7 a", "application/pdf", "a"))
     shop.sandbox.fault("whatsapp", "status", code=503)
