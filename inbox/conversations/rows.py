@@ -29,6 +29,7 @@ from inbox.models import (
     CONTACTS,
     CONVERSATIONS,
     MESSAGES,
+    NOT_SENT_YET,
     REACTION,
     Annotation,
     ConversationLabel,
@@ -247,6 +248,8 @@ def _message(values: Values) -> Values:
     values["author"] = _author(values)
     values["error"] = _error(values) if values["status"] == MessageStatus.FAILED else None
     values["reactions"] = _standing(values.pop("notes"))
+    if values["status"] not in NOT_SENT_YET:
+        values["window_closes_at"] = None
     return values
 
 

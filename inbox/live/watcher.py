@@ -17,7 +17,7 @@ from inbox.accounts.reputation import Trouble, troubles
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.db.horizon import horizon
-from inbox.models import ACCOUNTS, CONVERSATIONS, MESSAGES, GoneConversation, Presence, User
+from inbox.models import ACCOUNTS, CONVERSATIONS, MESSAGES, NOT_SENT_YET, GoneConversation, Presence, User
 
 LOOK_EVERY = 0.25  # seconds between two looks at one account, in one process
 GONE_AFTER = timedelta(seconds=45)  #: since somebody last said that they were there
@@ -113,7 +113,8 @@ def _look(connection: Connection, account_id: UUID, before: Look | None) -> Look
 
 @cache
 def _closing() -> Select[Any]:
-    marked = (MESSAGES.c.account_id == bindparam("account_id")) & MESSAGES.c.window_closes_at.is_not(None)
+    mine, waits = MESSAGES.c.account_id == bindparam("account_id"), MESSAGES.c.status.in_(NOT_SENT_YET)
+    marked = mine & waits & MESSAGES.c.window_closes_at.is_not(None)
     columns = MESSAGES.c.conversation_id, MESSAGES.c.author_id, MESSAGES.c.window_closes_at
     return select(*columns).where(marked).order_by(MESSAGES.c.window_closes_at, MESSAGES.c.id).limit(MOST_CLOSING)
 

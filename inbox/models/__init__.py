@@ -13,6 +13,7 @@ from inbox.models.people import ApiKey, AuditEntry, PermissionOverride, RoleDefi
 from inbox.models.privacy import Erasure
 from inbox.models.reports import ReportDay, Resolution
 from inbox.models.states import (
+    NOT_SENT_YET,
     REACTION,
     Author,
     ConversationStatus,
@@ -37,6 +38,7 @@ __all__ = [
     "CONVERSATIONS",
     "LET_GO",
     "MESSAGES",
+    "NOT_SENT_YET",
     "REACTION",
     "SCHEMA",
     "Account",

@@ -31,6 +31,8 @@ class MessageStatus(enum.StrEnum):
     FAILED = "failed"  #: refused, with error_code and error_detail
 
 
+NOT_SENT_YET = (MessageStatus.QUEUED, MessageStatus.SENDING)
+
 #: The type of a message that only puts an emoji on another one: it answers nothing and is shown there.
 REACTION = "reaction"
 

@@ -12,10 +12,11 @@ from sqlalchemy import func, select, update
 from inbox.auth import keys
 from inbox.auth.access import Role
 from inbox.config import Config
-from inbox.models import Account, Job, JobKind, Message, Pause
+from inbox.models import Account, Author, Conversation, Job, JobKind, Message, MessageStatus, Pause
 from inbox.outbox import window
 from sandbox import Sandbox
 from tests.api_shop import ApiShop, open_shop
+from tests.waiting import wait_until
 
 NEARLY, OVER = timedelta(hours=23, minutes=10), timedelta(hours=24, minutes=2)
 
@@ -55,6 +56,11 @@ def test_a_reply_that_waits_is_told_an_hour_before_and_fails_when_it_is_too_late
     assert expiring(shop.client, shop) == [shop.conversation]
     assert expiring(colleague, shop) == []
 
+    _with_status(shop, MessageStatus.READ)  # it has left since, and nobody has looked again
+    assert shop.thread()[-1]["window_closes_at"] is None
+    wait_until(lambda: not expiring(shop.client, shop), "the notice to end")
+    _with_status(shop, MessageStatus.QUEUED)
+
     shop.last_wrote(timedelta(0))  # the customer writes again
     watch(shop)
     assert shop.thread()[-1]["window_closes_at"] is None
@@ -67,6 +73,12 @@ def test_a_reply_that_waits_is_told_an_hour_before_and_fails_when_it_is_too_late
     assert shop.row()["needs_human_reason"] == "answer_failed"
     with shop.runtime.db.reading() as session:
         assert session.scalar(select(func.count()).where(Job.kind == JobKind.SEND)) == 0
+
+
+def _with_status(shop: ApiShop, status: MessageStatus) -> None:
+    with shop.runtime.db.writing() as session:
+        session.execute(update(Message).where(Message.author_kind == Author.AGENT).values(status=status))
+        session.execute(update(Conversation).values(changed_at=shop.runtime.db.now(session)))
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)

@@ -9,12 +9,11 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from inbox.db import fixed
-from inbox.models import Direction, EventState, Job, Message, MessageStatus, WebhookDelivery, WebhookEvent
+from inbox.models import NOT_SENT_YET, Direction, EventState, Job, Message, MessageStatus, WebhookDelivery, WebhookEvent
 
 NEWEST = 2_000  # rows of a table
 
 _ACCEPTED = (MessageStatus.SENT, MessageStatus.DELIVERED, MessageStatus.READ)
-_WAITING = (MessageStatus.QUEUED, MessageStatus.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +69,8 @@ def _sends(session: Session) -> Equation:
             func.count(case((columns.status.in_(_ACCEPTED), 1))),
             func.count(case((columns.status == MessageStatus.FAILED, 1))),
             func.count(case((columns.status == MessageStatus.UNCONFIRMED, 1))),
-            func.count(case((columns.status.in_(_WAITING), 1))),
-            func.count(case((columns.status.in_(_WAITING) & Job.id.is_(None), 1))),
+            func.count(case((columns.status.in_(NOT_SENT_YET), 1))),
+            func.count(case((columns.status.in_(NOT_SENT_YET) & Job.id.is_(None), 1))),
         )
         .select_from(newest)
         .join(Job, Job.message_id == columns.id, isouter=True)
