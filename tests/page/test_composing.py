@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -40,6 +41,7 @@ def _reaches(customer: Customer, count: int) -> Any:
 
 
 def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown(shop: Shop, desk: Desks) -> None:
+    noe = shop.customer("Noé Petit")
     lea = shop.customer("Léa Simon", "Vous avez des gâteaux ?")
     amina = desk("Amina").opens(lea)
     amina.types("Which day suits you?")
@@ -82,6 +84,8 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
     expect(amina.bubble("Which cake?")).to_contain_text("For six")
 
     dialog = _begins(amina, "Location")
+    dialog.get_by_label("Latitude").fill("https://maps.app.goo.gl/abcDEF123")
+    expect(dialog.get_by_text("There is no place in this address.")).to_be_visible()
     dialog.get_by_label("Latitude").fill("https://www.openstreetmap.org/?mlat=48.871&mlon=2.365#map=17/48.87/2.36")
     expect(dialog.get_by_label("Longitude")).to_have_value("2.365")
     dialog.get_by_label("Name of the place").fill("Boulangerie du Canal")
@@ -95,18 +99,34 @@ def test_buttons_a_list_a_place_and_a_card_reach_the_customer_as_they_were_shown
     expect(dialog.get_by_label("Latitude")).to_have_value("48.871")  # it goes on from what was refused
     _sends(dialog)
     assert _reaches(lea, 3) == {"latitude": 48.871, "longitude": 2.365, "name": "Boulangerie du Canal"}
+    link = amina.bubble("48.871, 2.365").get_by_role("link", name="Open in OpenStreetMap")
+    assert [link.get_attribute(each) for each in ("href", "target", "rel")] == [
+        "https://www.openstreetmap.org/?mlat=48.871&mlon=2.365#map=17/48.871/2.365",
+        "_blank",
+        "noopener noreferrer",
+    ]
 
     amina.page.keyboard.press("Control+k")
     amina.page.keyboard.type("contact card")
     amina.page.keyboard.press("Enter")
     dialog = amina.page.get_by_role("dialog", name="Contact card")
-    dialog.get_by_label("Name", exact=True).fill("Noé Petit")
-    dialog.get_by_label("Phone number").fill("+33 6 10 00 00 09")
+    search = dialog.get_by_role("searchbox", name="Fill in from our contacts")
+    search.fill("nobody at all")
+    expect(dialog.get_by_role("status")).to_have_text("No contact by that name or number.")
+    search.fill("no")
+    expect(dialog.get_by_role("button", name="Noé Petit")).to_be_visible()
+    amina.check()
+    amina.page.keyboard.press("Enter")  # there is but one
+    expect(dialog.get_by_label("Name", exact=True)).to_have_value("Noé Petit")
+    expect(dialog.get_by_label("Name", exact=True)).to_be_focused()
+    expect(search).to_have_value("")
+    dialog.get_by_label("Name", exact=True).fill("Noé Petit, baker")
+    expect(dialog.get_by_label("Phone number")).to_have_value(re.compile(r"^\+33 6 "))
     _sends(dialog)
     (card,) = _reaches(lea, 4)
-    assert card["name"]["formatted_name"] == "Noé Petit"
-    assert [each["phone"] for each in card["phones"]] == ["+33 6 10 00 00 09"]
-    amina.is_marked("Noé Petit", "Delivered")
+    assert card["name"]["formatted_name"] == "Noé Petit, baker"
+    assert [re.sub(r"[^0-9]", "", each["phone"]) for each in card["phones"]] == [noe.phone]
+    amina.is_marked("Noé Petit, baker", "Delivered")
 
 
 def test_a_template_is_sent_with_the_picture_of_its_header(shop: Shop, desk: Desks) -> None:
@@ -123,6 +143,13 @@ def test_a_template_is_sent_with_the_picture_of_its_header(shop: Shop, desk: Des
     dialog = amina.page.get_by_role("dialog", name="Choose a template")
     dialog.get_by_role("button", name="cake_of_the_week").click()
     dialog.get_by_label("Text {{1}}").fill("Léa")
+    amina.page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    amina.button("Other kinds of message").click()
+    amina.page.get_by_role("menuitem", name="Template").click()
+    dialog.get_by_role("button", name="cake_of_the_week").click()
+    expect(dialog.get_by_label("Text {{1}}")).to_have_value("Léa")  # what was begun is still there
+    expect(dialog.get_by_role("button", name="Choose a picture")).to_be_focused()
     send = dialog.get_by_role("button", name="Send template")
     expect(send).to_be_disabled()
     files = dialog.locator("input[type=file]")

@@ -23,7 +23,7 @@ SEEN: dict[str, tuple[str, ...]] = {
     "image_caption": ("Photo du colis abîmé",),
     "audio_voice": ("1×",),
     "document": ("facture 2026-11 é.pdf", "PDF"),
-    "location": ("Atelier Essai", "1 rue du Test, 75000 Paris", "Open map"),
+    "location": ("Atelier Essai", "1 rue du Test, 75000 Paris", "Open in OpenStreetMap"),
     "contacts": ("Dr. Alix Modèle", "Modèle SARL", "+33 6 00 00 00 09", "alix@example.test", "Sans Numéro"),
     "button_quick_reply": ("Confirmer",),
     "interactive_button_reply": ("Matin",),

@@ -1,7 +1,8 @@
 /** What is inside a bubble, for every kind of message WhatsApp knows, and for those it will know. */
 
 import { t } from "../core/words.js";
-import { classes, html, Icon } from "../ui/index.js";
+import { Button, classes, html, Icon } from "../ui/index.js";
+import { useApp } from "./context.js";
 import { Film, Paper, Picture, Sticker, Voice } from "./files.js";
 import { money } from "./figures.js";
 import * as said from "./said.js";
@@ -58,17 +59,22 @@ function Origin({ origin }) {
   </div>`;
 }
 
+const TAKES_GEO = /Android/.test(navigator.userAgent); // it asks which map to open; others do not know the scheme
+
 /** @param {KindProps} props */
 function Location({ message, meta }) {
+  const { copy } = useApp();
   const place = said.placeOf(message);
   return html`<div class="bubble-card">
       <${Icon} name="map-pin" />
       <div>
         <p class="bubble-card-title"><${Plain} text=${place.name || t("kind.location")} /></p>
         ${place.address && html`<p class="bubble-card-more"><${Plain} text=${place.address} /></p>`}
-        ${!place.name && place.point && html`<p class="bubble-card-more" dir="ltr">${place.point}</p>`}
-        ${place.map &&
-        html`<a class="link" href=${place.map} target="_blank" rel="noopener noreferrer">${t("kind.location.map")}</a>`}
+        ${place.maps &&
+        html`<p class="bubble-card-point"><span dir="ltr">${place.point}</span>
+            <${Button} little icon="copy" label=${t("kind.location.copy")} onClick=${() => copy(place.point)} /></p>
+          <p class="bubble-card-links">${TAKES_GEO && html`<a class="link" href=${place.maps.phone}>${t("kind.location.phone")}</a>`}
+            <a class="link" href=${place.maps.web} target="_blank" rel="noopener noreferrer">${t("kind.location.map")}</a></p>`}
       </div>
     </div>
     <p class="bubble-foot">${meta}</p>`;

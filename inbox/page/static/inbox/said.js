@@ -48,10 +48,14 @@ export function placeOf(message) {
   const longitude = Number(place.longitude);
   const known = place.latitude != null && Number.isFinite(latitude) && Number.isFinite(longitude);
   const point = known ? `${latitude}, ${longitude}` : "";
-  const map = known
-    ? `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=17/${latitude}/${longitude}`
+  const at = `${latitude},${longitude}`;
+  const maps = known
+    ? {
+        web: `https://www.openstreetmap.org/?mlat=${latitude}&mlon=${longitude}#map=17/${latitude}/${longitude}`,
+        phone: `geo:${at}?q=${at}`,
+      }
     : null;
-  return { name: text(place.name), address: text(place.address), point, map };
+  return { name: text(place.name), address: text(place.address), point, maps };
 }
 
 /**

@@ -54,33 +54,47 @@ export function SearchBox() {
 }
 
 /**
- * What is found for the letters in the field: after a pause, the newest question alone counts.
+ * What is found for the letters in the field.
  * @param {string} q
  * @param {number} [limit]
  * @returns {Found | null} null: nothing asked yet
  */
 export function useFound(q, limit = MOST) {
   const { api, store } = useApp();
-  const [found, setFound] = useState(/** @type {Found | null} */ (null));
-  const account = store.accountId.value;
+  const account_id = store.accountId.value;
+  return useAsked(q, account_id, async (wanted, signal) => {
+    try {
+      return { q: wanted, ...(await api.get("/search", { account_id, q: wanted, limit }, { signal })).body };
+    } catch {
+      return { q: wanted, people: [], messages: [], next: null, trouble: true };
+    }
+  });
+}
+
+/**
+ * What the server answers to the letters in a field: after a pause, the newest question alone counts.
+ * @template T
+ * @param {string} q
+ * @param {string | null} accountId the number that is asked about
+ * @param {(wanted: string, signal: AbortSignal) => Promise<T>} ask
+ * @returns {T | null} null: nothing asked yet
+ */
+export function useAsked(q, accountId, ask) {
+  const [answer, setAnswer] = useState(/** @type {T | null} */ (null));
   const wanted = q.trim();
   useEffect(() => {
-    if (wanted.length < LEAST) return setFound(null);
+    if (wanted.length < LEAST) return setAnswer(null);
     const abort = new AbortController();
     const timer = setTimeout(async () => {
-      try {
-        const { body } = await api.get("/search", { account_id: account, q: wanted, limit }, { signal: abort.signal });
-        setFound({ q: wanted, ...body });
-      } catch {
-        if (!abort.signal.aborted) setFound({ q: wanted, people: [], messages: [], next: null, trouble: true });
-      }
+      const found = await ask(wanted, abort.signal);
+      if (!abort.signal.aborted) setAnswer(found);
     }, PAUSE);
     return () => {
       clearTimeout(timer);
       abort.abort();
     };
-  }, [wanted, account]);
-  return found;
+  }, [wanted, accountId]);
+  return answer;
 }
 
 /**

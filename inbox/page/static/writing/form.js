@@ -30,7 +30,7 @@ const NEARLY = 0.8; // of the longest text: from there on the count is shown
 export function ContentForm({ conversation, empty, finish = (content) => content, children }) {
   const app = useApp();
   const id = useId();
-  const [content, change, forget] = useKept(conversation.id, empty);
+  const [content, change, forget] = useKept(conversation.id, empty.type, empty);
   const [wrong, setWrong] = useState(/** @type {Record<string, string>} */ ({}));
   const [busy, setBusy] = useState(false);
   useEffect(() => () => app.presence.rests(), []);
@@ -40,7 +40,7 @@ export function ContentForm({ conversation, empty, finish = (content) => content
     if (content?.text === app.drafts.open(conversation.id, "reply").text.peek()) begun.current = content?.text.trim();
     /** @type {HTMLElement | null | undefined} */ (document.getElementById(id)?.querySelector("textarea, input"))?.focus();
   }, [ready]);
-  if (content === null) return null; // for a moment, while the browser looks what it has
+  if (content === null) return null;
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy) return;
@@ -123,14 +123,14 @@ function handed({ clock, outgoing }, message) {
 }
 
 /**
- * What was begun in this conversation, or what came back from the thread.
- * @param {string} conversationId @param {any} empty
+ * What was begun in this conversation, or what came back from the thread; null while the browser looks what it has.
+ * @param {string} conversationId @param {string} what is written @param {any} empty
  * @returns {[content: any, change: (content: any) => void, forget: () => void]}
  */
-function useKept(conversationId, empty) {
+export function useKept(conversationId, what, empty) {
   const { boot, drafts, kept, panels } = useApp();
   const [content, setContent] = useState(/** @type {any} */ (null));
-  const id = `${boot.me.id} ${conversationId} form ${empty.type}`;
+  const id = `${boot.me.id} ${conversationId} form ${what}`;
   useEffect(() => {
     const given = panels.given;
     panels.given = null;

@@ -2,12 +2,12 @@
 
 import { newKey } from "../core/ids.js";
 import { has, t } from "../core/words.js";
-import { Button, Chip, classes, Field, html, Icon, useEffect, useMemo, useRef, useState } from "../ui/index.js";
+import { Button, Chip, classes, Field, html, Icon, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../ui/index.js";
 import { whyNot } from "../inbox/actions.js";
 import { useApp } from "../inbox/context.js";
 import { Plain } from "../inbox/text.js";
 import { HeaderFile, HeaderPreview, useFile } from "./file.js";
-import { Trouble } from "./form.js";
+import { Trouble, useKept } from "./form.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {{ name: string, kind: string, slot: string, example: string | null, max_length: number, mime_types: string[] }} Parameter */
@@ -20,6 +20,7 @@ import { Trouble } from "./form.js";
 
 const ASK_EVERY = 1500; // ms, while WhatsApp is being asked
 const ASKED_LONG = 40; // times: then it will not come any more
+const CONTROLS = "input:not([hidden]), textarea, button"; // the first of them is filled in first
 const SLOT = /(\{\{\s*\w+\s*\}\})/;
 
 /** @param {{ conversation: Conversation }} props */
@@ -111,18 +112,28 @@ function Choice({ template, onChoose }) {
 /** @param {{ template: Template, conversation: Conversation, onBack: () => void }} props */
 function FillIn({ template, conversation, onBack }) {
   const { api, panels, store } = useApp();
-  const [values, setValues] = useState(/** @type {Record<string, string>} */ ({}));
+  const [values, keep, forget] = useKept(conversation.id, `template ${template.id}`, {});
   const [wrong, setWrong] = useState(/** @type {Record<string, string>} */ ({}));
   const [trouble, setTrouble] = useState(/** @type {string | null} */ (null));
   const [busy, setBusy] = useState(false);
   const key = useRef(newKey()); // what is sent again after a broken connection is one message
   const header = template.parameters.find(({ mime_types }) => mime_types.length > 0);
   const file = useFile(conversation);
+  const id = useId();
+  const ready = values !== null;
+  useLayoutEffect(() => {
+    /** @type {HTMLElement | null | undefined} */ (document.getElementById(id)?.querySelector(`.writing-fields :is(${CONTROLS})`))?.focus();
+  }, [ready]);
+  if (!ready) return null;
   const missing = template.parameters.some((each) => !values[each.name]?.trim() && !(each === header && file.uploadId));
   const change = (/** @type {string} */ name) => (/** @type {string} */ value) => {
     key.current = newKey();
-    setValues((now) => ({ ...now, [name]: value }));
+    keep({ ...values, [name]: value });
     setWrong((now) => ({ ...now, [name]: "", "/upload_id": "" }));
+  };
+  const anew = () => {
+    keep({});
+    forget();
   };
   const send = async (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -134,11 +145,12 @@ function FillIn({ template, conversation, onBack }) {
       const { body } = await api.post("/messages/send-template", {
         conversation_id: conversation.id,
         template_id: template.id,
-        parameters: uploadId && header ? rest(values, header.name) : values,
+        parameters: ofTemplate(template, values, uploadId && header ? header.name : ""),
         ...(uploadId ? { upload_id: uploadId } : {}),
         client_key: key.current,
       });
       file.keep();
+      forget();
       store.applySent(body.message);
       panels.closeDialog();
     } catch (error) {
@@ -148,22 +160,24 @@ function FillIn({ template, conversation, onBack }) {
       setBusy(false);
     }
   };
-  return html`<form class="writing-form" onSubmit=${send}>
+  return html`<form class="writing-form" id=${id} onSubmit=${send}>
     <p class="templates-head"><${Button} little icon="arrow-left" onClick=${onBack}>${t("template.back")}<//>
       <span class="templates-name"><${Plain} text=${template.name} /></span>
       <${Chip}>${template.language}<//><${Chip}>${categoryOf(template)}<//></p>
     <div class="writing-fields">
-    ${template.parameters.map((each, place) => each === header
+    ${template.parameters.map((each) => each === header
       ? html`<${HeaderFile} key=${each.name} parameter=${each} file=${file} value=${values[each.name]} onChange=${change(each.name)}
           error=${wrong["/upload_id"] || wrong[each.name] || null} onFile=${() => change(each.name)("")} />`
       : html`<${Field} key=${each.name} label=${labelOf(template, each)}
-          value=${values[each.name] ?? ""} maxlength=${each.max_length} autofocus=${place === 0} autocomplete="off"
+          value=${values[each.name] ?? ""} maxlength=${each.max_length} autocomplete="off"
           hint=${each.example && t("template.example", { example: each.example })} error=${wrong[each.name] || null}
           onChange=${change(each.name)} />`)}
     ${trouble && html`<${Trouble} text=${trouble} />`}
     </div>
     <${Preview} template=${template} values=${values} header=${header && html`<${HeaderPreview} parameter=${header} row=${file.row} address=${values[header.name]} />`} />
-    <p class="buttons end"><${Button} kind="filled" type="submit" icon="send-horizontal" aria-disabled=${missing || busy}>${t("template.send")}<//></p>
+    <p class="buttons end">
+      ${Object.values(values).some(Boolean) && html`<${Button} icon="rotate-ccw" class="writing-anew" onClick=${anew}>${t("send.anew")}<//>`}
+      <${Button} kind="filled" type="submit" icon="send-horizontal" aria-disabled=${missing || busy}>${t("template.send")}<//></p>
   </form>`;
 }
 
@@ -196,11 +210,12 @@ function filled(text, part, values) {
 /** @param {{ pointer: string, problem: string }} error @returns {[string, string]} */
 const nameAndProblem = ({ pointer, problem }) => [pointer.replace("/parameters/", ""), problem];
 
-/** @param {Record<string, string>} values @param {string} without */
-const rest = ({ ...values }, without) => {
-  delete values[without];
-  return values;
-};
+/**
+ * Its values; what was kept of a parameter that it has no more is left out.
+ * @param {Template} template @param {Record<string, string>} values @param {string} without
+ */
+const ofTemplate = ({ parameters }, values, without) =>
+  Object.fromEntries(parameters.filter(({ name }) => name !== without).map(({ name }) => [name, values[name]]));
 
 /** @param {Template} template @param {Parameter} parameter */
 function labelOf(template, { name, kind, slot }) {
