@@ -1,8 +1,9 @@
 """Incidents: when each upstream was away, and what that affected, summed over all processes.
 
 A breaker that opens begins an incident or joins the open one. It ends when no live process reports that upstream as
-not closed, so the crash of the process that began it ends it too. Counts are of the time until then, give or take one
-report of a process that crashes, or that speaks up after the end.
+not closed, so the crash of the process that began it ends it too. One that opens again within a minute of its end goes
+on: processes notice the same outage one after the other, and an upstream that comes back stumbles. Counts are of the
+time until then, give or take one report of a process that crashes, or that speaks up after the end.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import Subquery, Uuid, case, delete, func, literal, or_, select
+from sqlalchemy import Subquery, Uuid, case, delete, func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.clock import new_id, utc_now
@@ -24,6 +25,7 @@ from inbox.operations.watch import Damage, Episode, Sighting
 from inbox.resilience import GEMINI, WHATSAPP
 from inbox.schemas import Row, Time
 
+_SAME = timedelta(seconds=60)  # between two that are one outage
 _WAITS_AFTER = timedelta(seconds=5)  # due for longer than this while its upstream is away: it waits because of it
 _AT_ONCE = 10_000  # conversations found waiting per report
 
@@ -89,6 +91,7 @@ def _end_if_over(session: Session, incident: Incident, everybody: Sequence[Seen]
 
 
 def _begin_or_join(session: Session, episode: Episode) -> None:
+    _reopen(session, episode)
     statement = insert(session, Incident).values(
         id=new_id(),
         upstream=episode.upstream,
@@ -109,12 +112,21 @@ def _begin_or_join(session: Session, episode: Episode) -> None:
     )
 
 
+def _reopen(session: Session, episode: Episode) -> None:
+    """The incident that has just ended goes on; `_begin_or_join` joins it."""
+    of_upstream = select(Incident.id).where(Incident.upstream == episode.upstream)
+    open_ = of_upstream.where(Incident.ended_at.is_(None)).exists()
+    near = Incident.ended_at >= episode.opened_at - _SAME, Incident.started_at <= episode.opened_at + _SAME
+    newest = of_upstream.where(*near).order_by(Incident.ended_at.desc()).limit(1).scalar_subquery()
+    session.execute(update(Incident).where(Incident.id == newest, ~open_).values(ended_at=None))
+
+
 def _past(session: Session, episode: Episode, closed_at: datetime) -> Incident:
     """The incident of an episode that is over by now: widened if another process has told of it, else made."""
     query = select(Incident).where(
         Incident.upstream == episode.upstream,
-        Incident.started_at <= closed_at,
-        or_(Incident.ended_at.is_(None), Incident.ended_at >= episode.opened_at),
+        Incident.started_at <= closed_at + _SAME,
+        or_(Incident.ended_at.is_(None), Incident.ended_at >= episode.opened_at - _SAME),
     )
     latest = query.order_by(Incident.started_at.desc()).limit(1).with_for_update()
     incident = session.execute(latest).scalar_one_or_none()
@@ -132,11 +144,11 @@ def _past(session: Session, episode: Episode, closed_at: datetime) -> Incident:
 
 def _add(session: Session, incident: Incident, damage: Damage, now: datetime) -> None:
     known = Affected.model_validate(incident.affected)
-    conversations = known.conversations if incident.ended_at else _count_waiting(session, incident, damage, now)
+    waiting = 0 if incident.ended_at else _count_waiting(session, incident, damage, now)
     incident.affected = Affected(
         failed_calls=known.failed_calls + damage.failed,
         refused_calls=known.refused_calls + damage.refused,
-        conversations=conversations,
+        conversations=max(known.conversations, waiting),  # one that goes on has no list of those before
         webhooks_journaled=known.webhooks_journaled + damage.journaled,
     ).model_dump()
 

@@ -55,8 +55,10 @@ class OutboxHealth(Row):
     """What waits to be sent or answered. Counts end at a bound."""
 
     waiting: int = Field(description="Jobs that are due or will be.")
-    oldest_s: float = Field(description="How long the oldest due job has waited.")
-    unconfirmed: int = Field(description="Messages of which nobody knows yet whether they were sent.")
+    oldest_s: float = Field(description="How long the oldest of these jobs has waited; degraded from 60 s on.")
+    unconfirmed: int = Field(
+        description="Messages of which nobody knows whether they were sent: evidence or a person decides."
+    )
     dead_letters: int
     paused_numbers: int
     untold: int = Field(description="Conversations that need a person and whose notice to the backup number failed.")
@@ -98,7 +100,7 @@ class HealthRow(Row):
     outbox: OutboxHealth | None = Field(description="null while the database is away.")
     webhooks: WebhooksHealth | None = Field(description="null while the database is away.")
     journal: JournalHealth
-    processes: dict[str, int] = Field(description="Live ones, by kind.")
+    processes: dict[str, int] = Field(description="Live ones, by kind. One that was killed counts for up to 30 s.")
     shed: int = Field(description="Requests refused because they had waited too long for a thread.")
     cache: CacheHealth
     limits: dict[str, dict[str, float]] = Field(description="How each upstream and the database are called.")

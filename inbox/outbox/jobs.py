@@ -316,11 +316,14 @@ class Depth:
 
 
 def depth(session: Session, now: datetime) -> Depth:
-    """How much waits, how long the oldest has been waiting, and how many sends have an unknown outcome."""
+    """How much waits, how long the oldest has been waiting, and how many sends have an unknown outcome.
+
+    Those wait for evidence or for a person: no machine is late with them.
+    """
     waiting, oldest, unknown = session.execute(
         select(
             func.count(),
-            func.min(Job.created_at),
+            func.min(case((Job.state != fixed(JobState.UNKNOWN), Job.created_at))),
             func.count(case((Job.state == fixed(JobState.UNKNOWN), 1))),
         ).where(OF_A_NUMBER_IN_USE)
     ).one()

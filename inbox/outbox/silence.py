@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, case, exists, func, or_, select
+from sqlalchemy import and_, case, exists, func, literal, or_, select
 from sqlalchemy.orm import Session
 
 from inbox.clock import first_id
@@ -52,13 +52,14 @@ def hearing(session: Session, now: datetime) -> Hearing:
         )
     ).one()
     started, stopped, missed, last_word, reported_through = row
-    gaps = (started, stopped, missed, last_word and last_word + _LAST_WORD, _database_back(session))
+    gaps = (started, stopped, missed, last_word and last_word + _LAST_WORD, _database_back(session, now))
     return Hearing(max(filter(None, gaps), default=None), reported_through, _unread_from(session))
 
 
-def _database_back(session: Session) -> datetime | None:
-    """When the database last came back: while it was away, no process could say what it missed."""
-    return session.execute(select(func.max(Incident.ended_at)).where(Incident.upstream == "database")).scalar_one()
+def _database_back(session: Session, now: datetime) -> datetime | None:
+    """When the database last came back (now, if it has not): meanwhile no process could say what it missed."""
+    back = func.coalesce(Incident.ended_at, literal(now, Incident.ended_at.type))
+    return session.execute(select(func.max(back)).where(Incident.upstream == "database")).scalar_one()
 
 
 def _unread_from(session: Session) -> datetime | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import re
 import resource
 import shutil
 import socket
@@ -507,6 +508,17 @@ def test_a_backup_number_that_is_one_of_ours_is_named(config: Config, db: Databa
     found = [finding.found for finding in examine(runtime) if finding.level is Level.PROBLEM]
     assert any(each.startswith("HUMAN_BACKUP_NUMBER is ") for each in found), found
     runtime.close(0)
+
+
+@on_sqlite
+def test_a_process_that_was_perhaps_killed_just_now_is_told_with_the_time_of_its_last_word(live: Runtime) -> None:
+    with live.db.writing() as session:
+        now = live.db.now(session)
+        for pid, ago in ((1, 0), (2, 20)):
+            who = Identity(uuid.uuid4(), "worker", "here", pid, utc_now())
+            processes.save(session, who, Report(dispatcher=True), now - timedelta(seconds=ago))
+    found = one(examine(live), "processes").found
+    assert re.fullmatch(r"2 live, 2 of them with a dispatcher; 1 of them not heard of for 2\d s, perhaps killed", found)
 
 
 def test_good_settings_are_one_line() -> None:

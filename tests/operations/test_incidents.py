@@ -154,7 +154,27 @@ def test_the_next_illness_is_another_incident(fleet: Fleet) -> None:
         process.tick()
         process.recover("gemini")
         process.tick()
+        fleet.advance(61)
     assert [incident.ended_at is not None for incident in fleet.incidents()] == [True, True]
+
+
+def test_an_outage_that_processes_notice_one_after_the_other_is_one_incident(fleet: Fleet) -> None:
+    first, second = fleet.process(), fleet.process()
+    first.fail("gemini")
+    first.note("gemini", uuid.uuid4(), uuid.uuid4())
+    first.tick()
+    first.recover("gemini")
+    first.tick()
+    assert fleet.incident().ended_at == fleet.now
+    fleet.advance(20)
+    second.fail("gemini")
+    second.tick()
+    first.tick()
+    incident = fleet.incident()
+    assert (incident.started_at, incident.ended_at, incident.affected["conversations"]) == (START, None, 2)
+    second.recover("gemini")
+    second.tick()
+    assert fleet.incident().ended_at == fleet.now
 
 
 def test_the_crash_of_the_only_ill_process_ends_it_with_its_last_word(fleet: Fleet) -> None:
@@ -247,7 +267,7 @@ def test_an_illness_that_is_over_before_the_next_report_is_recorded(fleet: Fleet
         process.fail("gemini")
         process.recover("gemini")
         times.append((began, fleet.now))
-        fleet.advance(1)
+        fleet.advance(61)
     first.tick()
     second.tick()
     assert [(incident.started_at, incident.ended_at) for incident in fleet.incidents()] == times
@@ -267,6 +287,18 @@ def test_overlapping_past_illnesses_are_one_incident(fleet: Fleet) -> None:
     incident = fleet.incident()
     assert (incident.started_at, incident.ended_at) == (START, fleet.now)
     assert incident.affected["failed_calls"] == 4
+
+
+def test_past_illnesses_within_a_minute_are_one_incident(fleet: Fleet) -> None:
+    processes = [fleet.process() for _ in range(2)]
+    for process in processes:
+        process.fail("gemini")
+        process.recover("gemini")
+        ended = fleet.now
+        fleet.advance(20)
+    for process in reversed(processes):
+        process.tick()
+    assert (fleet.incident().started_at, fleet.incident().ended_at) == (START, ended)
 
 
 def test_no_more_than_so_many_illnesses_are_kept(fleet: Fleet) -> None:
@@ -390,6 +422,7 @@ def test_the_list_is_newest_first_and_pages_without_gap(fleet: Fleet) -> None:
         process.tick()
         process.recover("gemini")
         process.tick()
+        fleet.advance(61)
     cursor: Cursor | None = None
     seen = []
     while True:

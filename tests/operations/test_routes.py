@@ -22,6 +22,7 @@ from inbox.errors import UpstreamUnavailable
 from inbox.models import SCHEMA, Account, Job, Pause, WebhookEvent
 from inbox.operations import probes, processes
 from inbox.operations.processes import Circuit, Identity, Report
+from inbox.outbox.outcomes import Unknown
 from inbox.resilience import GEMINI
 from inbox.runtime import Runtime, runtime_of
 from sandbox import Sandbox
@@ -82,6 +83,16 @@ def test_health_and_the_log_say_that_the_schema_is_another_release_s(
     assert stranger.get("/health/ready").status_code == 503
     said = [record for record in caplog.records if record.getMessage().startswith("the schema is not this release's")]
     assert [record.levelname for record in said] == ["ERROR"], "said once"
+
+
+def test_unconfirmed_messages_are_counted_and_nobody_is_late_with_them(runtime: Runtime) -> None:
+    world = World(runtime)
+    world.queue("perhaps there")
+    world.record(world.claim()[0], Unknown("no answer"))
+    world.advance(600)
+    waiting = runtime.health.snapshot().outbox
+    assert waiting is not None
+    assert (waiting.waiting, waiting.oldest_s, waiting.unconfirmed) == (0, 0.0, 1)
 
 
 def test_a_process_without_crews_notices_another_release_s_schema_by_itself(runtime: Runtime, db: Database) -> None:

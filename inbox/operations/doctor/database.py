@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import func, select, text
@@ -29,6 +29,7 @@ from inbox.outbox import jobs
 from inbox.webhooks.ingest import backlog
 
 SLOW = 0.1  # seconds for a round trip: a webhook takes one, a page several
+_TWO_REPORTS = timedelta(seconds=10)
 LATE, VERY_LATE = 60.0, 900.0  # seconds that work may wait
 
 
@@ -267,11 +268,19 @@ def _processes(everybody: list[Seen], now: datetime, *, work: bool, full: bool) 
             yield warning("processes", found, "It crashed or is cut off from the database; look at its log.")
     hands = [each for each in live if each.report.dispatcher]
     if hands:
-        yield ok("processes", f"{len(live)} live, {len(hands)} of them with a dispatcher")
+        yield ok("processes", f"{len(live)} live, {len(hands)} of them with a dispatcher{_quiet(live, now)}")
         return
     found = f"{len(live)} live, none with a dispatcher" if live else "none is running"
     do = "Start a web process with DISPATCHER=on, or: flask --app wsgi worker"
     yield problem("processes", f"{found}, and work is waiting", do) if work else warning("processes", found, do)
+
+
+def _quiet(live: list[Seen], now: datetime) -> str:
+    """Those that say nothing while others do may have been killed just now."""
+    silent = [now - each.seen_at for each in live if now - each.seen_at > _TWO_REPORTS]
+    if not silent:
+        return ""
+    return f"; {len(silent)} of them not heard of for {seconds(max(silent).total_seconds())}, perhaps killed"
 
 
 def _circuits(everybody: list[Seen]) -> Iterator[Finding]:
