@@ -255,6 +255,16 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
 
     # --- time passes -----------------------------------------------------------------------------------------------
 
+    def is_parent_alive(self) -> bool:
+        """False when the master is gone, by `kill -9` perhaps: then this worker leaves as if it had been told to.
+
+        gunicorn's stops taking connections, and goes on serving those it has for all of `graceful_timeout`.
+        """
+        if super().is_parent_alive():
+            return True
+        self.alive = False
+        return False
+
     def wait_for_and_dispatch_events(self, timeout: float) -> None:
         """One round of the main loop, ending no later than something has to be given up."""
         super().wait_for_and_dispatch_events(min(timeout, max(0.0, self._wake_at - time.monotonic())))

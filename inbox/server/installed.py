@@ -22,6 +22,7 @@ _RELIED_ON: dict[type, tuple[str, ...]] = {
         "handle_request(self, req, conn)",
         "handle_error(self, req, client, addr, exc)",
         "finish_request(self, conn, fs)",
+        "is_parent_alive(self)",
         "wait_for_and_dispatch_events(self, timeout)",
         "_cap_keepalive(self, deadline)",
     ),

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.e2e.processes import Process, running
@@ -476,3 +477,17 @@ def test_sigterm_lets_the_work_in_hand_finish(server: Server) -> None:
     assert idle.is_closed()
     assert kept.is_closed()
     assert "Traceback" not in server.process.output()
+
+
+def test_a_worker_whose_master_was_killed_serves_nobody_on(server: Server) -> None:
+    kept = server.client()
+    worker = kept.send("GET /health").answer().json()["process"]
+    server.process.child.kill()
+
+    def is_left() -> bool:
+        with contextlib.suppress(OSError):
+            return kept.send("GET /health").answer().status != 200
+        return True
+
+    wait_until(is_left, "the open connection to end", seconds=12)  # long before graceful_timeout
+    wait_until(lambda: not psutil.pid_exists(worker), "the worker to end", seconds=12)
