@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Callable
 
+import psycopg
 from playwright.sync_api import expect
 
 from inbox.auth.access import Role
@@ -36,6 +37,28 @@ def test_a_detail_is_written_and_a_contact_blocked(shop: Shop, desk: Callable[..
     assert zoe.row()["unread_count"] == 0
     amina.button("Unblock").first.click()
     expect(amina.field).to_be_visible()
+
+
+def test_two_contacts_become_one_after_a_question(shop: Shop, desk: Callable[..., Desk]) -> None:
+    seen, hidden = shop.customer("Zoé Double", "Bonjour"), shop.customer("Zoé Double", "Et encore")
+    id_ = "(SELECT contact_id FROM conversations WHERE id = %s)"
+    with psycopg.connect(shop.database_url) as connection:
+        connection.execute(f"UPDATE contacts SET user_id = NULL WHERE id = {id_}", [seen.conversation])
+        said = "phone = NULL, user_id = gen_random_uuid()::text, username = 'zoe.d'"  # as those who hide their number
+        connection.execute(f"UPDATE contacts SET {said} WHERE id = {id_}", [hidden.conversation])
+    shop.person("Anne", Role.ADMIN)
+    anne = desk("Anne").opens(seen)
+    anne.button("Make one").click()
+    question = anne.page.get_by_role("dialog", name="Are these one person?")
+    expect(question).to_contain_text("@zoe.d")
+    anne.check()
+    question.get_by_role("button", name="Cancel").click()
+    expect(question).to_have_count(0)
+    assert len(seen.messages()) == 1
+    anne.button("Make one").click()
+    question.get_by_role("button", name="Make one").click()
+    expect(anne.bubble("Et encore")).to_be_visible()
+    expect(anne.button("Make one")).to_have_count(0)
 
 
 def test_an_administrator_exports_a_contact_and_erases_them_for_good(shop: Shop, desk: Callable[..., Desk]) -> None:

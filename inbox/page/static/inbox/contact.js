@@ -1,10 +1,11 @@
 /** Of the contact beside the conversation: details that the number defines, who may be the same person, blocking. */
 
 import { t } from "../core/words.js";
-import { Button, Field, html, toast, useEffect, useState } from "../ui/index.js";
+import { Button, Dialog, Field, html, toast, useEffect, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
 import { useApp } from "./context.js";
 import { shownNumber } from "./phone.js";
+import { nameOf, numberOf } from "./row.js";
 import { Plain } from "./text.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
@@ -16,6 +17,8 @@ export function ContactDetails({ conversation, may, manages }) {
   const details = team.details.of(conversation.account_id);
   const [values, setValues] = useState(/** @type {Record<string, any> | null} */ (null));
   const [alike, setAlike] = useState(/** @type {any[]} */ ([]));
+  const [asking, setAsking] = useState(/** @type {any} */ (null)); // about one of those
+  const [busy, setBusy] = useState(false);
   const path = `/contacts/${conversation.contact_id}`;
   useEffect(() => {
     let current = true;
@@ -38,9 +41,12 @@ export function ContactDetails({ conversation, may, manages }) {
     const body = await attempt(() => api.patch(path, { fields: { [detail.id]: value } }));
     if (body) setValues(body.fields);
   };
-  /** @param {any} other */
-  const merge = async (other) => {
-    if (await attempt(() => api.post(`${path}/merge`, { other_id: other.id }))) setAlike((had) => had.filter((each) => each !== other));
+  const leave = () => setAsking(null);
+  const merge = async () => {
+    setBusy(true);
+    if (await attempt(() => api.post(`${path}/merge`, { other_id: asking.id }))) setAlike((had) => had.filter((each) => each !== asking));
+    setBusy(false);
+    leave();
   };
   return html`
     ${values !== null && details.length > 0 && html`<section class="details-section"><h3>${t("details.more")}</h3>
@@ -48,10 +54,20 @@ export function ContactDetails({ conversation, may, manages }) {
     </section>`}
     ${alike.length > 0 && html`<section class="details-section"><h3>${t("details.alike")}</h3>
       <ul>${alike.map((each) => html`<li key=${each.id} class="details-alike">
-        <span class="clip"><${Plain} text=${each.display_name ?? ""} /> ${each.whatsapp_number && html`<bdi>${shownNumber(each.whatsapp_number)}</bdi>`}</span>
-        <${Button} little onClick=${() => merge(each)}>${t("details.merge")}<//></li>`)}</ul>
-    </section>`}`;
+        <span class="clip"><${Plain} text=${each.display_name ?? ""} /> <bdi>${otherName(each)}</bdi></span>
+        <${Button} little onClick=${() => setAsking(each)}>${t("details.merge")}<//></li>`)}</ul>
+    </section>`}
+    <${Dialog} open=${asking !== null} title=${t("details.merge.ask")} onClose=${leave} actions=${html`
+      <${Button} onClick=${leave}>${t("ui.cancel")}<//>
+      <${Button} kind="filled" busy=${busy} onClick=${merge}>${t("details.merge")}<//>`}>
+      <p><strong><${Plain} text=${nameOf(conversation)} /></strong> <bdi>${numberOf(conversation)}</bdi><br />
+        <strong><${Plain} text=${asking?.display_name ?? ""} /></strong> <bdi>${asking && otherName(asking)}</bdi></p>
+      <p>${t("details.merge.detail")}</p>
+    <//>`;
 }
+
+/** How a contact of the same name is told apart. @param {any} contact */
+const otherName = ({ whatsapp_number: number, username }) => (number ? shownNumber(number) : username && `@${username}`);
 
 /** @param {{ detail: Detail, value: any, may: boolean, onWrite: (detail: Detail, text: string) => void }} props */
 function One({ detail, value, may, onWrite }) {
