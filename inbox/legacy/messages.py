@@ -146,7 +146,8 @@ def _wanted(
     if kind == "status" or _RECEIPT.fullmatch(text(row.get("content_text")) or ""):
         return Reason.RECEIPT
     direction = _direction(row)
-    at = moment(row.get("timestamp"), move.now) or moment(row.get("created_at"), move.now)
+    its_own = moment(row.get("timestamp"), move.now)
+    at = its_own or moment(row.get("created_at"), move.now)
     if direction is None or at is None:
         return Reason.NO_DIRECTION if direction is None else Reason.NO_TIME
     if thread.since is not None and at < thread.since:
@@ -156,6 +157,8 @@ def _wanted(
     message.reply_to_wa_id = short_id(quoted) if quoted else None
     _sign(message, row, thread, move.people)
     notes = [*_state(message, row, at), *_content(move, message, row)]
+    if its_own is None:
+        notes.append(Reason.OTHER_TIME)
     return _Wanted(str(source_id), id_, thread, message, text(row.get("reply_to_message_id")), tuple(notes))
 
 
@@ -280,7 +283,7 @@ def _store(
             conversation.updated_at = message.timestamp  # what it says so far is not the time of a message
         message.position = next_position(conversation)
         note_message(conversation, message.id, message.timestamp, message.content_text)
-        if message.direction == Direction.INBOUND:
+        if message.direction == Direction.INBOUND and Reason.OTHER_TIME not in each.notes:
             conversation.last_inbound_at = max(conversation.last_inbound_at or message.timestamp, message.timestamp)
     for conversation in {each.thread.id: locked[each.thread.id] for each in new}.values():
         if conversation.id in answered:

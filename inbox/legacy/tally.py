@@ -44,6 +44,7 @@ class Reason(enum.Enum):
     INVITED = "are invited (they sign in by Supabase with their address, or after: users password EMAIL)"
     JOINED = "continue a conversation with the same customer"
     NOT_SENT = "had not been sent, never will be by themselves, and show as failed"
+    OTHER_TIME = "have no time that makes sense, stand when they were stored, and open no reply window"
     NO_STATUS = "have no status that is known, and are taken for sent"
     NO_FILE = "have a file that is not kept any longer"
 

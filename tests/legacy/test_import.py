@@ -378,6 +378,19 @@ def test_a_file_that_whatsapp_has_still_is_fetched(runtime: Runtime, old: Old) -
 
 
 @on_sqlite
+def test_a_message_without_a_time_is_told_and_opens_no_window(runtime: Runtime, old: Old) -> None:
+    _, talk = thread(old, number(old), "33600000002")
+    message(old, talk, "long ago")
+    old.sql("ALTER TABLE messages ADD COLUMN created_at timestamptz DEFAULT now()")
+    message(old, talk, "some time", timestamp=None)
+    message(old, talk, "never", timestamp="infinity")
+    done = take(runtime, old.url, writes=True)
+    assert noted(done) == {("messages", "OTHER_TIME", 2)}
+    (conversation,) = every(runtime, Conversation)
+    assert conversation.last_inbound_at == LONG_AGO
+
+
+@on_sqlite
 def test_twenty_thousand_messages_are_never_held_at_once(
     runtime: Runtime, old: Old, monkeypatch: pytest.MonkeyPatch
 ) -> None:
