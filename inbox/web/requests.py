@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json as jsonlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from itertools import islice
 from typing import Any, get_args
@@ -22,6 +22,7 @@ from inbox.web import json_text
 MAX_PROBLEMS = 100  # told of one request: more would cost us more than it cost to send them
 _POINTER, _SENTENCE = 500, 300  # characters
 _ENGLISH = ("class_name", "error")  # of what pydantic tells beside a type: our names, and a sentence's end
+_KINDS = ("type", "action")  # fields that say which of several kinds an object is
 _UNSTORABLE = BadValue("unstorable", "must not contain U+0000 or lone surrogates")
 _REPEATED = BadValue("given_twice", "is given more than once")
 _WRITTEN: dict[Any, tuple[re.Pattern[str], BadValue]] = {
@@ -61,7 +62,10 @@ def checked_body(model: type[Body], value: Any) -> Body:
     try:
         return model.model_validate_json(jsonlib.dumps(value, allow_nan=False), strict=True)
     except ValidationError as error:
-        raise _invalid({_pointer(details["loc"]): _wrong(details) for details in _details(error)}) from None
+        wrong: dict[str, BadValue] = {}
+        for each in _details(error):  # of several at one place the first: it is of the kind that is most usual
+            wrong.setdefault(_pointer(_place(value, each)), _wrong(each))
+        raise _invalid(wrong) from None
     except ValueError:  # 1e999, which is more than a float holds
         raise NotJSON from None
 
@@ -125,6 +129,22 @@ def _wrong(details: ErrorDetails) -> BadValue:
     }
     sentence = "is not a field of this request" if code == "extra_forbidden" else details["msg"]
     return BadValue(code, sentence[:_SENTENCE], **values)
+
+
+def _place(value: Any, details: ErrorDetails) -> Iterator[Any]:
+    """Where in the body it is wrong. pydantic's own place also names the kinds that a value may be of."""
+    place: tuple[Any, ...] = details["loc"]
+    kind = None  # what the object at this place says that it is, and pydantic repeats
+    for number, part in enumerate(place, 1):
+        known = range(len(value)) if isinstance(value, list) else value if isinstance(value, dict) else ()
+        if part == kind and number < len(place):
+            kind = None
+        elif part in known:
+            value = value[part]
+            kind = next(filter(None, map(value.get, _KINDS)), None) if isinstance(value, dict) else None
+            yield part
+        elif number == len(place) and details["type"] == "missing":
+            yield part
 
 
 def _pointer(place: Iterable[Any]) -> str:

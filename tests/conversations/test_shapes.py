@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
+from inbox.clock import new_id
 from inbox.config import Config
 from inbox.conversations.shapes import limits
 from sandbox import Sandbox
 from tests.api_shop import open_shop
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # where the database does not matter
 
 SHAPES: list[tuple[dict[str, Any], str, str]] = [
     (
@@ -72,3 +76,28 @@ def test_each_shape_is_queued_readable_and_delivered(live_config: Config, sandbo
 )
 def test_a_form_is_told_what_a_field_takes(shape: str, field: str, bounds: dict[str, Any]) -> None:
     assert limits()[shape][field] == bounds
+
+
+ONE_ROW = [{"rows": [{"id": "a", "title": "A"}]}]
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("kind", "content", "expected"),
+    [
+        ("location", {"latitude": 91, "longitude": 0}, ["/latitude"]),
+        ("location", {"latitude": 9}, ["/longitude"]),
+        ("buttons", {"text": "Which?"}, ["/buttons"]),
+        ("buttons", {"text": "", "buttons": [{"id": "a", "title": "x" * 21}]}, ["/buttons/0/title", "/text"]),
+        ("buttons", {"text": "Which?", "buttons": [{"id": str(n), "title": str(n)} for n in range(4)]}, ["/buttons"]),
+        ("list", {"text": "Which?", "button": "Choose", "sections": ONE_ROW * 2}, [""]),
+        ("list", {"text": "W", "button": "B", "sections": [{"rows": [{"id": "a"}]}]}, ["/sections/0/rows/0/title"]),
+        ("list", {"text": "Which?", "button": "Choose", "sections": ONE_ROW, "list": 1}, ["/list"]),
+    ],
+)
+def test_a_bad_field_is_where_its_pointer_says(
+    client: FlaskClient, kind: str, content: dict[str, Any], expected: list[str]
+) -> None:
+    sent = {"conversation_id": str(new_id()), "content": {"type": kind, **content}}
+    errors = client.post("/messages/send-content", json=sent).json["errors"]
+    assert sorted(each["pointer"] for each in errors) == [f"/content{each}" for each in expected]

@@ -54,6 +54,8 @@ def test_details_are_defined_written_and_forgotten(client: FlaskClient, db: Data
     wrong = {size["id"]: "XL", ids["text"]: 5, ids["number"]: "4", ids["date"]: "1990-02-30", str(new_id()): "x"}
     refused = client.patch(contact, json={"fields": wrong})
     assert [each["pointer"] for each in refused.json["errors"]] == [f"/fields/{each}" for each in wrong]
+    (problem,) = client.patch(contact, json={"fields": {ids["text"]: "x" * 1001}}).json["errors"]
+    assert (problem["pointer"], problem["code"]) == (f"/fields/{ids['text']}", "string_too_long")
     assert client.patch(f"/contact-fields/{size['id']}", json={"choices": ["XL"]}).json["choices"] == ["XL"]
     assert refusal(client.patch(f"/contact-fields/{ids['text']}", json={"choices": ["S"]})) == (400, "validation_error")
     assert client.patch(contact, json={"fields": {ids["text"]: None}}).json["fields"].keys() == set(written) - {

@@ -58,7 +58,7 @@ export function ContentForm({ conversation, empty, finish = (content) => content
     const errors = row?.state === "failed" ? (row.problem?.errors ?? []) : [];
     setBusy(false);
     if (errors.length && app.outgoing.back(row?.key ?? "")) {
-      return setWrong(Object.fromEntries(errors.map((/** @type {any} */ each) => [each.pointer.replace(`/content/${whole.type}`, ""), each.problem])));
+      return setWrong(Object.fromEntries(errors.map((/** @type {any} */ each) => [each.pointer.replace(/^\/content/, ""), each.problem])));
     }
     forget();
     draft.setReplyTo(null);
