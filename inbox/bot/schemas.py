@@ -194,15 +194,16 @@ class ProfileContent(_Sparse, OpenBody):
     ] = None
 
 
-class ProfileRow(ProfileContent):
-    """A profile as GET shows it: texts that were never set are left out; id and updated_at are null until then."""
+class ProfileInEffect(ProfileContent):
+    """What a profile comes to: texts that were never set are left out, everything else has its default."""
 
-    ALWAYS = frozenset(
-        {
-            *("id", "account_id", "updated_at"),
-            *("custom_fields", "template_config", "max_answers_per_hour", "reads_files"),
-        },
-    )
+    ALWAYS = frozenset({"custom_fields", "template_config", "max_answers_per_hour", "reads_files"})
+
+
+class ProfileRow(ProfileInEffect):
+    """A profile as GET shows it; id and updated_at are null until it is saved."""
+
+    ALWAYS = ProfileInEffect.ALWAYS | {"id", "account_id", "updated_at"}
 
     id: UUID | None
     account_id: UUID
@@ -258,7 +259,7 @@ class VersionRow(Row):
 class VersionWhole(VersionRow):
     """With what was in it."""
 
-    profile: ProfileContent
+    profile: ProfileInEffect
 
 
 class QuestionBody(Body):

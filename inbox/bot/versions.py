@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, defer
 from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.bot.profiles import MOST_VERSIONS, save
-from inbox.bot.schemas import ProfileContent, ProfileRow, VersionAuthor, VersionRow, VersionWhole
+from inbox.bot.schemas import ProfileInEffect, ProfileRow, VersionAuthor, VersionRow, VersionWhole
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
 from inbox.errors import VersionNotFound
@@ -32,7 +32,7 @@ def get_version(db: Database, access: Access, version_id: UUID) -> VersionWhole:
     """One, with what was in it. Raises VersionNotFound."""
     with db.reading() as session:
         row = _found(session, access, version_id)
-    return VersionWhole(**_told(row), profile=ProfileContent.model_validate(row.content))
+    return VersionWhole(**_told(row), profile=ProfileInEffect.model_validate(row.content))
 
 
 @whole_transaction

@@ -207,7 +207,8 @@ def test_each_saved_profile_is_a_version_that_can_be_brought_back(
     newest, first = client.get(f"{path}/versions").json
     assert [newest["version"], first["version"]] == [2, 1]
     assert (newest["changed"], newest["author"]["name"]) == (["description", "hours"], "Test admin")
-    assert client.get(f"/bot/versions/{first['id']}").json["profile"]["hours"] == "7-19"
+    then = client.get(f"/bot/versions/{first['id']}").json["profile"]
+    assert (then["hours"], then["max_answers_per_hour"], then["reads_files"]) == ("7-19", 20, True)  # also if never set
     restored = client.post(f"/bot/versions/{first['id']}/restore").json
     assert (restored["hours"], "description" in restored) == ("7-19", False)
     assert client.get(path).json["hours"] == "7-19"

@@ -66,6 +66,7 @@ const fieldOf = (name) => (name === "template_config" ? t("bot.version.template"
 /** A value as lines. @param {any} value @returns {string} */
 function shown(value) {
   if (value === undefined || value === null || value === "" || value.length === 0) return t("bot.version.empty");
+  if (typeof value === "boolean") return t(value ? "bot.version.yes" : "bot.version.no");
   if (!Array.isArray(value)) return String(value);
   return value.map((row) => (typeof row === "object" ? Object.entries(row).filter(([name]) => name !== "id").map(([, inner]) => inner).join(" — ") : row)).join("\n");
 }
