@@ -33,6 +33,8 @@ preload_app = False
 # gunicorn 25 and later would create a socket in the home directory, which may be read-only.
 control_socket_disable = True
 
+logger_class = "inbox.server.gunicorn_log.OurLogger"
+loglevel = os.environ.get("LOG_LEVEL", "").strip() or "info"
 errorlog = "-"
 accesslog = None  # the platform's router or nginx logs requests; ours would print verify tokens in query strings
 # Decides only whether X-Forwarded-Proto is believed; the client's address is TRUSTED_PROXY_COUNT's business.

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
+
+if sys.version_info < (3, 11, 5):  # here, before anything that an older one cannot read
+    raise SystemExit(f"inbox: needs Python 3.11.5 or newer; this is {sys.version.split()[0]} at {sys.executable}")
 
 if TYPE_CHECKING:
     from flask import Flask

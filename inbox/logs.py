@@ -121,7 +121,10 @@ _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tup
 
 
 class _Discreet(logging.Formatter):
-    """Tracebacks without the rows that PostgreSQL quotes: they hold what customers wrote."""
+    """Times in UTC; tracebacks without the rows that PostgreSQL quotes: they hold what customers wrote."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
 
     def formatException(self, ei: _ExcInfo) -> str:
         return _without_rows(super().formatException(ei))
@@ -156,7 +159,6 @@ def configure(log_format: Literal["json", "text"], level: str, secrets: Iterable
         formatter = _JSONFormatter(
             "%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=fields, json_ensure_ascii=False
         )
-        formatter.default_msec_format = "%s.%03d"
     else:
         formatter = _TextFormatter("%(asctime)s %(levelname)-7s %(message)s")
     handler.setFormatter(formatter)

@@ -160,7 +160,7 @@ def test_two_workers_an_hour_behind_and_ahead_send_everything_once(
 
 def clock_of(worker: Process) -> float:
     """Unix seconds, as the worker's last log line has them."""
-    return datetime.strptime(log_lines(worker)[-1]["time"], "%Y-%m-%d %H:%M:%S.%f").timestamp()
+    return datetime.fromisoformat(log_lines(worker)[-1]["time"]).timestamp()
 
 
 @jumps
