@@ -144,7 +144,7 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
         "seen_through": (5, "x", str(NOWHERE)),
     },
     "conversations.react": {
-        "emoji": (*ANY_TEXT, None, "yes", " ", "👍" * 17),
+        "emoji": (*ANY_TEXT, None, "yes", " ", "👍" * 2),
         "client_key": (*ANY_TEXT, "", "x" * 256),
     },
     "templates.send_template": {

@@ -131,8 +131,16 @@ def _annotation(message: Message, target: str, emoji: str, now: datetime) -> Ann
 
 
 def is_emoji(text: str) -> bool:
-    """True for what may be an emoji: signs and what joins them, no letters or blanks. WhatsApp has the last word."""
-    kinds = [unicodedata.category(each) for each in text]
-    allowed = {"So", "Sk", "Sm", "Cf", "Mn", "Me", "Po", "Nd", "Cn"}  # Cn: newer than this Python
-    keycap = "\u20e3" in text
-    return set(kinds) <= allowed and (keycap or bool({"So", "Cn"} & set(kinds)) or any(each in "‼⁉↔↕" for each in text))
+    """True for what may be one emoji: a sign, or several that are joined to one. WhatsApp has the last word."""
+    kinds = {unicodedata.category(each) for each in text}
+    some = "\u20e3" in text or bool({"So", "Cn"} & kinds) or any(each in "‼⁉↔↕" for each in text)
+    return some and kinds <= _SIGNS | _BESIDE and all(_is_one(part) for part in text.split("\u200d"))
+
+
+_SIGNS = {"So", "Sm", "Po", "Nd", "Cn"}  # Cn: newer than this Python
+_BESIDE = {"Sk", "Cf", "Mn", "Me"}  # colours of skin, tags of flags, how it is shown
+
+
+def _is_one(part: str) -> bool:
+    signs = [each for each in part if unicodedata.category(each) in _SIGNS]
+    return len(signs) == 1 or (len(signs) == 2 and all("\U0001f1e6" <= each <= "\U0001f1ff" for each in signs))  # flag

@@ -90,11 +90,11 @@ def test_what_cannot_have_a_reaction_is_refused(shop: ApiShop) -> None:
     assert react(shop, "👍").json["code"] == "reply_window_closed"
 
 
-@pytest.mark.parametrize("sign", ["👍", "❤️", "👩‍👩‍👧", "🇫🇷", "1️⃣", "👍🏽", "☺", "‼️", "✅"])
+@pytest.mark.parametrize("sign", ["👍", "❤️", "👩‍👩‍👧", "🇫🇷", "1️⃣", "👍🏽", "☺", "‼️", "✅", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "🧑🏽‍❤️‍🧑🏿"])
 def test_what_may_be_an_emoji_is_one(sign: str) -> None:
     assert is_emoji(sign)
 
 
-@pytest.mark.parametrize("text", ["a", "ok", "1", "👍 ", "👍a", "!", ".", "\u200d"])
+@pytest.mark.parametrize("text", ["a", "ok", "1", "👍 ", "👍a", "!", ".", "\u200d", "👍👍", "🇫🇷🇧🇪", "1️⃣2️⃣"])
 def test_words_are_no_emoji(text: str) -> None:
     assert not is_emoji(text)
