@@ -6,13 +6,17 @@ message costs nothing for the people who will read it; the difference is written
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, tuple_, update
 from sqlalchemy.orm import Session
 
+from inbox.auth.access import Permission, Principal
 from inbox.db import insert
-from inbox.models import Conversation, ConversationReader
+from inbox.models import Author, Conversation, ConversationReader, Direction, Message
+from inbox.outbox import jobs
 
 
 def take_part(session: Session, conversation: Conversation, user_id: UUID) -> None:
@@ -45,8 +49,63 @@ def set_new_to(session: Session, conversation: Conversation, user_id: UUID, coun
     session.execute(mine.values(beyond_team=count - conversation.unread_count))
 
 
+def read_through(
+    session: Session, caller: Principal, conversation: Conversation, now: datetime, through: Message | None = None
+) -> None:
+    """The caller has read the thread, to its end or `through` a message: what is newer stays new.
+
+    By somebody who may write there the team has read it as well, and the customer gets the blue ticks.
+    """
+    seen = _Seen.until(session, conversation, through)
+    before = conversation.unread_count
+    me = caller.user_id
+    mine = new_to(session, conversation, me) if me else 0
+    if caller.may(Permission.MESSAGES_SEND, conversation.account_id):
+        team_has_read(session, conversation, min(before, seen.left))
+    if me:
+        set_new_to(session, conversation, me, min(mine, seen.left))
+    if conversation.unread_count < before or min(mine, seen.left) < mine:
+        conversation.touch()
+    if conversation.unread_count < before and seen.newest is not None:
+        jobs.request_receipt(session, conversation.account_id, conversation.id, seen.newest, now)
+
+
 def _beyond_team(session: Session, conversation: Conversation, user_id: UUID) -> int:
     query = select(ConversationReader.beyond_team).where(
         ConversationReader.conversation_id == conversation.id, ConversationReader.user_id == user_id
     )
     return session.execute(query).scalar_one_or_none() or 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What somebody has seen: how many of the customer's messages are `left`, and the newest that is not."""
+
+    left: int
+    newest: str | None  #: its wa id
+
+    @classmethod
+    def until(cls, session: Session, conversation: Conversation, through: Message | None) -> _Seen:
+        if through is None:
+            return cls(0, _newest(session, conversation.id))
+        place = tuple_(Message.timestamp, Message.id)
+        last = tuple_(through.timestamp, through.id)
+        newer = select(Message.id).where(
+            Message.conversation_id == conversation.id, Message.direction == Direction.INBOUND, place > last
+        )
+        # More of them than are new to anybody need not be counted.
+        left = session.scalar(select(func.count()).select_from(newer.limit(_MOST).subquery()))
+        return cls(left or 0, _newest(session, conversation.id, place <= last))
+
+
+_MOST = 1000
+
+
+def _newest(session: Session, conversation_id: UUID, *conditions: ColumnElement[bool]) -> str | None:
+    query = (
+        select(Message.wa_message_id)
+        .where(Message.conversation_id == conversation_id, Message.author_kind == Author.CUSTOMER, *conditions)
+        .order_by(Message.timestamp.desc(), Message.id.desc())
+        .limit(1)
+    )
+    return session.execute(query).scalar_one_or_none()

@@ -114,7 +114,7 @@ def set_status(conversation_id: UUID, json: ConversationStatusBody) -> Response:
     """Say what is to become of a conversation: open, pending, done. A customer's message opens it again.
 
     Done means that nobody need answer: the customer does not count as waiting, and the bot leaves it alone. Taken back
-    before anything else has happened, all is as it was.
+    before anything else has happened, all waits as before. The user who says done has read it.
     """
     row = service.set_status(
         runtime().db, access(), conversation_id, json.status, bot_stays_out=runtime().bot_stays_out
@@ -183,6 +183,7 @@ def send_message(json: SendBody) -> Response:
 
     With seen_through it is refused as overtaken when somebody else, or the bot, has answered since that message: the
     problem has the answer's message_id, author, sent_at and text. Sent again without seen_through, it goes.
+    A user who replies has read the thread, to seen_through or else to its end; a key says so by POST …/read.
     """
     draft = Draft(
         json.conversation_id, json.content, idempotency_key(json.client_key), json.reply_to, json.seen_through

@@ -17,7 +17,7 @@ from inbox.auth.access import Access, Permission, Principal
 from inbox.auth.identities import principal_of
 from inbox.clock import new_id
 from inbox.conversations.order import LATE, next_position, person_typed
-from inbox.conversations.readers import take_part
+from inbox.conversations.readers import read_through, take_part
 from inbox.conversations.resolving import note_done, take_back_done
 from inbox.conversations.rows import (
     conversation_rows,
@@ -61,6 +61,7 @@ from inbox.models import (
     Account,
     Author,
     Conversation,
+    ConversationReader,
     ConversationStatus,
     Direction,
     Message,
@@ -170,6 +171,8 @@ def change_status(
     taken_back = conversation.status == ConversationStatus.DONE
     if status == ConversationStatus.DONE:
         note_done(session, conversation, caller, now)
+        if caller.user_id:
+            read_through(session, caller, conversation, now)
     elif taken_back:
         take_back_done(session, conversation)
     put_away(conversation, status)
@@ -241,6 +244,7 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
     """Store an agent's message with its outbox entry, or neither (I5). The same client key gives the same message.
 
     So does the same call, repeated after a connection broke: the message has its id before the first attempt.
+    A person who replies has read the thread, to what `draft` says they have seen; a key has no eyes.
     Raises ConversationNotFound, ReplyWindowClosed, IdempotencyConflict, Overtaken, InvalidRequest.
     """
     if isinstance(draft.content, str):
@@ -256,14 +260,16 @@ def send_message(db: Database, access: Access, draft: Draft, *, bot_stays_out: t
 @whole_transaction(idempotent=True)
 def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: timedelta, message_id: UUID) -> MessageRow:
     with db.writing() as session:
-        conversation, earlier, now = _place_of(session, access, draft, message_id)
+        conversation, earlier, beyond_team, now = _place_of(session, access, draft, message_id)
         if earlier is not None:
             return message_row(session, _same(session, earlier, draft).id)
         check_blocked(conversation)
         if not draft.written.any_time:
             check_window(conversation, now)
         quoted = _quoted(session, draft)
-        _check_overtaken(session, draft, access.principal.id)
+        seen = _seen(session, draft)
+        if seen is not None:
+            _check_overtaken(session, seen, access.principal.id)
         written = draft.written.write(session, conversation)
         message = outbound_message(
             conversation,
@@ -276,6 +282,8 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
         message.id, message.changed_at = message_id, now
         message.client_key = draft.client_key
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
+        if access.principal.user_id and conversation.unread_count + beyond_team > 0:
+            read_through(session, access.principal, conversation, now, seen)
         queue(session, conversation, message, now, withdraw_answers=True)
         if written.stored is not None:
             written.stored(session, message)
@@ -296,23 +304,34 @@ _KEYED = select(Message.id).where(
     Message.client_key == bindparam("client_key"), Message.account_id == _LOCKED.c.account_id
 )
 _REPEATED = select(Message.id).where(Message.id == bindparam("message_id"))
+_BEYOND_TEAM = select(ConversationReader.beyond_team).where(
+    ConversationReader.conversation_id == _LOCKED.c.id, ConversationReader.user_id == bindparam("user_id")
+)
 _PLACE = select(
     aliased(Conversation, _LOCKED),
     func.coalesce(_KEYED.scalar_subquery(), _REPEATED.scalar_subquery()),
+    func.coalesce(_BEYOND_TEAM.scalar_subquery(), 0),
     server_now(),
 )
 
 
 def _place_of(
     session: Session, access: Access, draft: Draft, message_id: UUID
-) -> tuple[Conversation, UUID | None, datetime]:
-    """Where the draft belongs, the id of what it has become already, and the time. Raises ConversationNotFound."""
-    wanted = {"conversation_id": draft.conversation_id, "client_key": draft.client_key, "message_id": message_id}
+) -> tuple[Conversation, UUID | None, int, datetime]:
+    """Where the draft belongs, the id of what it has become already, what is new to the caller beyond the team's
+    number, and the time. Raises ConversationNotFound.
+    """
+    wanted = {
+        "conversation_id": draft.conversation_id,
+        "client_key": draft.client_key,
+        "message_id": message_id,
+        "user_id": access.principal.user_id,
+    }
     found = session.execute(_PLACE, wanted).one_or_none()
     if found is None or not access.allows(found[0].account_id):
         raise ConversationNotFound
-    conversation, earlier, now = found
-    return conversation, earlier, now
+    conversation, earlier, beyond_team, now = found
+    return conversation, earlier, beyond_team, now
 
 
 def _same(session: Session, earlier: UUID, draft: Draft) -> Message:
@@ -354,16 +373,20 @@ def _quoted(session: Session, draft: Draft) -> Message | None:
     return message
 
 
-def _check_overtaken(session: Session, draft: Draft, me: str) -> None:
-    """Raises Overtaken when others, or the bot, have answered what the agent had not seen answered."""
+def _seen(session: Session, draft: Draft) -> Message | None:
+    """The newest message the writer has seen, where the draft says it."""
     if draft.seen_through is None:
-        return
-    seen = message_of(session, draft.conversation_id, draft.seen_through, "/seen_through")
+        return None
+    return message_of(session, draft.conversation_id, draft.seen_through, "/seen_through")
+
+
+def _check_overtaken(session: Session, seen: Message, me: str) -> None:
+    """Raises Overtaken when others, or the bot, have answered what the agent had not seen answered."""
     by_a_colleague = (Message.author_kind == Author.AGENT) & Message.author_id.is_distinct_from(me)
     query = (
         select(Message)
         .where(
-            Message.conversation_id == draft.conversation_id,
+            Message.conversation_id == seen.conversation_id,
             Message.position > seen.position,
             Message.timestamp >= seen.timestamp - LATE,  # for the index; a reply from the phone app comes late
             (Message.author_kind == Author.BOT) | by_a_colleague,

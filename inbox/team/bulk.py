@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.auth.access import Access, Permission
-from inbox.conversations.reading import read_through
+from inbox.conversations.readers import read_through
 from inbox.conversations.rows import conversation_rows, conversations_shown, me
 from inbox.conversations.schemas import ConversationRow
 from inbox.conversations.service import change_status, give_to, may_answer

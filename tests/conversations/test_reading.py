@@ -76,6 +76,11 @@ def reads(client: FlaskClient, talk: UUID, **body: Any) -> None:
     assert client.post(f"/conversations/{talk}/read", json=body or None).status_code == 200
 
 
+def replies(client: FlaskClient, talk: UUID, **body: Any) -> None:
+    sent = client.post("/messages/send", json={"conversation_id": str(talk), "content": "Yes", **body})
+    assert sent.status_code == 202
+
+
 # --- new to me, new to the team ----------------------------------------------------------------------------------
 
 
@@ -124,6 +129,34 @@ def test_reading_up_to_a_message_leaves_what_is_newer(
     assert receipt.payload["wa_message_id"] == second.wa_message_id
     reads(people["anna"], talk, through=str(all_messages(db)[0].id))
     assert unread(people["anna"], talk) == (2, 2)
+
+
+def test_who_replies_has_read_what_they_had_before_their_eyes(
+    people: dict[str, FlaskClient], db: Database, talk: UUID, writes: Writes
+) -> None:
+    reads(people["noe"], talk)
+    writes()
+    writes()
+    seen = all_messages(db)[1]
+    replies(people["anna"], talk, seen_through=str(seen.id))
+    assert (unread(people["anna"], talk), unread(people["noe"], talk)) == ((1, 1), (1, 2))
+    with db.reading() as session:
+        receipt = session.execute(select(Job).where(Job.kind == JobKind.READ)).scalar_one()
+    assert receipt.payload["wa_message_id"] == seen.wa_message_id
+    replies(people["anna"], talk)
+    assert (unread(people["anna"], talk), unread(people["noe"], talk)) == ((0, 0), (0, 2))
+    replies(people["noe"], talk)
+    assert unread(people["noe"], talk) == (0, 0)
+
+
+def test_a_reply_by_a_key_has_read_nothing(client: FlaskClient, people: dict[str, FlaskClient], talk: UUID) -> None:
+    replies(client, talk)
+    assert unread(people["anna"], talk) == (1, 1)
+
+
+def test_who_says_done_has_read_it(people: dict[str, FlaskClient], talk: UUID) -> None:
+    put(people["anna"], talk, "done")
+    assert unread(people["anna"], talk) == (0, 0)
 
 
 def test_a_message_of_another_conversation_is_refused(
