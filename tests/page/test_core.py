@@ -25,7 +25,7 @@ CALLS = """
             'Content-Type': 'application/json', ...headers } });
     };
     const made = api.createApi({ csrf: 'old', userId: 'me', fetch: ask, onSignedOut: () => events.push('over'),
-        onSomebodyElse: () => events.push('else') });
+        onDenied: () => events.push('denied'), onSomebodyElse: () => events.push('else') });
     const told = async (call) => call.then((answer) => ({ body: answer.body, link: answer.link }), (error) => ({
         name: error.name, code: error.code, passing: error.passing, retryAfter: error.retryAfter }));
 """
@@ -106,6 +106,11 @@ def test_another_persons_session_sends_nothing_of_mine(core: Page) -> None:
 
 def test_the_end_of_the_session_is_told(core: Page) -> None:
     assert call(core, "await told(made.get('/x')); return events", [401, {"code": "invalid_token"}, {}]) == ["over"]
+
+
+def test_what_i_may_not_do_any_more_is_told(core: Page) -> None:
+    found = call(core, "await told(made.post('/x')); return events", [403, {"code": "permission_denied"}, {}])
+    assert found == ["denied"]
 
 
 # --- time --------------------------------------------------------------------------------------------------------

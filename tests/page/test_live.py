@@ -262,6 +262,31 @@ def test_the_end_of_the_session_is_shown_and_asking_stops_until_somebody_signs_i
     assert found == [[1, True], 2, False]
 
 
+def test_who_loses_the_right_keeps_nothing_and_is_not_called_offline_until_the_right_comes_back(core: Page) -> None:
+    row = {"id": "c", "account_id": "a", "changed_at": "2026-11-28T10:00:00Z", "last_message_at": None}
+    message = {"id": "m", "conversation_id": "c", "timestamp": "2026-11-28T10:00:00Z", "position": 1}
+    boot = {
+        "conversations": {"rows": [row], "next": None},
+        "thread": {"conversation_id": "c", "rows": [message], "older": None},
+    }
+    found = play(
+        core,
+        """let taken = true;
+           answer = (query) => { if (taken) throw new Refused(403, { code: 'permission_denied' }, null);
+               return query.since === null ? body() : null; };
+           const kept = () => [shop.conversations.value.size, shop.thread('c').value.messages.length];
+           const told = [kept()];
+           made.start();
+           await clock.pass(60_000);
+           told.push([...kept(), shop.denied.value, shop.connection.value.state, [...polls]]);
+           taken = false;
+           await clock.pass(15_000);
+           return [...told, [shop.denied.value, resyncs]];""",
+        boot=boot,
+    )
+    assert found == [[1, 1], [0, 0, True, "live", [1.5, 16.5, 31.5, 46.5]], [False, 1]]
+
+
 def test_other_tabs_are_told_what_changed(core: Page) -> None:
     row = {"id": "c", "account_id": "a", "updated_at": "2026-11-28T10:00:00Z", "changed_at": "2026-11-28T10:00:00Z"}
     found = play(

@@ -23,6 +23,11 @@ export class Refused extends Error {
     this.errors = problem.errors ?? [];
   }
 
+  /** My rights do not reach so far, or not any more. */
+  get denied() {
+    return this.code === "permission_denied";
+  }
+
   /** Asking again later may help, and the caller's request need not change. */
   get passing() {
     return this.status >= 500 || this.status === 429 || this.status === 408 || this.status === 425;
@@ -56,6 +61,7 @@ export class Unreachable extends Error {
  * @param {typeof fetch} [options.fetch]
  * @param {{measure(server: number, sentAt: number, receivedAt: number): void}} [options.time]
  * @param {() => void} [options.onSignedOut] a call was answered 401
+ * @param {() => void} [options.onDenied] a call was answered that I may not do this
  * @param {() => void} [options.onSomebodyElse] the session is another person's now
  */
 export function createApi({
@@ -64,6 +70,7 @@ export function createApi({
   fetch: ask = (...args) => globalThis.fetch(...args),
   time,
   onSignedOut,
+  onDenied,
   onSomebodyElse,
 }) {
   let token = csrf;
@@ -134,6 +141,7 @@ export function createApi({
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       if (error.status === 401) onSignedOut?.();
+      if (error.denied) onDenied?.();
       if (error.code !== "csrf_failed" || !(await renew())) throw error;
       return once(method, path, body, options);
     }

@@ -11,6 +11,7 @@ export const PACE = { used: 1500, resting: 10_000, hidden: 15_000, restsAfter: 3
 const TRIES = [2000, 4000, 8000, 15_000, 30_000];
 const SILENT = 30_000; // without a good answer: what is shown has an age
 const OFFLINE = 5000;
+const DENIED = 15_000; // between two looks whether the rights have come back
 const HELD = 6000; // a notice stays so long after it was told last: each of the server's processes sees for itself
 
 /**
@@ -143,6 +144,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     showNotices();
     if (status === 204) return pace();
     since = body.next;
+    store.denied.value = false;
     store.applyChanges(body);
     // A position first, then the lists: nothing falls between.
     if (begins) await resync();
@@ -158,6 +160,15 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     if (error instanceof Refused && error.status === 401) {
       store.signedOut.value = true;
       return null;
+    }
+    if (error instanceof Refused && error.denied) {
+      since = null; // with the rights everything comes anew
+      failures = 0;
+      retryAt = null;
+      answeredAt = clock.now();
+      answeredServer = time.now();
+      store.forget();
+      return DENIED;
     }
     if (error instanceof Refused && !error.passing && since !== null) {
       since = null; // too old, or not a position any more: begin again

@@ -29,6 +29,7 @@ export function start(boot, { onSomebodyElse = () => location.reload(), clock = 
     time,
     onSomebodyElse,
     onSignedOut: () => (store.signedOut.value = true),
+    onDenied: learnRights,
   });
   const tab = createTab(clock);
   const leader = createLeader({ name: `inbox ${owner}`, visible: tab.visible });
@@ -49,6 +50,11 @@ export function start(boot, { onSomebodyElse = () => location.reload(), clock = 
     position: boot.position ?? null,
     resync: () => Promise.all([loading.list(), openThread()]),
   });
+
+  /** What I may do has changed while the page is open: what is drawn follows. */
+  function learnRights() {
+    api.get("/auth/me").then(({ body }) => (store.me.value = body), () => {}); // the next refusal asks again
+  }
 
   function openThread() {
     const id = store.openId.peek();

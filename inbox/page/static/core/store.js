@@ -46,6 +46,7 @@ export function createStore(boot) {
   const notices = signal(/** @type {Notice[]} */ (boot.notices ?? []));
   const connection = signal(LIVE);
   const signedOut = signal(false);
+  const denied = signal(false);
   const newRelease = signal(false);
   /** @type {Map<string, import("../vendor/signals-core.js").Signal<Thread>>} */
   const threads = new Map();
@@ -182,6 +183,18 @@ export function createStore(boot) {
     forgetThreads(10);
   }
 
+  /** I may not see this number any more: nothing of its customers stays. */
+  function forget() {
+    batch(() => {
+      denied.value = true;
+      conversations.value = new Map();
+      for (const at of threads.values()) at.value = EMPTY_THREAD;
+      counts.value = {};
+      present.value = [];
+      notices.value = [];
+    });
+  }
+
   /** @param {Message} message */
   function tell(message) {
     for (const listener of seen) listener(message);
@@ -209,6 +222,7 @@ export function createStore(boot) {
     notices,
     connection,
     signedOut,
+    denied,
     newRelease,
     thread,
     threads,
@@ -222,6 +236,7 @@ export function createStore(boot) {
     applySent,
     applyConversation,
     patchConversation,
+    forget,
     /**
      * Be told of every message that comes, from wherever.
      * @param {(message: Message) => void} listener @returns {() => void}

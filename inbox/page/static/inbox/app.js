@@ -21,7 +21,8 @@ export function Inbox() {
   const { api, places, signedIn, store } = useApp();
   const opened = useRef({ byClick: false });
   const id = places.conversation.value;
-  const conversation = id ? store.conversations.value.get(id) : undefined;
+  const locked = store.denied.value || noNumber(store);
+  const conversation = id && !locked ? store.conversations.value.get(id) : undefined;
   const open = (/** @type {string} */ next, /** @type {boolean} */ byKey) => {
     opened.current.byClick = !byKey && matchMedia("(pointer: fine)").matches;
     places.open(next);
@@ -30,13 +31,15 @@ export function Inbox() {
   useAnnouncements();
   useTitle(conversation);
   useOpened(id);
-  return html`<div class="inbox" data-open=${id ? "thread" : "list"}>
+  return html`<div class="inbox" data-open=${locked ? "nothing" : id ? "thread" : "list"}>
     <a class="skip unseen" href="#thread">${t("inbox.skip")}</a>
     <${Rail} />
     <div class="inbox-strip"><${Strips} /></div>
-    <${Part} name="list"><${List} head=${html`<${ListHead} />`} onOpen=${open} /><//>
+    ${!locked && html`<${Part} name="list"><${List} head=${html`<${ListHead} />`} onOpen=${open} /><//>`}
     <main class="inbox-main" id="thread" tabindex="-1">
-      ${conversation
+      ${locked
+        ? html`<${Locked} />`
+        : conversation
         ? html`<${Part} key=${conversation.id} name="thread">
             <${Thread} conversation=${conversation} onBack=${() => places.open(null)} focus=${opened.current.byClick} />
           <//>`
@@ -50,6 +53,16 @@ export function Inbox() {
     <${Toasts} />
     <${Announcer} />
   </div>`;
+}
+
+/** @param {import("../core/store.js").Store} store */
+const noNumber = (store) => store.accounts.value.length === 0 && !store.may("conversations.view");
+
+/** The reader may see no number, or this one no longer: why, and who can change that. */
+function Locked() {
+  const { store } = useApp();
+  const look = html`<${Button} kind="tone" onClick=${() => location.assign("/inbox")}>${t("locked.again")}<//>`;
+  return html`<${Empty} icon="lock" title=${t(noNumber(store) ? "locked.none" : "locked.lost")} action=${look}>${t("locked.who")}<//>`;
 }
 
 /** Nothing is open, or not there yet, or not for this reader. @param {{ id: string | null }} props */
