@@ -186,6 +186,11 @@ def test_times_are_written_as_the_reader_does(
     ]
 
 
+def test_a_date_of_the_calendar_is_the_same_in_every_zone(core: Page) -> None:
+    body = "return time.createTimes({ lang: 'en-GB', zone: 'America/Los_Angeles', now: () => 0 }).date(given)"
+    assert run(core, "core/time", body, "2026-11-24") == "24 Nov 2026"
+
+
 @pytest.mark.parametrize(
     ("ms", "written"),
     [

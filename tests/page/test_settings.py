@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable
+from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from inbox.auth.access import Role
 from tests.page.desk import Desk
@@ -258,3 +259,27 @@ def test_on_a_phone_the_list_comes_first_and_back_leads_to_it(desk: Sit, shop: S
     expect(d.page.locator(".settings-list")).to_be_visible()
     width = d.js("document.documentElement.scrollWidth")
     assert width <= 360, width
+
+
+def test_reports_leave_a_gap_where_nobody_waited_and_are_a_file(desk: Sit, shop: Shop) -> None:
+    d = seated(desk, shop)
+
+    def figures(route: Route) -> None:
+        answer = route.fetch()
+        told = answer.json()
+        waits = {"measure": "first_reply", "by": "bot", "person": None, "count": 3, "median_seconds": 4}
+        days = sorted(str(date.fromisoformat(told["last"]) - timedelta(days=ago)) for ago in (1, 2, 4))
+        told["days"] = [{**waits, "p90_seconds": 9, "day": day} for day in days]
+        told["people"] = [{**waits, "p90_seconds": 9, "day": None}]
+        route.fulfill(response=answer, json=told)
+
+    d.page.route("**/reports?*", figures)
+    d.goes_to("/settings/reports")
+    plot = d.page.get_by_role("figure").first
+    expect(plot.locator("circle")).to_have_count(3)
+    expect(plot.locator("polyline")).to_have_count(2)
+    d.check()
+    d.page.unroute_all()
+    with d.page.expect_download() as saved:
+        d.page.get_by_role("link", name="Download as CSV").click()
+    assert saved.value.path().read_text().startswith("day,measure,by,")

@@ -71,6 +71,7 @@ export function createTimes({ lang, zone, now, steady = () => performance.now() 
   let formats = formatsOf(lang, here());
   let lookedAt = steady();
   const relative = new Intl.RelativeTimeFormat(lang, { numeric: "auto" });
+  const calendar = new Intl.DateTimeFormat(lang, { timeZone: "UTC", day: "numeric", month: "short", year: "numeric" });
 
   function at() {
     if (steady() - lookedAt > ZONE_HOLDS) {
@@ -114,6 +115,8 @@ export function createTimes({ lang, zone, now, steady = () => performance.now() 
       if (ago < 7) return at().weekday.format(new Date(time));
       return (thisYear(day) ? at().date : at().dated).format(new Date(time));
     },
+    /** A date of the calendar, which is the same in every zone: 24 Nov 2026. @param {string} day 2026-11-24 */
+    date: (day) => calendar.format(new Date(day)),
     /** How long ago, below an hour only; null beyond. @param {string|number} time @returns {string|null} */
     ago(time) {
       const ms = Math.max(0, now() - new Date(time).getTime());

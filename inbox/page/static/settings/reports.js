@@ -49,7 +49,7 @@ export function Reports() {
     const rows = mine(people).sort((one, other) => other.count - one.count);
     if (rows.length === 0) return html`<p class="quiet">${t("set.reports.nothing")}</p>`;
     const said = (/** @type {number | null} */ seconds) => (seconds === null ? "–" : seconds < 60 ? t("set.reports.seconds", { n: seconds }) : times.stretch(seconds * 1000));
-    return html`<${Plot} first=${first} last=${last} rows=${mine(byDay)} said=${said} label=${t(`set.reports.${measure}`)} />
+    return html`<${Plot} first=${first} last=${last} rows=${mine(byDay)} said=${said} date=${times.date} label=${t(`set.reports.${measure}`)} />
       <table class="settings-table"><thead><tr>
         ${["who", "count", "median", "p90"].map((name) => html`<th scope="col">${t(`set.reports.${name}`)}</th>`)}</tr></thead>
         <tbody>${rows.map((row) => html`<tr><th scope="row"><bdi>${whoOf(row)}</bdi></th>
@@ -68,9 +68,9 @@ const whoOf = ({ by, person }) => (by === "bot" ? t("voice.bot") : (person?.name
 
 /**
  * The medians of each day, the bot's and people's: a gap where nobody waited.
- * @param {{ first: string, last: string, rows: Waits[], said: (seconds: number | null) => string, label: string }} props
+ * @param {{ first: string, last: string, rows: Waits[], said: (seconds: number | null) => string, date: (day: string) => string, label: string }} props
  */
-function Plot({ first, last, rows, said, label }) {
+function Plot({ first, last, rows, said, date, label }) {
   const start = Date.parse(first);
   const count = Math.max(1, Math.round((Date.parse(last) - start) / A_DAY));
   const most = Math.max(1, ...rows.map((row) => row.median_seconds ?? 0));
@@ -83,11 +83,27 @@ function Plot({ first, last, rows, said, label }) {
     <svg viewBox=${`0 0 ${WIDE} ${HIGH}`} role="img" aria-label=${`${label}: ${t("set.reports.plot", { most: said(most) })}`}>
       <line class="report-axis" x1=${EDGE} x2=${WIDE - EDGE} y1=${HIGH - EDGE} y2=${HIGH - EDGE} />
       ${lines.map(({ by, dots }) => html`<g key=${by} class=${`report-${by}`}>
-        <polyline points=${dots.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ")} />
-        ${dots.map(({ row, x, y }) => html`<circle cx=${x.toFixed(1)} cy=${y.toFixed(1)} r="3"><title>${`${row.day}: ${said(row.median_seconds)}`}</title></circle>`)}</g>`)}
+        ${runs(dots).map((run) => html`<polyline points=${run.map(({ x, y }) => `${x.toFixed(1)},${y.toFixed(1)}`).join(" ")} />`)}
+        ${dots.map(({ row, x, y }) => html`<circle cx=${x.toFixed(1)} cy=${y.toFixed(1)} r="3"><title>${`${date(row.day ?? first)}: ${said(row.median_seconds)}`}</title></circle>`)}</g>`)}
     </svg>
-    <figcaption class="meta"><span>${first}</span>
+    <figcaption class="meta"><span>${date(first)}</span>
       ${lines.filter(({ dots }) => dots.length > 0).map(({ by }) => html`<span class=${`report-key report-${by}`}>${t(`set.reports.by.${by}`)}</span>`)}
-      <span>${t("set.reports.most", { most: said(most) })}</span><span>${last}</span></figcaption>
+      <span>${t("set.reports.most", { most: said(most) })}</span><span>${date(last)}</span></figcaption>
   </figure>`;
+}
+
+/**
+ * Days that follow each other.
+ * @template {{ row: Waits }} T
+ * @param {T[]} dots in the order of time @returns {T[][]}
+ */
+function runs(dots) {
+  /** @type {T[][]} */
+  const found = [];
+  for (const dot of dots) {
+    const before = found.at(-1)?.at(-1)?.row.day;
+    if (before && dot.row.day && Date.parse(dot.row.day) - Date.parse(before) === A_DAY) found.at(-1)?.push(dot);
+    else found.push([dot]);
+  }
+  return found;
 }
