@@ -18,7 +18,7 @@ from inbox.clock import new_id
 from inbox.db import Database, fixed, found_by, insert
 from inbox.db.wake import Work, wake
 from inbox.db.writes import insert_rows
-from inbox.models import Account, Conversation, Job, JobKind, JobState, UTCDateTime
+from inbox.models import REACTION, Account, Conversation, Job, JobKind, JobState, Message, UTCDateTime
 
 MAX_READ_ATTEMPTS = 3
 MAX_RAISED = 3  #: times that our own code may fail at a job
@@ -329,6 +329,14 @@ def depth(session: Session, now: datetime) -> Depth:
     ).one()
     since = min(oldest, now) if oldest else now  # an answer that waits for a person's pause to end is not late
     return Depth(waiting - unknown, (now - since).total_seconds(), unknown)
+
+
+def to_decide(session: Session, limit: int) -> list[Message]:
+    """Messages of unknown outcome about which a person was asked, the oldest first."""
+    unknown = Job.state == fixed(JobState.UNKNOWN), OF_A_NUMBER_IN_USE, Message.message_type != REACTION
+    query = select(Job.payload, Message).join(Message, Message.id == Job.message_id).where(*unknown)
+    found = session.execute(query.order_by(Job.created_at).limit(limit))
+    return [message for payload, message in found if payload.get("asked")]
 
 
 def waiting(session: Session, kind: JobKind, now: datetime) -> tuple[int, float]:

@@ -113,8 +113,9 @@ def _inbox(asked: shell.Asked) -> Response:
 
 
 def _sources() -> shell.Sources:
-    demo = runtime().config.demo_simulator_url is not None
-    return shell.Sources(runtime().db, runtime().changes, runtime().bot_stays_out, demo)
+    config = runtime().config
+    demo = config.demo_simulator_url is not None
+    return shell.Sources(runtime().db, runtime().changes, runtime().bot_stays_out, config.confirm_window, demo)
 
 
 def _asked(query: ShellQuery, conversation_id: UUID | None = None) -> shell.Asked:

@@ -55,6 +55,7 @@ class BootSettings(Row):
 
     max_text: int
     bot_pause_seconds: float
+    confirm_window_seconds: float
 
 
 class Boot(Row):

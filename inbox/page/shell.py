@@ -40,6 +40,7 @@ class Sources:
     db: Database
     changes: ChangeFeed
     bot_pause: timedelta
+    confirm_window: float  #: seconds
     demo: bool = False
 
 
@@ -77,7 +78,11 @@ def boot(sources: Sources, reader: Reader, release: str) -> Boot:
         accounts=found,
         account_id=found[0].id if found else None,
         now=utc_now(),
-        settings=BootSettings(max_text=MAX_TEXT, bot_pause_seconds=sources.bot_pause.total_seconds()),
+        settings=BootSettings(
+            max_text=MAX_TEXT,
+            bot_pause_seconds=sources.bot_pause.total_seconds(),
+            confirm_window_seconds=sources.confirm_window,
+        ),
     )
 
 

@@ -22,8 +22,10 @@ from inbox.models import Account, Incident, Pause, Sample
 from inbox.operations import probes, samples, standing
 from inbox.operations.processes import Calls, Circuit, Identity, Report, Seen, save
 from inbox.operations.reporter import Reporter
+from inbox.outbox.outcomes import Unknown
 from inbox.runtime import Runtime
 from tests.builders import ingest, text_message, webhook
+from tests.outbox.world import World
 from tests.users.people import another_account, as_user, member
 
 
@@ -185,6 +187,26 @@ def test_a_question_waits_at_the_bot_and_not_at_the_outbox(client: FlaskClient, 
     ingest(runtime, webhook(messages=[text_message(wa_id="wamid.1")]))
     road = told(client)["road"]
     assert (road["answers"], road["sends"]) == (1, 0)
+
+
+def test_a_reply_that_a_person_has_to_decide_about_is_named_to_those_who_may_see_it(
+    app: Flask, client: FlaskClient, db: Database, runtime: Runtime
+) -> None:
+    runs(db)
+    world = World(runtime)
+    world.now = utc_now()  # sessions begin and end by it
+    message = world.queue("perhaps there")
+    world.record(world.claim()[0], Unknown("no answer"))
+    early = told(client)["undecided"]
+    world.advance(121)
+    world.settle(window=120)
+    runtime.status._looks.clear()
+    elsewhere = [Grant(Role.MANAGER, another_account(db))]
+    stranger = as_user(app, member(db, "noe@example.com", elsewhere))
+    assert early == told(stranger)["undecided"] == []
+    assert told(client)["undecided"] == [
+        {"conversation_id": str(message.conversation_id), "message_id": str(message.id)}
+    ]
 
 
 def test_only_administrators_may_act(app: Flask, client: FlaskClient, db: Database) -> None:

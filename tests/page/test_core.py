@@ -113,6 +113,49 @@ def test_what_i_may_not_do_any_more_is_told(core: Page) -> None:
     assert found == ["denied"]
 
 
+# --- places and doubts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("account", ["b", None])
+def test_the_address_keeps_whose_list_it_is_where_there_are_several(core: Page, account: str | None) -> None:
+    """And a number is no filter: the order that the reader prefers holds."""
+    found = run(
+        core,
+        "inbox/places",
+        """const before = location.href;
+           history.replaceState(null, '', '/inbox');
+           const address = () => location.pathname + location.search;
+           const made = places.createPlaces({ userId: 'me', order: 'waiting', account: given });
+           const told = [made.view.value.order, made.home, address()];
+           const again = places.createPlaces({ userId: 'me', order: 'waiting', account: given });
+           again.open('01a22949-32cc-7716-8000-000000000001');
+           told.push(address());
+           again.open(null);
+           told.push(address());
+           history.replaceState(null, '', before);
+           return told;""",
+        account,
+    )
+    home = "/inbox?account_id=b" if account else "/inbox"
+    ordered = "/inbox?order=waiting"
+    listed = f"{ordered}&account_id=b" if account else "/inbox"
+    conversation = "/inbox/01a22949-32cc-7716-8000-000000000001?order=waiting"
+    assert found == ["waiting", home, listed, conversation, f"{ordered}&account_id=b" if account else ordered]
+
+
+@pytest.mark.parametrize(
+    ("asked", "after", "decides"),
+    [("unconfirmed", 5, True), (None, 5, False), (None, 121, True), ("no_answer", 121, True)],
+)
+def test_a_doubt_stays_for_a_person_to_decide_also_when_they_have_replied(
+    core: Page, asked: str | None, after: int, decides: bool
+) -> None:
+    body = """const message = { changed_at: '2026-11-28T10:00:00Z' };
+        const now = Date.parse(message.changed_at) + given.after * 1000;
+        return failure.isToDecide(message, given.asked, { now, window: 120 });"""
+    assert run(core, "inbox/failure", body, {"asked": asked, "after": after}) is decides
+
+
 # --- time --------------------------------------------------------------------------------------------------------
 
 

@@ -94,6 +94,7 @@ def test_the_data_is_what_the_api_tells(runtime: Runtime, db: Database, amina: F
         k: v for k, v in me.items() if k not in without
     }
     assert boot["account_id"] == boot["accounts"][0]["id"] == str(account)
+    assert boot["settings"]["confirm_window_seconds"] == runtime.config.confirm_window
     assert boot["conversations"]["rows"] == listed.json
     assert boot["conversation"] == listed.json[7]
     assert boot["thread"]["rows"] == amina.get(f"/messages/{opened}").json

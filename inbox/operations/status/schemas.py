@@ -76,6 +76,13 @@ class PausedNumber(Row):
     since: Time | None
 
 
+class Undecided(Row):
+    """A reply that WhatsApp may or may not have: only a person can decide what becomes of it."""
+
+    conversation_id: UUID
+    message_id: UUID
+
+
 class StatusRow(Row):
     """How everything stands. `code` is the sentence that matters most."""
 
@@ -89,6 +96,7 @@ class StatusRow(Row):
     cache_hit_ratio: float | None
     road: Road | None = Field(description="null while the database is away.")
     paused: list[PausedNumber]
+    undecided: list[Undecided] = Field(description="The oldest unconfirmed replies that a person was asked about.")
     may_act: bool = Field(description="The reader may try an upstream at once, and clear the cache.")
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
+from uuid import UUID
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,7 +21,7 @@ from inbox.errors import DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.memory.kept import Kept
 from inbox.metrics.tally import Counted
-from inbox.models import Account, Incident, JobKind
+from inbox.models import Account, Incident, JobKind, Message
 from inbox.operations import processes, samples
 from inbox.operations.metrics.conservation import Equation, equations
 from inbox.operations.probes import LATE, Health, Snapshot
@@ -34,6 +35,7 @@ from inbox.operations.status.schemas import (
     Road,
     SentenceCode,
     StatusRow,
+    Undecided,
     UpstreamStatus,
 )
 from inbox.outbox import jobs
@@ -41,6 +43,7 @@ from inbox.outbox import jobs
 FRESH = 3.0  # seconds that a look at the database is shared
 DAY = timedelta(hours=24)
 MOST_INCIDENTS = 100
+MOST_UNDECIDED = 100
 UPSTREAMS = ("gemini", "whatsapp", "supabase", "media_store")
 _BY_WEIGHT = ("whatsapp", "gemini", "supabase", "media_store")  # when several are away
 
@@ -55,6 +58,7 @@ class _Look:
     last_minutes: dict[str, Counted]
     answers: tuple[int, float] = (0, 0.0)
     sends: tuple[int, float] = (0, 0.0)
+    undecided: Sequence[tuple[UUID, Undecided]] = ()  #: with their numbers
 
 
 class Status:
@@ -88,6 +92,7 @@ class Status:
             cache_hit_ratio=processes.hit_ratio(everybody),
             road=_road(snapshot, look),
             paused=paused,
+            undecided=[each for number, each in look.undecided if reader.may(Permission.CONVERSATIONS_VIEW, number)],
             may_act=reader.may_everywhere(Permission.ROLES_MANAGE),
         )
 
@@ -103,6 +108,7 @@ class Status:
                 _last_minutes(session, now),
                 jobs.waiting(session, JobKind.ANSWER, now),
                 jobs.waiting(session, JobKind.SEND, now),
+                [(each.account_id, _undecided(each)) for each in jobs.to_decide(session, MOST_UNDECIDED)],
             )
 
 
@@ -187,6 +193,10 @@ def _upstream(name: str, snapshot: Snapshot, standing: Standing, look: _Look) ->
         errors=counted.errors,
         p95_s=counted.p95(),
     )
+
+
+def _undecided(message: Message) -> Undecided:
+    return Undecided(conversation_id=message.conversation_id, message_id=message.id)
 
 
 def _last_minutes(session: Session, now: datetime) -> dict[str, Counted]:

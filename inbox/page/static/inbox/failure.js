@@ -50,17 +50,28 @@ export function Closing({ message }) {
 }
 
 /**
- * Below a message that WhatsApp may or may not have: after the time in which proof comes, a person may decide.
+ * Whether a person may decide about a message that WhatsApp may or may not have: they are asked, or the time in which
+ * proof comes is over. A reply of theirs ends the question, not the doubt.
+ * @param {Message} message
+ * @param {string | null | undefined} asked why the conversation needs a person
+ * @param {{ now: number, window: number }} time ms, and seconds
+ */
+export function isToDecide(message, asked, { now, window }) {
+  return asked === "unconfirmed" || now - Date.parse(message.changed_at) > window * 1000;
+}
+
+/**
+ * Below a message that WhatsApp may or may not have: a person may decide.
  * @param {{ message: Message }} props
  */
 export function SendAgain({ message }) {
-  const { settings, store, times } = useApp();
+  const { beat, settings, store, times } = useApp();
+  void beat.value;
   const [asking, setAsking] = useState(false);
   const { refused, busy, again } = useResend(message);
   const conversation = store.conversations.value.get(message.conversation_id);
-  const asked = conversation?.needs_human_reason === "unconfirmed";
-  const old = times.now() - Date.parse(message.stored_at) > settings.confirm_window_seconds * 1000;
-  if (!asked && !old) return null;
+  const time = { now: times.now(), window: settings.confirm_window_seconds };
+  if (!isToDecide(message, conversation?.needs_human_reason, time)) return null;
   return html`<div class="entry-failure entry-doubt">
     <p>${refused ?? t("tick.unconfirmed")}</p>
     <${Button} little disabled=${busy} onClick=${() => setAsking(true)}>${t("failure.again")}<//>

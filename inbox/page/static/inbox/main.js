@@ -25,7 +25,8 @@ const { default: words } = await import(`../words/${boot.lang}.js`);
 loadWords(boot.lang, words);
 
 const preferences = signal(boot.me.preferences ?? {});
-const places = createPlaces(boot.me.id, preferences.peek().list_order);
+const several = boot.accounts.length > 1;
+const places = createPlaces({ userId: boot.me.id, order: preferences.peek().list_order, account: several ? boot.account_id : null });
 const page = start(boot);
 if (boot.conversation) page.store.applyConversation(boot.conversation);
 const wanted = filterOf(places.view.value, boot.me.id);

@@ -16,16 +16,19 @@ const INBOX = /^\/inbox(?:\/([0-9a-f-]{36}))?$/;
  * @property {(conversationId: string | null, messageId?: string | null) => void} open
  * @property {(change: Partial<import("./listing.js").View>) => void} show
  * @property {(conversationId: string) => string} addressOf
+ * @property {string} home the list of this number without a filter
  * @property {import("../vendor/signals-core.js").Signal<string>} q what is looked for
  * @property {(q: string) => void} seek
  */
 
 /**
- * @param {string} userId
- * @param {import("./listing.js").View["order"]} [order] what the reader prefers, where the address says nothing
+ * @param {object} reader
+ * @param {string} reader.userId
+ * @param {import("./listing.js").View["order"]} [reader.order] what they prefer, where the address says nothing
+ * @param {string | null} [reader.account] whose list it is, where they may see more than one
  * @returns {Places}
  */
-export function createPlaces(userId, order = "newest") {
+export function createPlaces({ userId, order = "newest", account = null }) {
   const conversation = signal(/** @type {string | null} */ (null));
   const message = signal(/** @type {string | null} */ (null));
   const view = signal(viewOf(new URLSearchParams()));
@@ -43,6 +46,7 @@ export function createPlaces(userId, order = "newest") {
   const addressOf = (id) => {
     const query = new URLSearchParams(searchOf(view.value, userId));
     if (q.value.trim()) query.set("q", q.value.trim());
+    if (account && !id) query.set("account_id", account); // a conversation has a number of its own
     return `/inbox${id ? `/${id}` : ""}${query.size ? `?${query}` : ""}`;
   };
   /** @param {string} address */
@@ -51,13 +55,15 @@ export function createPlaces(userId, order = "newest") {
     read();
   };
   read();
-  if (location.search === "") view.value = { ...view.value, order };
+  if (/^(\?account_id=[^&]*)?$/.test(location.search)) view.value = { ...view.value, order };
+  if (account && !conversation.value) history.replaceState(history.state, "", addressOf(null) + location.hash);
   addEventListener("popstate", read);
   return {
     conversation,
     message,
     view,
     addressOf,
+    home: account ? `/inbox?account_id=${account}` : "/inbox",
     q,
     seek: (text) => {
       q.value = text;

@@ -6,11 +6,11 @@ import { useApp } from "./context.js";
 import { MeMenu } from "./me.js";
 
 export function Rail() {
-  const { store } = useApp();
+  const { places, store } = useApp();
   const trouble = store.notices.value.length > 0;
   const counts = store.counts.value[store.accountId.value ?? ""];
   return html`<nav class="rail" aria-label=${t("rail.title")}>
-    <a class="rail-item" href="/inbox" aria-current="page" title=${t("rail.inbox")}>
+    <a class="rail-item" href=${places.home} aria-current="page" title=${t("rail.inbox")}>
       <${Icon} name="inbox" />
       <${Badge} count=${counts?.mine_unread ?? 0} label=${plural("rail.unread", counts?.mine_unread ?? 0)} />
       <span class="rail-name">${t("rail.inbox")}</span>

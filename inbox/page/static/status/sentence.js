@@ -1,6 +1,6 @@
 /** The sentence on top: chosen by the server, never composed; what follows from it, and since when. */
 
-import { has, t } from "../core/words.js";
+import { has, plural, t } from "../core/words.js";
 import { html, Icon } from "../ui/index.js";
 
 const TONES = { well: "ok", slow: "warn", database_away: "danger", dispatcher_silent: "danger" };
@@ -19,6 +19,13 @@ export function Sentence({ status, times, now }) {
         lasting: times.stretch(now - Date.parse(status.since)),
       })}</p>`}
       ${status.paused.map((each) => html`<p key=${each.account_id}><bdi>${each.name}</bdi>: ${has(`pause.${each.code}`) ? t(`pause.${each.code}`) : each.reason} <a href="/settings/numbers">${t("strip.numbers")}</a></p>`)}
+      ${status.undecided.length > 0 && html`<${Undecided} all=${status.undecided} />`}
     </div>
   </section>`;
+}
+
+/** Replies that nothing settles by itself: how many, and the way to the oldest. @param {{ all: import("./types.js").Status["undecided"] }} props */
+function Undecided({ all }) {
+  const [{ conversation_id, message_id }] = all;
+  return html`<p>${plural("status.undecided", all.length)} <a href=${`/inbox/${conversation_id}#${message_id}`}>${t("status.undecided.look")}</a></p>`;
 }

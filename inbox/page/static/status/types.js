@@ -8,7 +8,8 @@
  *   sends_oldest_s: number, dead_letters: number}} Figures
  * @typedef {{now: string, code: string, since: string|null, upstreams: Service[], database_ok: boolean,
  *   dispatchers: number, processes: number, cache_hit_ratio: number|null, road: Figures|null,
- *   paused: {account_id: string, name: string, reason: string, code: string, since: string|null}[], may_act: boolean}} Status
+ *   paused: {account_id: string, name: string, reason: string, code: string, since: string|null}[],
+ *   undecided: {conversation_id: string, message_id: string}[], may_act: boolean}} Status
  * @typedef {{minute: string, upstream: string, answers: number, errors: number, p95_s: number|null}} Minute
  * @typedef {{upstream: string, started_at: string, ended_at: string|null, conversations: number}} Incident
  * @typedef {{now: string, minutes: Minute[], incidents: Incident[]}} History
