@@ -168,3 +168,24 @@ def test_a_template_is_sent_with_the_picture_of_its_header(shop: Shop, desk: Des
     header, _ = _reaches(lea, 1)["components"]
     assert header["parameters"][0]["type"] == "image"
     assert "id" in header["parameters"][0]["image"]
+
+
+def test_the_address_of_a_header_is_seen_again_with_what_was_kept(shop: Shop, desk: Desks) -> None:
+    amina = desk("Amina").opens(shop.customer("Léa Simon", "Bonjour"))
+
+    def begins() -> Locator:
+        amina.button("Other kinds of message").click()
+        amina.page.get_by_role("menuitem", name="Template").click()
+        dialog = amina.page.get_by_role("dialog", name="Choose a template")
+        dialog.get_by_role("button", name="cake_of_the_week").click()
+        return dialog
+
+    dialog = begins()
+    dialog.get_by_role("button", name="Use a web address instead").click()
+    dialog.get_by_label("Web address of the picture").fill("https://example.com/cake.png")
+    dialog.get_by_role("button", name="Close").click()
+    expect(begins().get_by_label("Web address of the picture")).to_have_value("https://example.com/cake.png")
+    dialog.get_by_role("button", name="Start over").click()
+    expect(dialog.get_by_role("button", name="Start over")).to_have_count(0)
+    dialog.get_by_role("button", name="Close").click()
+    expect(begins().get_by_role("button", name="Choose a picture")).to_be_visible()

@@ -48,7 +48,7 @@ export function useFile(conversation) {
 export function HeaderFile({ parameter, file, value, error, onChange, onFile }) {
   const id = useId();
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
-  const [byAddress, setByAddress] = useState(false);
+  const [byAddress, setByAddress] = useState(Boolean(value)); // one that was kept is shown
   const { kind, mime_types: types, max_length: most } = parameter;
   const swap = () => {
     file.clear();

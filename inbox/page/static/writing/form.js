@@ -79,10 +79,11 @@ export function ContentForm({ conversation, empty, finish = (content) => content
       change({ ...content, ...fields });
     },
   };
+  const trouble = wrong[""] || wrong[`/${content.type}`]; // of all buttons, or all cards, which have no line of their own
   return html`<form class="writing-form" id=${id} onSubmit=${send} onKeyDown=${moved}>
     <div class="writing-fields">
       ${children(form)}
-      ${wrong[""] && html`<${Trouble} text=${wrong[""]} />`}
+      ${trouble && html`<${Trouble} text=${trouble} />`}
     </div>
     <${Preview} content=${content} />
     <p class="buttons end">
