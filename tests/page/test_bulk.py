@@ -34,6 +34,12 @@ def test_several_are_done_at_once_and_taken_back(shop: Shop, desk: Callable[...,
     assert statuses == ["done", "done", "done", "open"]
     amina.button("Undo").click()
     wait_until(lambda: all(each.row()["status"] == "open" for each in customers), "all are open again")
+    amina.row(newest).click()  # open, and not among the chosen
+    amina.row(oldest).focus()
+    amina.page.keyboard.press("x")
+    amina.page.keyboard.press("e")
+    amina.sees("1 conversation changed.")
+    assert [each.row()["status"] for each in (oldest, newest)] == ["done", "open"]
     amina.row(newest).focus()
     amina.page.keyboard.press("x")
     amina.page.keyboard.press("Escape")

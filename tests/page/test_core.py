@@ -113,6 +113,28 @@ def test_what_i_may_not_do_any_more_is_told(core: Page) -> None:
     assert found == ["denied"]
 
 
+@pytest.mark.parametrize(
+    ("action", "chosen", "open_", "target"),
+    [
+        ("done", 2, True, "chosen"),
+        ("label", 1, False, "chosen"),
+        ("done", 0, True, "open"),
+        ("done", 0, False, "none"),
+        ("unread", 2, True, "not_many"),
+        ("bot", 2, False, "not_many"),
+        ("reply", 2, True, "open"),
+        ("reply", 2, False, "none"),
+        ("palette", 2, True, "page"),
+        ("back", 0, False, "page"),
+    ],
+)
+def test_keys_act_on_what_is_chosen_else_on_what_is_open(
+    core: Page, action: str, chosen: int, open_: bool, target: str
+) -> None:
+    body = "return keys.targetOf(given.action, given.seen)"
+    assert run(core, "keys", body, {"action": action, "seen": {"chosen": chosen, "open": open_}}) == target
+
+
 # --- places and doubts -------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,23 @@ export const BINDINGS = [
   { action: "back", keys: ["Escape"], anywhere: true },
 ];
 
+const OF_ONE = ["reply", "note", "done", "take", "assign", "label", "bot", "unread"]; // they need a conversation
+const OF_MANY = ["done", "take", "assign", "label"]; // they act on those that are chosen, while some are
+const WRITES = ["reply", "note"]; // at the open one whatever is chosen: its field shows where one writes
+
+/**
+ * What an action is for: the open conversation, those that are chosen in the list, or the page. `none` is open;
+ * `not_many`: it is nothing that can be done with several.
+ * @param {string} action @param {{ chosen: number, open: boolean }} seen
+ * @returns {"page"|"open"|"chosen"|"none"|"not_many"}
+ */
+export function targetOf(action, { chosen, open }) {
+  if (!OF_ONE.includes(action)) return "page";
+  if (chosen > 0 && OF_MANY.includes(action)) return "chosen";
+  if (chosen > 0 && !WRITES.includes(action)) return "not_many";
+  return open ? "open" : "none";
+}
+
 /**
  * Of a keyboard event, what decides.
  * @typedef {object} Key

@@ -33,8 +33,8 @@ export function BulkBar() {
     <span class="bulk-count">${plural("bulk.count", selection.ids.value.size)}</span>
     ${may &&
     html`<${Button} icon="check" label=${t("bulk.finish")} disabled=${none} onClick=${selection.done} />
-      <${Menu} icon="user-plus" label=${t("assign.title")} disabled=${none} items=${people} />
-      <${Menu} icon="tag" label=${t("labels.title")} disabled=${none} items=${() => orNone(labels())} />`}
+      <${Menu} icon="user-plus" label=${t("assign.title")} data-action="assign" disabled=${none} items=${people} />
+      <${Menu} icon="tag" label=${t("labels.title")} data-action="label" disabled=${none} items=${() => orNone(labels())} />`}
     <${Button} icon="check-check" label=${t("bulk.read")} disabled=${none} onClick=${selection.read} />
   </div>`;
 }

@@ -1,7 +1,8 @@
 /** Single keys, outside of fields. What each does is here; which key it is stands in core/keys.js. */
 
-import { actionOf } from "../core/keys.js";
-import { undoLast, useEffect } from "../ui/index.js";
+import { actionOf, targetOf } from "../core/keys.js";
+import { t } from "../core/words.js";
+import { toast, undoLast, useEffect } from "../ui/index.js";
 import { useApp } from "./context.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
@@ -23,12 +24,44 @@ export function useKeyboard(open) {
         singleKeys: app.preferences.value.keys !== false,
         mac: MAC,
       });
-      if (!action || !commands(app, open, at)[action]?.()) return;
-      event.preventDefault();
+      if (action && perform(app, open, at, action)) event.preventDefault();
     };
     addEventListener("keydown", pressed);
     return () => removeEventListener("keydown", pressed);
   }, []);
+}
+
+/**
+ * Do it to what it is for, or say why not; false when there is nothing to do.
+ * @param {App} app
+ * @param {(id: string, byKey: boolean) => void} open
+ * @param {HTMLElement} at
+ * @param {string} action
+ */
+function perform(app, open, at, action) {
+  const { places, selection } = app;
+  const target = targetOf(action, { chosen: selection.ids.value.size, open: places.conversation.value !== null });
+  if (target === "none" || target === "not_many") {
+    toast(t(`keys.target.${target}`));
+    return true;
+  }
+  return (target === "chosen" ? ofChosen(app) : commands(app, open, at))[action]?.() ?? false;
+}
+
+/** What keys do with the conversations that are chosen, as the bar above them does. @param {App} app @returns {Record<string, () => boolean>} */
+function ofChosen({ selection, store }) {
+  const may = store.may("messages.send");
+  /** @param {() => unknown} work */
+  const when = (work) => () => {
+    if (may) work();
+    return may;
+  };
+  return {
+    done: when(selection.done),
+    take: when(() => selection.assign(store.me.value.id)),
+    assign: when(() => press("assign", ".bulk")),
+    label: when(() => press("label", ".bulk")),
+  };
 }
 
 /**
@@ -90,9 +123,9 @@ function toList(id) {
   (all.find((each) => each.dataset.id === id) ?? all[0])?.focus();
 }
 
-/** A button in the head of the thread, which may open a menu. @param {string} action */
-function press(action) {
-  const button = /** @type {HTMLElement | null} */ (document.querySelector(`.head [data-action="${action}"]`));
+/** A button in the head of the thread or in the bar, which may open a menu. @param {string} action @param {string} [place] */
+function press(action, place = ".head") {
+  const button = /** @type {HTMLElement | null} */ (document.querySelector(`${place} [data-action="${action}"]`));
   button?.focus();
   button?.click();
 }
