@@ -104,6 +104,7 @@ def run(db: Database, gateway: WhatsAppTemplates, cipher: TokenCipher, asked: Sy
         return
     with db.writing() as session:
         now = db.now(session)
+        session.get(TemplateSync, asked.account_id, with_for_update=True)  # who was made due meanwhile waits its turn
         store(session, asked.account_id, told)
         _end(session, asked.account_id, now + EVERY, synced_at=now, error=None)
     log.info("templates synced", extra={"account_id": str(asked.account_id), "templates": len(told)})

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,10 +14,12 @@ from sqlalchemy import select, update
 
 from inbox.clock import rfc3339
 from inbox.config import Config
+from inbox.gateways.whatsapp.templates import Told
 from inbox.models import Account, Contact, TemplateSync
 from inbox.resilience import WHATSAPP_TEMPLATES
 from inbox.runtime import crews_of
 from inbox.templates import sync
+from inbox.templates.sync import SyncClaim
 from sandbox import Sandbox
 from tests.api_shop import ApiShop, open_shop
 from tests.builders import CUSTOMER, NUMBER_ID, ingest, the_account, webhook
@@ -157,6 +162,19 @@ def test_a_sync_that_fails_says_why_keeps_what_there_was_and_comes_back(shop: Sh
     WHATSAPP_TEMPLATES.breaker.reset()
     shop.sync()
     assert shop.client.get(f"/accounts/{shop.account}/templates").json["error"] is None
+
+
+def test_two_that_ask_at_once_keep_the_same(shop: Shop) -> None:
+    """A webhook makes a number due again while it is being asked for the first time."""
+    told = [Told(str(number), f"name{number}", "en", "APPROVED", "UTILITY", False, []) for number in range(300)]
+    both = threading.Barrier(2)
+    gateway = SimpleNamespace(all_of=lambda *_: told if both.wait(30) >= 0 else [])
+    runtime, token = shop.runtime, shop.runtime.cipher.encrypt("token")
+    asked = SyncClaim(the_account(runtime.db).id, "1", token)
+    with ThreadPoolExecutor(2) as pool:
+        for done in [pool.submit(sync.run, runtime.db, gateway, runtime.cipher, asked) for _ in range(2)]:
+            done.result(60)
+    assert len(shop.templates()) == len(told)
 
 
 @on_sqlite
