@@ -97,6 +97,15 @@ def test_what_is_wrong_is_said_and_nobody_is_made(
         assert session.execute(select(User)).first() is None
 
 
+def test_the_documents_name_no_role_that_there_is_not(flask: Command) -> None:
+    root = Path(__file__).parents[2]
+    said = " ".join(each.read_text() for each in (root / "README.md", *(root / "docs").glob("*.md")))
+    named = set(re.findall(r"--role ([a-z]+)", said))
+    assert len(named) > 1
+    for role in sorted(named):
+        assert flask("keys", "create", "--name", role, "--role", role).exit_code == 0, role
+
+
 def test_a_user_is_made_once(flask: Command) -> None:
     create(flask)
     again = create(flask)
