@@ -153,6 +153,10 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
         "parameters": (5, "x", None, [], {}, {"body.1": 5}, {"body.1": "two\nlines"}, {"body.2": "Anna"}),
         "client_key": (*ANY_TEXT, "", "x" * 256),
     },
+    "auth.change_password": {
+        "current": (*ANY_TEXT, None, "", "x" * 1025),
+        "password": (*ANY_TEXT, None, "", "x" * 1025),
+    },
     "auth.change_me": {"name": (5, "", "x" * 201), "preferences": (None, 5, "x", [])},
     "team.add_note": {"text": (*ANY_TEXT, None, "", "   ", "x" * 10_001), "client_key": (*ANY_TEXT, "", "x" * 256)},
     "team.edit_note": {"text": (*ANY_TEXT, None, "", "   ", "x" * 10_001)},

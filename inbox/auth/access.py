@@ -74,6 +74,7 @@ class Principal:
     grants: tuple[Grant, ...] = ()
     expires_at: datetime | None = None  #: of the session or the key; None: not of itself
     preferences: Mapping[str, Any] = field(default_factory=dict)  #: as stored; `users.preferences` reads them
+    has_password: bool = False  #: one of ours, which they may change
 
     @property
     def user_id(self) -> UUID | None:

@@ -160,6 +160,7 @@ def principal_of(session: Session, user: User, expires_at: datetime | None = Non
         grants=tuple(grants),
         expires_at=expires_at,
         preferences=user.preferences,
+        has_password=user.password_hash is not None,
     )
 
 

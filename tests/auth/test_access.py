@@ -39,7 +39,7 @@ PUBLIC = {
 }
 #: What every member may do, whatever their role.
 MEMBERS = {
-    *("auth.who_am_i", "auth.change_me", "auth.logout", "auth.begin_session"),
+    *("auth.who_am_i", "auth.change_me", "auth.logout", "auth.begin_session", "auth.change_password"),
     *("page.get_inbox", "page.get_inbox_conversation", "page.get_settings", "page.get_settings_section"),
     *("page.get_status", "status.get_history"),
 }

@@ -10,6 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select, update
+from werkzeug.test import TestResponse
 
 from inbox.auth.access import Grant, Override, Permission, Role
 from inbox.auth.passwords import set_password
@@ -323,3 +324,53 @@ def test_administrators_are_told_of_strangers_who_lock_somebody_out(
 def test_another_spelling_of_the_address_signs_the_same_person_in(browser: FlaskClient, typed: str) -> None:
     sign_in(browser, typed)
     assert browser.get("/auth/me").json["email"] == EMAIL
+
+
+# --- another password --------------------------------------------------------------------------------------------
+
+NEW = "two loaves, well baked"
+
+
+def change(browser: FlaskClient, token: str, current: str = PASSWORD, password: str = NEW) -> TestResponse:
+    return browser.put(
+        "/auth/password", json={"current": current, "password": password}, headers={"X-CSRF-Token": token}
+    )
+
+
+@pytest.mark.usefixtures("anna")
+def test_one_changes_ones_password_and_goes_on_here_alone(app: Flask, browser: FlaskClient, db: Database) -> None:
+    elsewhere = app.test_client()
+    sign_in(elsewhere)
+    token = sign_in(browser)
+    assert browser.get("/auth/me").json["has_password"] is True
+    changed = change(browser, token)
+    assert changed.status_code == 200, changed.json
+    assert browser.get("/auth/me").json["csrf_token"] == changed.json["user"]["csrf_token"] != token
+    assert refused(elsewhere.get("/auth/me")) == (401, "invalid_token")
+    assert refused(elsewhere.post("/auth/login", json={"email": EMAIL, "password": PASSWORD})) == (
+        401,
+        "wrong_password",
+    )
+    sign_in(elsewhere, password=NEW)
+    assert entries(db)[-1].action == "user.password_changed"
+
+
+@pytest.mark.usefixtures("anna")
+def test_a_wrong_or_weak_password_changes_nothing(browser: FlaskClient) -> None:
+    token = sign_in(browser)
+    for given, pointer, code in (
+        ({"current": "not this one"}, "/current", "password_wrong"),
+        ({"password": "boulangerie1"}, "/password", "password_guessable"),
+    ):
+        answer = change(browser, token, **given)
+        assert (answer.status_code, answer.json["errors"][0]["pointer"]) == (400, pointer)
+        assert answer.json["errors"][0]["code"] == code
+    assert browser.get("/auth/me").status_code == 200
+    sign_in(browser)
+
+
+@pytest.mark.usefixtures("anna")
+def test_a_password_is_not_guessed_by_changing_it(browser: FlaskClient) -> None:
+    token = sign_in(browser)
+    statuses = [change(browser, token, current=f"guess {number}").status_code for number in range(12)]
+    assert statuses == [400] * 10 + [429] * 2

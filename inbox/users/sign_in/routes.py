@@ -13,7 +13,10 @@ from flask import Blueprint, Response
 from inbox.errors import (
     DatabaseUnavailable,
     EmailNotConfirmed,
+    FieldProblem,
+    HasNoPassword,
     IdentityUnavailable,
+    InvalidRequest,
     NotAMember,
     NotAUser,
     NotExchangeable,
@@ -24,7 +27,7 @@ from inbox.errors import (
 from inbox.users import preferences
 from inbox.users.preferences import MePatch
 from inbox.users.sign_in import service as sessions
-from inbox.users.sign_in.schemas import Me, SignedIn, SignedOut, SignInBody, me
+from inbox.users.sign_in.schemas import Me, PasswordBody, SignedIn, SignedOut, SignInBody, me
 from inbox.web import answer, contract, cookies, member, principal, public, runtime
 from inbox.web.callers import credential, csrf_token
 from inbox.web.limits import limits
@@ -87,6 +90,32 @@ def begin_with_password(email: str, password: str) -> sessions.NewSession:
         )
         attempt.welcome(session.token)
     return session
+
+
+@bp.put("/password")
+@member
+@contract("auth", {200: SignedIn}, raises=[NotAUser, HasNoPassword, TemporarilyUnavailable])
+def change_password(json: PasswordBody) -> Response:
+    """Change your own password, if you sign in with one of this inbox. All your sessions end, and a new one begins."""
+    held, caller, here = runtime(), principal(), address()
+    if caller.kind != "user":
+        raise NotAUser
+    email = caller.email or ""
+    try:
+        with limits.sign_in(email, lambda: sessions.tell_locked_out(held.db, email, here)) as attempt:
+            session = sessions.change_password(
+                held.db,
+                caller,
+                json.current,
+                json.password,
+                lifetime=session_lifetime(),
+                network=network(),
+                familiar=attempt.familiar,
+            )
+            attempt.welcome(session.token)
+    except WrongPassword:  # 401 would say that the session is over
+        raise InvalidRequest([FieldProblem("/current", "password_wrong", "is not your password")]) from None
+    return _signed_in(session)
 
 
 @bp.post("/session")

@@ -33,6 +33,7 @@ class Me(Row):
     permissions: PermissionSets
     expires_at: Time | None = Field(description="When the session or key ends; null: not of itself, or with its token.")
     preferences: Preferences | None = Field(description="What a user has chosen for themselves; a key has none.")
+    has_password: bool = Field(description="Whether they sign in with a password of this inbox, which they may change.")
     csrf_token: str | None = Field(description="For X-CSRF-Token, when the session came in a cookie; else null.")
 
 
@@ -41,6 +42,13 @@ class SignInBody(Body):
 
     email: Annotated[str, Field(min_length=3, max_length=320, examples=["anna@example.com"])]
     password: Annotated[str, Field(min_length=1, max_length=1024)]
+
+
+class PasswordBody(Body):
+    """Another password of one's own."""
+
+    current: Annotated[str, Field(min_length=1, max_length=1024, description="The one that holds until now.")]
+    password: Annotated[str, Field(min_length=1, max_length=1024, description="12 characters or more, hard to guess.")]
 
 
 class SignedIn(Row):
@@ -74,5 +82,6 @@ def me(principal: Principal, *, csrf_token: str | None) -> Me:
         ),
         expires_at=principal.expires_at,
         preferences=preferences_of(principal),
+        has_password=principal.has_password,
         csrf_token=csrf_token,
     )

@@ -19,10 +19,10 @@ from inbox.auth.addresses import known_email
 from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
 from inbox.auth.identities import SESSION_PREFIX, Identities, principal_of
-from inbox.auth.passwords import verify_password
+from inbox.auth.passwords import set_password, verify_password
 from inbox.clock import new_id
 from inbox.db import Database
-from inbox.errors import DatabaseUnavailable, TemporarilyUnavailable, UpstreamBusy, WrongPassword
+from inbox.errors import DatabaseUnavailable, HasNoPassword, TemporarilyUnavailable, UpstreamBusy, WrongPassword
 from inbox.models import User, UserSession
 from inbox.resilience import Bulkhead
 
@@ -83,8 +83,32 @@ def exchange(db: Database, caller: Principal, lifetime: timedelta) -> NewSession
     return _begin(db, user, lifetime)
 
 
+def change_password(
+    db: Database, caller: Principal, current: str, new: str, *, lifetime: timedelta, network: str, familiar: bool
+) -> NewSession:
+    """Give a user another password, end all their sessions and begin one. `network`, `familiar`: as for signing in.
+
+    Raises HasNoPassword, WrongPassword for another one than `current`, InvalidRequest for a bad new one,
+    TemporarilyUnavailable.
+    """
+    with db.reading() as session:
+        user = session.get_one(User, UUID(caller.id))
+    if user.password_hash is None:
+        raise HasNoPassword
+    if not _verified(user, current, network, familiar=familiar):
+        raise WrongPassword
+    with db.writing() as session:
+        changed = session.get_one(User, user.id, with_for_update=True)
+        if changed.password_hash != user.password_hash:  # meanwhile, by somebody else
+            raise WrongPassword
+        now = db.now(session)
+        set_password(session, changed, new, now)
+        audit.record(session, caller, "user.password_changed", now, target=user.id)
+    return begin_for(db, user.id, lifetime)
+
+
 def begin_for(db: Database, user_id: UUID, lifetime: timedelta) -> NewSession:
-    """Begin a session for somebody without asking for their password: for commands, which may do everything."""
+    """Begin a session for somebody whose password is not to be asked for: it just was, or a command begins it."""
     with db.reading() as session:
         user = session.get_one(User, user_id)
     return _begin(db, user, lifetime)

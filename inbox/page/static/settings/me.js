@@ -32,6 +32,7 @@ export function Me() {
   ];
   return html`<div class="settings-groups">
     <${Group} title=${t("set.me.who")}><${Name} /></${Group}>
+    ${boot.me.has_password && html`<${Group} title=${t("set.me.password")}><${Password} /></${Group}>`}
     <${Group} title=${t("set.me.look")}>
       <${Field} label=${t("set.me.language")} value=${chosen.language ?? ""} options=${languages}
         onChange=${(/** @type {string} */ value) => prefer("language", value || null)} />
@@ -67,6 +68,29 @@ function Name() {
     <${Field} label=${t("set.me.name")} hint=${t("set.me.name.hint")} value=${name} onChange=${setName} error=${errors["/name"]} maxlength="200" autocomplete="name" />
     ${changed && html`<${Button} kind="filled" type="submit" busy=${busy}>${t("settings.save")}<//>`}
     <${Trouble} text=${trouble} />
+  </form>`;
+}
+
+/** Another password of one's own. It ends all sessions and begins one here, with which this page goes on. */
+function Password() {
+  const { api, boot } = useDesk();
+  const [form, setForm] = useState({ current: "", password: "" });
+  const { busy, errors, trouble, run } = useCall();
+  const set = (/** @type {string} */ name) => (/** @type {string} */ value) => setForm({ ...form, [name]: value });
+  const save = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (!(await run(() => api.put("/auth/password", form), t("set.me.password.changed")))) return;
+    setForm({ current: "", password: "" });
+    await api.renew();
+  };
+  return html`<form class="settings-form" onSubmit=${save}>
+    <input class="unseen" type="email" autocomplete="username" value=${boot.me.email} tabindex="-1" aria-hidden="true" readonly />
+    <${Field} label=${t("set.me.password.current")} type="password" autocomplete="current-password" required maxlength="1024"
+      value=${form.current} onChange=${set("current")} error=${errors["/current"]} />
+    <${Field} label=${t("set.me.password.new")} hint=${t("set.me.password.hint")} type="password" autocomplete="new-password" required
+      maxlength="1024" value=${form.password} onChange=${set("password")} error=${errors["/password"]} />
+    <${Trouble} text=${trouble} />
+    <p class="buttons"><${Button} kind="tone" type="submit" busy=${busy}>${t("set.me.password.change")}<//></p>
   </form>`;
 }
 
