@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from graphlib import TopologicalSorter
@@ -32,6 +32,9 @@ _OF_PAGES = {
     "writing": ("send.", "template."),
 }
 _OF_THE_SERVER = ("error.", "shell.late.", "shell.noscript", "sign_in.note.", "sign_in.refused.")
+#: Whose styles a page has: those that every page has, then its own.
+_EVERY, _BASE = "every", ["style/tokens.css", "style/base.css", "style/ui.css"]
+_LOOKS = {"bot": ("settings", "bot")}
 _TYPES = {
     ".css": "text/css",
     ".js": "text/javascript",
@@ -47,6 +50,7 @@ _IMPORTED = re.compile(
 )
 
 _COMMENT = re.compile(r"[ \t]*/\*[^*]*\*+(?:[^/*][^*]*\*+)*/\n?")  # of styles
+_BROKEN = re.compile(r"\s*\n\s*")  # between rules and within them: a line's end says no more than a blank
 
 #: Comments as we write them. A test holds what is left against the original, token by token.
 _BLOCK = re.compile(r"^[ \t]*/\*(?:[^*]|\*(?!/))*\*/[ \t]*$", re.MULTILINE)
@@ -80,6 +84,13 @@ class Assets:
         """The paths of a module and of all that it imports, directly or not, the entry last: what a browser fetches."""
         return _needed(entry, {path: file.content.decode() for path, file in self.files.items() if _is_script(path)})
 
+    def styles(self, page: str | None = None, *, joined: bool) -> list[str]:
+        """The paths of what every page looks like and of what this one adds: one for each, or all that they are of."""
+        wanted = (_EVERY, page) if page else (_EVERY,)
+        if joined:
+            return [path for each in wanted if (path := _joined(each)) in self.files]
+        return [path for each in wanted for path in _styles(each, self.files)]
+
 
 def bundle_of(entry: str) -> str:
     """The path of the file that holds all of a page's own modules."""
@@ -88,6 +99,16 @@ def bundle_of(entry: str) -> str:
 
 def _name(entry: str) -> str:
     return entry.partition("/")[0]
+
+
+def _joined(page: str) -> str:
+    return f"bundles/{page}.css"
+
+
+def _styles(page: str, paths: Iterable[str]) -> list[str]:
+    """Those of a page: style/inbox.css, style/inbox-details.css …"""
+    own = re.compile(rf"style/({'|'.join(_LOOKS.get(page, (page,)))})(-\w+)?\.css")
+    return _BASE if page == _EVERY else sorted(filter(own.fullmatch, paths), key=len)
 
 
 def imported(path: str, source: str) -> list[str]:
@@ -177,6 +198,10 @@ def _assets(_newest: int) -> Assets:
             contents[path] = without_comments(contents[path].decode()).encode()
     for path in filter(_is_style, contents):
         contents[path] = _COMMENT.sub("", contents[path].decode()).encode()
+    for page in (_EVERY, *{_name(path) for path in contents if path.endswith("/main.js")}):
+        if styles := _styles(page, contents):
+            joined = "\n".join(contents[path].decode() for path in styles)
+            contents[_joined(page)] = _BROKEN.sub("\n", joined).encode()
     scripts = {path: content.decode() for path, content in contents.items() if _is_script(path)}
     contents |= {path: text.encode() for path, text in _bundles(scripts).items()}
     digest = hashlib.sha256()

@@ -31,13 +31,17 @@ POLICY = "; ".join(
         "trusted-types inbox",
     )
 )
-STYLES = ("style/tokens.css", "style/base.css", "style/ui.css")  # what every page looks like
 THEMES = ("system", "light", "dark")
 
 
 def current() -> Assets:
     """The files of this release; in development, those that are there now."""
     return assets(fresh=not runtime().config.production)
+
+
+def styles(page: str | None = None) -> list[str]:
+    """What a page looks like: in one file for every page and one of its own, or one by one for who works on them."""
+    return current().styles(page, joined=runtime().config.production)
 
 
 def language() -> str:
@@ -62,7 +66,7 @@ def page(template: str, status: int = 200, /, **values: Any) -> Response:
     """A page of ours. It holds what is its reader's alone, so nothing keeps it."""
     said = spoken()
     common: dict[str, Any] = {"t": said.say, "lang": said.language, "theme": theme(), "address": current().address}
-    common["styles"] = STYLES
+    common["styles"] = styles()
     response = Response(render_template(template, **common | values), status, mimetype="text/html")
     response.headers["Content-Security-Policy"] = POLICY
     response.headers["Cache-Control"] = "private, no-store"

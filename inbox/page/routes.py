@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import re
 from collections.abc import Callable
 from typing import Annotated, Any, cast
 from uuid import UUID
@@ -32,8 +31,6 @@ _HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _PAGE = {"responses": {"200": _HTML}}
 _LAST_ACCOUNT = "inbox_account"  # the page's own cookie: which number was open last
 _PLOTS = {"status": ("vendor/uplot.css",)}  # what vendored modules of a page need
-#: Pages that look like more than one: their styles.
-_LOOKS = {"bot": ("settings", "bot")}
 #: The parts of the settings, as settings/app.js has them.
 SECTIONS = ("me", "numbers", "canned", "labels", "fields", "people", "roles", "keys", "webhooks", "reports", "audit")
 _FAST = 5  # gzip's level for what is made anew each time
@@ -140,7 +137,7 @@ def _opened(entry: str, block: str, lang: str) -> Response:
         entry=first,
         boot=block.replace("<", "\\u003c"),  # "</script>" in a customer's text ends nothing
         modules=[*modules, *_words(entry, lang)],
-        styles=[*_styles(entry), *(["style/demo.css"] if demo else [])],
+        styles=[*_PLOTS.get(entry, ()), *html.styles(entry), *(["style/demo.css"] if demo else [])],
         demo=demo,
     )
 
@@ -156,12 +153,6 @@ def _scripts(entry: str) -> tuple[str, list[str]]:
 def _words(entry: str, lang: str) -> list[str]:
     own = {"settings": "settings", "bot": "settings", "status": "status"}.get(entry)
     return [f"words/{lang}.js", *([f"words/{own}-{lang}.js"] if own else [])]
-
-
-def _styles(entry: str) -> list[str]:
-    """What every page looks like, then the page's own: style/inbox.css, style/inbox-details.css …"""
-    own = re.compile(rf"style/({'|'.join(_LOOKS.get(entry, (entry,)))})(-\w+)?\.css")
-    return [*html.STYLES, *_PLOTS.get(entry, ()), *sorted(filter(own.fullmatch, html.current().files), key=len)]
 
 
 def _packed(response: Response) -> Response:

@@ -134,14 +134,24 @@ def test_styles_are_sent_without_their_comments() -> None:
         assert (sent.count("{"), sent.count(";")) == tuple(re.sub(r"(?s)/\*.*?\*/", "", source).count(x) for x in "{;")
 
 
+def test_a_page_has_the_same_looks_in_one_file_and_in_many() -> None:
+    for page in ("inbox", "settings", "bot", "status"):
+        many, joined = (assets().styles(page, joined=each) for each in (False, True))
+        assert many[:3] == ["style/tokens.css", "style/base.css", "style/ui.css"]
+        assert joined == ["bundles/every.css", f"bundles/{page}.css"]
+        texts = ("".join(assets().files[path].content.decode() for path in paths) for paths in (many, joined))
+        assert len({"".join(text.split()) for text in texts}) == 1
+    assert assets().styles("bot", joined=False)[3:] == ["style/bot.css", "style/settings.css"]
+
+
 def test_a_first_visit_is_light() -> None:
     libraries = [path for path in assets().modules("inbox/main.js") if path.startswith("vendor/")]
-    styles = [path for path in assets().files if re.fullmatch(r"style/(tokens|base|ui|inbox(-\w+)?)\.css", path)]
+    styles = assets().styles("inbox", joined=True)
     parts = {
         "font": (weight("vendor/inter.woff2"), 31_300),
         "libraries": (weight(*libraries), 11_000),
         "scripts and words": (weight("bundles/inbox.js", "words/fr.js", "watch.js"), 79_500),
-        "styles": (weight(*styles), 14_900),
+        "styles": (weight(*styles), 12_000),
         "icons": (weight("vendor/icons.svg"), 4_500),
     }
     assert {name: part for name, part in parts.items() if part[0] > part[1]} == {}
