@@ -137,4 +137,4 @@ export async function until(condition) {
   }
 }
 
-export { signal } from "/vendor/signals-core.js";
+export { effect, signal } from "/vendor/signals-core.js";

@@ -180,10 +180,13 @@ def test_a_browser_without_a_network_is_offline_at_once_and_asks_when_it_is_back
     assert found == ["offline", 5, "live"]
 
 
-def test_many_changes_are_read_to_their_end_without_a_pause(core: Page) -> None:
+def test_many_changes_are_read_to_their_end_without_a_pause_and_shown_at_once(core: Page) -> None:
+    """A list that moved with each of their pages would jump."""
     found = play(
         core,
-        """const row = (n) => ({ id: `c${n}`, account_id: 'a', updated_at: '2026-11-28T10:00:00Z',
+        """const sizes = [];
+           fakes.effect(() => sizes.push(shop.conversations.value.size));
+           const row = (n) => ({ id: `c${n}`, account_id: 'a', updated_at: '2026-11-28T10:00:00Z',
             changed_at: '2026-11-28T10:00:00Z' });
            answer = (query) => {
                const page = Number(query.since.slice(1));
@@ -193,9 +196,25 @@ def test_many_changes_are_read_to_their_end_without_a_pause(core: Page) -> None:
            };
            made.start();
            await clock.pass(1500);
-           return [polls, shop.conversations.value.size, asked.map((query) => query.since)];""",
+           return [polls, sizes, asked.map((query) => query.since)];""",
     )
-    assert found == [[1.5] * 5, 500, ["p0", "p1", "p2", "p3", "p4"]]
+    assert found == [[1.5] * 5, [0, 500], ["p0", "p1", "p2", "p3", "p4"]]
+
+
+def test_what_came_before_a_page_that_failed_is_shown(core: Page) -> None:
+    """The position is behind it: nobody would tell it again."""
+    found = play(
+        core,
+        """const at = '2026-11-28T10:00:00Z', row = { id: 'c1', account_id: 'a', updated_at: at, changed_at: at };
+           answer = (query) => {
+               if (query.since !== 'p0') throw new Unreachable();
+               return body({ next: 'p1', more: true, poll_after_ms: 0, conversations: [row] });
+           };
+           made.start();
+           await clock.pass(1500);
+           return [asked.map((query) => query.since), shop.conversations.value.size];""",
+    )
+    assert found == [["p0", "p1"], 1]
 
 
 @pytest.mark.parametrize("code", ["resync", "validation_error"])

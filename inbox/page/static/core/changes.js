@@ -1,4 +1,4 @@
-import { effect, untracked } from "../vendor/signals-core.js";
+import { batch, effect, untracked } from "../vendor/signals-core.js";
 import { Refused } from "./api.js";
 
 /** @typedef {import("./api.js").Api} Api */
@@ -77,6 +77,21 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
   /** @type {(() => void)[]} */
   let stops = [];
 
+  /** @type {any[]} the pages of an answer that has several: shown together, or the list would move with each */
+  let pages = [];
+
+  /** Show an answer when its last page is there. @param {any} body */
+  function take(body) {
+    pages.push(body);
+    if (!body.more) showPages();
+  }
+
+  function showPages() {
+    const all = pages;
+    pages = [];
+    batch(() => all.forEach((body) => store.applyChanges(body)));
+  }
+
   const pace = () =>
     paceOf({ visible: tab.visible.peek(), leads: leader.leads, idle: clock.now() - tab.lastInput.value });
 
@@ -145,7 +160,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     if (status === 204) return pace();
     since = body.next;
     store.denied.value = false;
-    store.applyChanges(body);
+    take(body);
     // A position first, then the lists: nothing falls between.
     if (begins) await resync();
     else leader.post("changes", { ...body, present: null });
@@ -157,6 +172,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
   /** @param {unknown} error @param {AbortController} mine @returns {number|null} */
   function failed(error, mine) {
     if (mine !== turn) return 0;
+    showPages(); // the position is behind them
     if (error instanceof Refused && error.status === 401) {
       store.signedOut.value = true;
       return null;
@@ -188,7 +204,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     else if (!asking && failures === 0) plan(pace());
   }
 
-  leader.on("changes", (body) => store.applyChanges(body));
+  leader.on("changes", take);
 
   return {
     start() {
@@ -218,6 +234,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     /** Another number: its lists are read anew, from a position taken before. @param {string} accountId */
     use(accountId) {
       since = null;
+      pages = []; // of the number that was open
       turn.abort();
       turn = new AbortController();
       store.accountId.value = accountId;
