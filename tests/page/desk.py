@@ -30,15 +30,23 @@ WATCH = """
     addEventListener('securitypolicyviolation', (event) => {
         window.__refused.push(`${event.violatedDirective} ${event.blockedURI}`);
     });
-    const scrolls = ({ node }) => {
-        return (node?.nodeType === 1 ? node : node?.parentElement)?.closest('.list-scroll, .thread-scroll');
+    const scrolls = ({ node, previousRect: at }) => {
+        const box = (node?.nodeType === 1 ? node : node?.parentElement)?.closest('.list-scroll, .thread-scroll');
+        if (box || node?.isConnected) return box;
+        return [...document.querySelectorAll('.list-scroll, .thread-scroll')].some((each) => {
+            const { x, y, right, bottom } = each.getBoundingClientRect();
+            return at.x >= x && at.x < right && at.y >= y && at.y < bottom; // a row that has gone: where it was
+        });
+    };
+    const told = ({ node, previousRect: from, currentRect: to }) => {
+        return `${[from.x, from.y, to.x, to.y].map(Math.round)} ${node?.outerHTML?.slice(0, 120)}`;
     };
     new PerformanceObserver((list) => {
         for (const entry of list.getEntries()) {
             if (entry.hadRecentInput || document.documentElement.dataset.ready !== '') continue;
             if (entry.sources.every(scrolls)) continue;
             window.__shift += entry.value;
-            window.__moved.push(...entry.sources.map(({ node }) => node?.outerHTML?.slice(0, 120)));
+            window.__moved.push(entry.value, ...entry.sources.map(told));
         }
     }).observe({ type: 'layout-shift', buffered: true });
 """
@@ -101,10 +109,6 @@ class Desk:
         other = Desk(self.shop, self.person, self.context)
         other.problems, other._allowed = self.problems, self._allowed
         return other
-
-    def makes_room(self) -> None:
-        """A strip, or another place to write, will come: what is beside it moves by its height."""
-        self.most_shift = 0.3  # two strips: an upstream struggles, and then is away
 
     def is_crowded(self) -> None:
         """So much is shown that looking through all of it takes too long."""

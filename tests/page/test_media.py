@@ -45,7 +45,6 @@ def sound() -> bytes:
 def test_the_page_sends_a_picture_with_its_caption(shop: Shop, desk: Callable[..., Desk]) -> None:
     lea = shop.customer("Léa Simon", "Vous avez des gâteaux ?")
     amina = desk("Amina").opens(lea)
-    amina.makes_room()
     cake = {"name": "cake.png", "mimeType": "image/png", "buffer": PICTURE}
     amina.thread.locator("input[type=file]").set_input_files([cake])
     expect(amina.thread.locator(".attached-file")).to_contain_text("cake.png")
@@ -75,7 +74,6 @@ def test_files_are_dropped_and_pasted_cancelled_and_one_that_fails_takes_no_othe
 ) -> None:
     lea = shop.customer("Léa Simon", "Vous avez une carte ?")
     amina = desk("Amina").opens(lea)
-    amina.makes_room()
     files = amina.thread.locator(".attached-file")
 
     held: list[Route] = []

@@ -158,7 +158,6 @@ def test_the_session_ends_while_somebody_writes_and_their_text_goes_on(shop: Sho
     camille = shop.customer("Camille Roux", "Bonjour")
     sacha = desk("Sacha").opens(camille)
     sacha.refuses(401)
-    sacha.makes_room()
     sacha.types("Il en reste trois.")
     end_sessions(shop, sacha.person)
     dialog = sacha.page.get_by_role("dialog")
@@ -193,7 +192,6 @@ def test_another_person_who_signs_in_sees_and_sends_nothing_of_the_one_before(sh
     camille = shop.customer("Camille Roux", "Bonjour")
     lou, max_ = desk("Lou").opens(camille), shop.person("Max")
     lou.refuses(401)
-    lou.makes_room()
     lou.refuses(403)
     lou.loses_network()
     first = re.compile("/(changes|presence|drafts|read)\\b")  # would meet the end of the session before the send
@@ -255,7 +253,6 @@ def test_days_follow_midnight_and_a_journey_while_nothing_is_written(shop: Shop,
     expect(day).to_have_text("Today")
     expect(bubble).to_contain_text("18:")
     amina.loses_network()
-    amina.makes_room()
     amina.page.route("**/*", lambda route: route.abort())  # or an answer would tell the time as it is
     amina.page.clock.fast_forward(timedelta(hours=7).total_seconds() * 1000)
     expect(day).to_have_text("Yesterday")
@@ -289,7 +286,6 @@ def test_a_slow_server_that_refuses_every_third_call_gets_few_calls_and_each_mes
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina")
     amina.prepares(SLOW)
-    amina.makes_room()
     amina.opens(camille)
     for text in ("Un", "Deux", "Trois"):
         amina.sends(text)

@@ -80,7 +80,6 @@ def test_a_tab_from_before_a_deploy_goes_on_working_and_offers_the_new_version(s
     camille, alice = shop.customer("Camille Roux", "Bonjour"), shop.customer("Alice Byrne", "Hello")
     amina = desk("Amina").opens(camille)
     amina.allow(r"/assets/")
-    amina.makes_room()
     amina.page.route("**/assets/**", lambda route: route.fulfill(status=404))  # the old files are gone
     amina.row(alice).click()
     amina.sends("Hello Alice")

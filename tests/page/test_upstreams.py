@@ -39,7 +39,6 @@ def gemini_goes_away(shop: Shop) -> None:
 def test_gemini_goes_away_while_somebody_writes_and_nothing_touches_their_text(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Avez-vous du pain de seigle ?")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     amina.types("Oui, il en re")
     gemini_goes_away(shop)
     expect(amina.strip).to_contain_text("The bot cannot answer just now. You can.", timeout=30_000)
@@ -53,7 +52,6 @@ def test_gemini_goes_away_while_somebody_writes_and_nothing_touches_their_text(s
 def test_while_whatsapp_is_away_replies_wait_and_leave_in_order(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     shop.sandbox.fault("whatsapp", "status", code=503)
     texts = ["Un", "Deux", "Trois"]
     for text in texts:
@@ -71,7 +69,6 @@ def test_while_whatsapp_is_away_replies_wait_and_leave_in_order(shop: Shop, desk
 def test_an_answer_that_got_lost_shows_doubt_then_proof_and_is_delivered_once(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     shop.sandbox.fault("webhook", "delay", seconds=2.5, match={"to": camille.phone})
     shop.sandbox.fault("whatsapp", "close_after", times=1, match={"to": camille.phone})
     amina.sends("Il en reste trois.")
@@ -83,7 +80,6 @@ def test_an_answer_that_got_lost_shows_doubt_then_proof_and_is_delivered_once(sh
 def test_without_proof_a_person_decides_whether_to_send_again(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     shop.sandbox.fault("webhook", "drop", match={"to": camille.phone})
     shop.sandbox.fault("whatsapp", "close_after", times=1, match={"to": camille.phone})
     amina.sends("Il en reste trois.")
@@ -127,7 +123,6 @@ def test_a_refused_message_says_why_and_offers_the_next_step(
 def test_the_window_closes_while_somebody_writes_and_their_text_stays(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     amina.types("Il en reste")
     last_wrote(camille, timedelta(hours=23))
     expect(amina.thread).to_contain_text("Free text until")
@@ -162,7 +157,6 @@ def sends_a_template(amina: Desk, camille: Customer) -> None:
 def test_a_window_that_closed_unseen_brings_the_text_back_into_the_field(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     amina.refuses(409)
     amina.page.route("**/changes*", lambda route: route.fulfill(status=204))  # the page does not hear of it in time
     amina.page.wait_for_load_state("networkidle")  # nor by what it asked before
@@ -175,7 +169,6 @@ def test_a_window_that_closed_unseen_brings_the_text_back_into_the_field(shop: S
 def test_a_paused_number_says_so_and_its_replies_wait_until_it_is_resumed(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     shop.pause(True)
     try:
         expect(amina.thread).to_contain_text("Replies wait until WhatsApp lets this number send again.")
@@ -202,7 +195,6 @@ def test_a_paused_number_says_so_and_its_replies_wait_until_it_is_resumed(shop: 
 def test_the_bot_answers_and_steps_aside_when_a_person_sends(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Vous êtes ouverts ?", bot=True)
     amina = desk("Amina").opens(camille)
-    amina.makes_room()
     expect(amina.bubble("Oui, jusqu'à 19 h.")).to_be_visible(timeout=20_000)
     amina.sees(re.compile("Sending takes over from the bot for 30 min"))
     amina.sends("Et le dimanche aussi.")

@@ -34,7 +34,7 @@ export function Inbox() {
   return html`<div class="inbox" data-open=${locked ? "nothing" : id ? "thread" : "list"}>
     <a class="skip unseen" href="#thread">${t("inbox.skip")}</a>
     <${Rail} />
-    <div class="inbox-strip"><${Strips} /></div>
+    ${(locked || !conversation) && html`<${Strips} />`}
     ${!locked && html`<${Part} name="list"><${List} head=${html`<${ListHead} />`} onOpen=${open} /><//>`}
     <main class="inbox-main" id="thread" tabindex="-1">
       ${locked

@@ -1,4 +1,7 @@
-/** The one line above list and thread that says what is wrong with everything at once: the weightiest thing alone. */
+/**
+ * The one line that says what is wrong with everything at once: the weightiest thing alone. It lies over the beginning of
+ * what is shown, so it comes and goes and nothing moves.
+ */
 
 import { t } from "../core/words.js";
 import { html, Strip } from "../ui/index.js";
@@ -63,12 +66,12 @@ export function Strips() {
     connection,
     notices: store.notices.value.map((notice) => notice.code),
   });
-  if (!which) return null;
+  if (!which) return html`<div class="inbox-strip"></div>`;
   const notice = store.notices.value.find(({ code }) => code === which);
   const open = { label: t("strip.open"), onClick: () => places.open(notice?.conversation_id ?? null) };
   const [first, ...more] = sentence().split(/(?<=[.!?]) /);
-  return html`<${Strip} ...${LOOKS[which]} action=${which === "reply_expiring" ? open : actionOf(which, store)}>${first}${more.length > 0 &&
-    html`<span class="strip-more"> ${more.join(" ")}</span>`}<//>`;
+  return html`<div class="inbox-strip"><${Strip} ...${LOOKS[which]} action=${which === "reply_expiring" ? open : actionOf(which, store)}>${first}${more.length > 0 &&
+    html`<span class="strip-more"> ${more.join(" ")}</span>`}<//></div>`;
 
   function sentence() {
     if (which === "number_warned") return t(`number.warned.${notice?.reason}`);

@@ -8,6 +8,7 @@ import { useApp } from "./context.js";
 import { Head } from "./header.js";
 import { Messages } from "./messages.js";
 import { nameOf } from "./row.js";
+import { Strips } from "./strips.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {import("../core/types.js").Message} Message */
@@ -21,6 +22,7 @@ export function Thread({ conversation, onBack, focus }) {
   const reply = (/** @type {Message} */ message) => composer.current?.quote(message);
   return html`<section class="thread" aria-label=${t("thread.with", { name: nameOf(conversation) })}>
     <${Head} conversation=${conversation} onBack=${onBack} />
+    <${Strips} />
     ${mayRead
       ? html`<${Messages} key=${conversation.id} conversation=${conversation} onReply=${reply} />`
       : html`<${Empty} icon="lock" title=${t("thread.no_right")} />`}
