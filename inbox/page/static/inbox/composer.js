@@ -13,6 +13,7 @@ import { BlockButton } from "./contact.js";
 import { useApp } from "./context.js";
 import { EmojiButton } from "./emoji.js";
 import { insert } from "./field.js";
+import { WIDE } from "./panels.js";
 import { nameOf } from "./row.js";
 import { spoken } from "./said.js";
 import { Suggestions, useSuggestions } from "./suggestions.js";
@@ -196,7 +197,7 @@ function Writing({ mode, conversation, field, wanted }) {
         rows="1"
         dir="auto"
         aria-label=${labelOf(mode, conversation)}
-        placeholder=${labelOf(mode, conversation)}
+        placeholder=${matchMedia(WIDE).matches ? labelOf(mode, conversation) : t("composer.write")}
         aria-controls=${suggestions.open ? list : undefined}
         aria-activedescendant=${suggestions.chosen >= 0 ? `${list}-${suggestions.chosen}` : undefined}
         aria-describedby=${`${list}-hints`}

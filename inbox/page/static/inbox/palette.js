@@ -95,7 +95,7 @@ function useCommands() {
   });
   const open = row && row.blocked_at === null && replyWindow(row, times.now()).open;
   const written = (/** @type {(typeof MORE)[number]} */ [kind, icon]) => {
-    const label = `${t("composer.more")} · ${t(`composer.${kind}`)}`;
+    const label = t("palette.write", { kind: t(`composer.${kind}`) });
     return { key: `write ${kind}`, label, words: label, icon, run: () => panels.write(kind) };
   };
   const here = !row || !may

@@ -79,7 +79,8 @@ export function numberOf(row) {
 export function signalsOf(row) {
   /** @type {("failed" | "person" | "waiting")[]} */
   const found = [];
-  if (row.last_message_status === "failed") found.push("failed");
+  const told = row.needs_human && row.needs_human_reason === "answer_failed"; // which says so, and why
+  if (row.last_message_status === "failed" && !told) found.push("failed");
   if (row.needs_human) found.push("person");
   if (row.waiting_since) found.push("waiting");
   return found.slice(0, 2);

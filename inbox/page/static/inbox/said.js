@@ -6,13 +6,16 @@ import { has, t } from "../core/words.js";
 /** @typedef {import("../core/types.js").Message} Message */
 
 const PLACEHOLDER = /^\[([a-z]+)(?:[^\]]*)\](.*)$/s;
+/** Those whose first word is not the kind. */
+const KINDS = [["[missed call]", "call"], ["[call permission: accept]", "may_call.accept"], ["[call permission: reject]", "may_call.reject"]];
 
 /**
  * A text in one line, as lists and quotes show it: the placeholder of a kind becomes its name in the reader's language.
  * @param {string} content
  */
 export function spoken(content) {
-  const [, kind, rest = ""] = PLACEHOLDER.exec(content) ?? [];
+  const [, name, rest = ""] = PLACEHOLDER.exec(content) ?? [];
+  const kind = KINDS.find(([begins]) => content.startsWith(begins))?.[1] ?? name;
   if (kind === undefined || !has(`kind.${kind}`)) return oneLine(content);
   return oneLine(rest) || t(`kind.${kind}`);
 }
