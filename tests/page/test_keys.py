@@ -32,6 +32,7 @@ def test_ten_customers_are_answered_with_keys_only(shop: Shop, desk: Sits) -> No
     keyboard.press("Enter")
     for each in reversed(customers):  # the newest stands first
         expect(tess.thread.get_by_role("heading", name=each.name)).to_be_visible()
+        focused(tess, "a.row, #thread")  # also after the one before has gone
         keyboard.press("r")
         focused(tess, "textarea")
         keyboard.insert_text(f"Réponse à {each.name}")
@@ -56,6 +57,8 @@ def test_escape_climbs_from_the_field_to_the_list(shop: Shop, desk: Sits) -> Non
     amina.field.click()
     keyboard.press("Escape")
     focused(amina, ".thread-scroll")
+    keyboard.press("ArrowUp")
+    focused(amina, ".thread-scroll [data-key]")
     keyboard.press("Escape")
     focused(amina, f'a.row[data-id="{camille.conversation}"]')
     keyboard.press("n")

@@ -12,15 +12,20 @@ from tests.page.desk import Desk
 from tests.page.shop import Shop
 
 
-def test_at_four_times_the_size_one_pane_is_shown_and_nothing_is_cut(shop: Shop, desk: Callable[..., Desk]) -> None:
-    """A window of 1280 pixels at 400 % is 320 wide to the page."""
+@pytest.mark.parametrize("height", [640, 180])
+def test_at_four_times_the_size_one_pane_is_shown_and_nothing_is_cut(
+    shop: Shop, desk: Callable[..., Desk], height: int
+) -> None:
+    """A window of 1280 x 720 pixels at 400 % is 320 x 180 to the page."""
     zoe = shop.customer("Zoé Martin", "Vous livrez ?")
-    amina = desk("Amina", viewport={"width": 320, "height": 640}).opens(zoe)
+    amina = desk("Amina", viewport={"width": 320, "height": height}).opens(zoe)
     expect(amina.bubble("Vous livrez ?")).to_be_visible()
     expect(amina.list).to_be_hidden()
+    assert amina.js("document.querySelector('.thread-scroll').clientHeight") > 100
     assert amina.js("document.scrollingElement.scrollWidth <= innerWidth")
     amina.button("To the list").click()
     expect(amina.row(zoe)).to_be_visible()
+    assert amina.js("document.querySelector('.list-scroll').clientHeight") > 100
     assert amina.js("document.scrollingElement.scrollWidth <= innerWidth")
     amina.page.go_back()
     expect(amina.bubble("Vous livrez ?")).to_be_visible()

@@ -71,3 +71,40 @@ def test_a_session_that_ends_is_begun_again_over_the_page(shop: Shop, visitor: P
         timeout=20_000
     )
     assert [row["content_text"] for row in eva.messages()].count("Un attimo") == 1
+
+
+@pytest.mark.parametrize("visitor", [{"locale": "fr-FR", "viewport": {"width": 360, "height": 740}}], indirect=True)
+def test_a_colleague_chooses_a_password_of_their_own_and_is_told_why_one_is_weak(shop: Shop, visitor: Page) -> None:
+    lea = shop.person("Lea")
+    visitor.goto(f"{shop.url}/settings/me")
+    visitor.get_by_label("Adresse e-mail").fill(lea.email)
+    visitor.get_by_label("Mot de passe").fill(PASSWORD)
+    visitor.get_by_role("button", name="Se connecter").click()
+    change = visitor.get_by_role("button", name="Changer le mot de passe")
+    current, new = visitor.get_by_label("Mot de passe actuel"), visitor.get_by_label("Nouveau mot de passe")
+    for typed, given, told in (
+        (
+            PASSWORD,
+            "Password1234",
+            "Trop facile à deviner. Ajoutez un ou deux mots inattendus. Il ressemble à un mot de passe",
+        ),
+        (PASSWORD, "court", "De 12 à 1\u202f024 caractères."),
+        ("pas celui-ci", "deux pains bien cuits", "Ce n’est pas votre mot de passe."),
+    ):
+        current.fill(typed)
+        new.fill(given)
+        change.click()
+        expect(visitor.get_by_text(told)).to_be_visible()
+    current.fill(PASSWORD)
+    change.click()
+    expect(visitor.get_by_text("Le mot de passe est changé.")).to_be_visible()
+    expect(current).to_have_value("")
+    visitor.get_by_label("Nom", exact=True).fill("Léa R.")  # the page goes on in its new session
+    visitor.get_by_role("button", name="Enregistrer").click()
+    expect(visitor.get_by_text("Enregistré")).to_be_visible()
+    visitor.context.clear_cookies()
+    visitor.goto(f"{shop.url}/sign-in")
+    visitor.get_by_label("Adresse e-mail").fill(lea.email)
+    visitor.get_by_label("Mot de passe").fill("deux pains bien cuits")
+    visitor.get_by_role("button", name="Se connecter").click()
+    visitor.wait_for_url("**/inbox")

@@ -31,6 +31,7 @@ export function Inbox() {
   useAnnouncements();
   useTitle(conversation);
   useOpened(id);
+  useFocus(id);
   return html`<div class="inbox" data-open=${locked ? "nothing" : id ? "thread" : "list"}>
     <a class="skip unseen" href="#thread">${t("inbox.skip")}</a>
     <${Rail} />
@@ -91,6 +92,21 @@ function useTitle(conversation) {
   useEffect(() => {
     document.title = titleOf(mine, where);
   }, [mine, where]);
+}
+
+/**
+ * What had the focus may go with the conversation that was open: then the next one has it, or in the list the row that was
+ * open, so that keys and readers go on from there.
+ * @param {string | null} id
+ */
+function useFocus(id) {
+  const last = useRef(id);
+  useEffect(() => {
+    const from = last.current;
+    last.current = id;
+    if (from === id || document.activeElement !== document.body) return;
+    /** @type {HTMLElement | null} */ (document.querySelector(id ? "#thread" : `.list a[data-id="${from}"]`))?.focus({ preventScroll: true });
+  }, [id]);
 }
 
 /** The open conversation is read and kept up to date, and colleagues see who is there. @param {string | null} id */

@@ -49,8 +49,8 @@ export function ContactDetails({ conversation, may, manages }) {
     leave();
   };
   return html`
-    ${values !== null && details.length > 0 && html`<section class="details-section"><h3>${t("details.more")}</h3>
-      ${details.map((detail) => html`<${One} key=${detail.id} detail=${detail} value=${values[detail.id]} may=${may} onWrite=${write} />`)}
+    ${details.length > 0 && html`<section class="details-section"><h3>${t("details.more")}</h3>
+      ${details.map((detail) => html`<${One} key=${detail.id} detail=${detail} value=${values?.[detail.id]} may=${may && values !== null} onWrite=${write} />`)}
     </section>`}
     ${alike.length > 0 && html`<section class="details-section"><h3>${t("details.alike")}</h3>
       <ul>${alike.map((each) => html`<li key=${each.id} class="details-alike">

@@ -100,7 +100,7 @@ function commands(app, open, at) {
     palette: dialog("palette"),
     help: dialog("help"),
     details: when(row !== undefined, panels.toggleDetails),
-    back: () => letGo(app) || climb(at, id),
+    back: () => letGo(app) || endSearch(app, at, id) || climb(at, id),
   };
 }
 
@@ -167,6 +167,14 @@ function letGo({ selection }) {
   const had = selection.active.peek();
   if (had) selection.clear();
   return had;
+}
+
+/** Among what was found, Escape ends the search: the list is back, at the open row. @param {App} app @param {HTMLElement} at @param {string | null} id */
+function endSearch({ places }, at, id) {
+  if (places.q.peek() === "" || !at.closest?.(".list")) return false;
+  places.seek("");
+  setTimeout(() => toList(id)); // when it is drawn
+  return true;
 }
 
 /** Escape climbs: composer, thread, list. @param {HTMLElement} at @param {string | null} id */

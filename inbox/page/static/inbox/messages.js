@@ -270,16 +270,17 @@ function useUnseen(messages, atEnd) {
 }
 
 /**
- * Arrows go from message to message.
+ * Arrows go from message to message; up from the whole of them leads to the last that can be seen.
  * @param {KeyboardEvent} event
  */
 function walk(event) {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const box = /** @type {HTMLElement} */ (event.currentTarget);
   const focused = /** @type {HTMLElement | null} */ (document.activeElement?.closest("[data-key]") ?? null);
-  if (!step || !focused) return;
+  if (!step || !(focused || (event.target === box && step < 0))) return;
   const entries = /** @type {HTMLElement[]} */ ([...box.querySelectorAll("[data-key][tabindex]")]);
-  const next = entries[entries.indexOf(focused) + step];
+  const end = box.getBoundingClientRect().bottom;
+  const next = focused ? entries[entries.indexOf(focused) + step] : entries.findLast((each) => each.getBoundingClientRect().top < end);
   if (!next) return;
   event.preventDefault();
   next.focus({ preventScroll: true });
