@@ -62,6 +62,11 @@ def fill_thread(customer: Customer, messages: int) -> None:
     _run(customer, _copies("messages", changed, newest), messages)
 
 
+def leave_unread(customer: Customer, count: int) -> None:
+    """Nobody has read the newest messages, so many."""
+    _run(customer, "UPDATE conversations SET unread_count = cast(:rows AS int) WHERE id = :conversation", count)
+
+
 def fill_list(customer: Customer, conversations: int) -> str:
     """Conversations of a number of their own, copies of this customer's; its id."""
     account = str(uuid.uuid4())

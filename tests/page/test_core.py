@@ -382,6 +382,29 @@ def test_enter_sends_but_not_from_an_input_method_held_down_or_on_touch(
     assert run(core, "keys", body, [event, {"enterSends": True, "touch": False, **state}]) is sent
 
 
+TYPED = """
+    let now = 0;
+    const made = typeahead.createTypeahead(() => now);
+    const names = ['Me', 'Amélie', 'Anaïs', 'Noé Martin'];
+    return given.map(([ms, letter, at]) => { now += ms; return made.to(letter, names, at); });
+"""
+
+
+@pytest.mark.parametrize(
+    ("typed", "places"),
+    [
+        ([[0, "a", 0], [100, "m", 1]], [1, 1]),
+        ([[0, "A", 0], [100, "n", 1], [100, "a", 2]], [1, 2, 2]),
+        ([[0, "a", 0], [100, "a", 1], [100, "a", 2]], [1, 2, 1]),
+        ([[0, "a", 0], [900, "m", 1]], [1, 0]),
+        ([[0, "n", 0], [100, "o", 3], [100, "e", 3], [100, " ", 3], [100, "m", 3]], [3, 3, 3, 3, 3]),
+        ([[0, "x", 0]], [-1]),
+    ],
+)
+def test_letters_in_a_menu_are_a_name(core: Page, typed: list[Any], places: list[int]) -> None:
+    assert run(core, "typeahead", TYPED, typed) == places
+
+
 # --- presence and reading ----------------------------------------------------------------------------------------
 
 NEARBY = """

@@ -65,6 +65,19 @@ def test_escape_climbs_from_the_field_to_the_list(shop: Shop, desk: Sits) -> Non
     focused(amina, ".composer-noting textarea")
 
 
+def test_escape_leaves_the_field_before_the_thread_is_there(shop: Shop, desk: Sits) -> None:
+    camille, alice = shop.customer("Camille Vite"), shop.customer("Alice Vite")
+    amina = desk("Amina").opens(camille)
+    amina.page.route(f"**/messages/{alice.conversation}?*", lambda _route: None)  # never answered
+    amina.row(alice).click()
+    focused(amina, "textarea")
+    amina.page.keyboard.press("Escape")
+    focused(amina, "#thread")
+    amina.page.keyboard.press("r")
+    focused(amina, "textarea")
+    amina.page.unroute_all(behavior="ignoreErrors")
+
+
 def test_letters_in_a_field_are_letters(shop: Shop, desk: Sits) -> None:
     camille = shop.customer("Camille Lettres")
     amina = desk("Amina").opens(camille)

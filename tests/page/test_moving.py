@@ -8,7 +8,7 @@ from typing import Any
 from playwright.sync_api import expect
 
 from tests.page.desk import Desk
-from tests.page.many import fill_thread
+from tests.page.many import fill_thread, leave_unread
 from tests.page.shop import Customer, Shop
 
 Desks = Callable[..., Desk]
@@ -142,3 +142,17 @@ def test_who_comes_back_finds_the_thread_as_they_left_it_and_a_line_before_what_
     expect(amina.thread.locator(".entry-divider + li")).to_contain_text("Vous êtes là ?")
     expect(amina.page.get_by_role("button", name="1 new")).to_be_visible()
     assert abs(place_of(amina, key) - top) < 1
+
+
+def test_many_new_messages_are_read_from_the_first_of_them(shop: Shop, desk: Desks) -> None:
+    camille = long_talk(shop, "Camille Beaucoup", 240)  # every second one is the customer's
+    leave_unread(camille, 90)
+    amina = desk("Amina").opens(camille)
+    amina.is_crowded()
+    line = amina.thread.locator(".entry-divider")
+    expect(line).to_have_text("90 new")
+    expect(line).to_be_in_viewport()
+    amina.page.wait_for_timeout(1500)  # long enough to have read what is on the screen
+    assert camille.row()["unread_count"] == 90
+    amina.page.get_by_role("button", name="To the newest message").click()
+    expect(amina.row(camille).locator(".row-count")).to_have_count(0)

@@ -128,3 +128,8 @@ def test_marks_of_direction_in_names_are_shown_by_name(core: Page) -> None:
 )
 def test_initials_are_letters_of_the_name_or_the_last_digits_of_the_number(core: Page, name: str, letters: str) -> None:
     assert run(core, "ui/small", "return small.initials(given)", name) == letters
+
+
+@pytest.mark.parametrize(("text", "length"), [("", 0), ("Été", 3), ("👍👍", 2), ("a\n👩‍🍳", 5)])
+def test_a_text_is_as_long_as_our_server_counts(core: Page, text: str, length: int) -> None:
+    assert run(core, "text", "return text.lengthOf(given)", text) == length == len(text)

@@ -6,6 +6,7 @@ import { Refused } from "./api.js";
 /** @typedef {import("./types.js").Filter} Filter */
 
 const PAGE = 50; // conversations
+const MOST = 500; // messages of a page
 
 /**
  * Reads pages of the list and of threads into the store. A page that fails leaves its trouble in place, to be tried
@@ -93,6 +94,23 @@ export function createLoading({ api, store }) {
     end(id) {
       if (store.thread(id).value.atEnd && store.thread(id).value.loaded) return Promise.resolve();
       return once(`first ${id}`, () => page(id, first(id), "open"));
+    },
+    /**
+     * The first of the newest `count` customer's messages, however far back; null: there is none.
+     * @param {string} id @param {number} count @returns {Promise<string|null>}
+     */
+    async firstNew(id, count) {
+      let found = null;
+      let left = count;
+      let path = /** @type {string|null} */ (first(id, `limit=${MOST}`));
+      while (path && left > 0) {
+        const { body, link } = await api.get(path);
+        const theirs = body.filter((/** @type {any} */ { direction }) => direction === "inbound").slice(0, left);
+        found = theirs.at(-1)?.id ?? found;
+        left -= theirs.length;
+        path = link.next;
+      }
+      return found;
     },
     /** @param {string} id */
     older(id) {

@@ -12,6 +12,16 @@ const SPACE = /\s/u;
 const LINK = /https?:\/\/[^\s<>"]+/giu;
 const LINK_LENGTH = 2048;
 
+/** Without accents and capitals, to look for something. @param {string} text */
+export const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** How long a text is, as our server counts: an emoji of two units is one character. @param {string} text */
+export function lengthOf(text) {
+  let length = 0;
+  for (const _ of text) length += 1;
+  return length;
+}
+
 /** Text with WhatsApp's marks and with links. @param {string} text @returns {Node[]} */
 export function parse(text) {
   /** @type {Node[]} */

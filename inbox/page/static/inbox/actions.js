@@ -5,6 +5,7 @@
 import { problemText, t } from "../core/words.js";
 import { toast } from "../ui/index.js";
 import { nameOf } from "./row.js";
+import { calledOf } from "./team.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {ReturnType<typeof createActions>} Actions */
@@ -17,8 +18,8 @@ export function whyNot(error) {
   return error?.code ? problemText(error) : t("action.unreachable");
 }
 
-/** @param {Pick<import("../core/start.js").Page, "api" | "reading" | "store">} parts */
-export function createActions({ api, reading, store }) {
+/** @param {Pick<import("../core/start.js").Page, "api" | "reading" | "store"> & { team: import("./team.js").Team }} parts */
+export function createActions({ api, reading, store, team }) {
   /**
    * @param {Conversation} row
    * @param {Partial<Conversation>} change
@@ -37,6 +38,14 @@ export function createActions({ api, reading, store }) {
       toast(whyNot(error));
       return false;
     }
+  }
+
+  /** Who looks after it now, in words. @param {Conversation} row @param {string | null} userId */
+  function assigned(row, userId) {
+    const name = nameOf(row);
+    if (userId === null) return t("action.put_down", { name });
+    if (userId === store.me.peek().id) return t("action.taken", { name });
+    return t("action.assigned", { name, who: calledOf(team.people.find(row.account_id, userId)) || t("assign.somebody") });
   }
 
   /** @param {Conversation} row @param {string} path @param {any} [body] */
@@ -85,7 +94,7 @@ export function createActions({ api, reading, store }) {
       if (before === userId) return;
       if (!(await change(row, { assigned_to: userId }, post(row, "assign", { user_id: userId })))) return;
       const undo = () => change(row, { assigned_to: before }, post(row, "assign", { user_id: before }));
-      toast(t(userId === null ? "action.put_down" : "action.assigned", { name: nameOf(row) }), { undo });
+      toast(assigned(row, userId), { undo });
     },
     /** @param {Conversation} row @param {string[]} ids */
     setLabels: (row, ids) =>

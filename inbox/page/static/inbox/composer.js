@@ -4,6 +4,7 @@
  */
 
 import { composes, sends } from "../core/keys.js";
+import { lengthOf } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Button, classes, html, Icon, Menu, Tabs, toast, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
@@ -129,12 +130,13 @@ function Writing({ mode, conversation, field, wanted }) {
   const list = useId();
   const suggestions = useSuggestions(field, app, conversation);
   const text = draft.text.value;
-  const tooLong = text.length > settings.max_text;
+  const length = lengthOf(text);
+  const tooLong = length > settings.max_text;
   const files = mode === "reply" ? attachments.of(conversation.id).value : [];
   const [sending, setSending] = useState(false);
   const [gap] = mode === "reply" ? unfilled(text) : [];
   const held = tooLong || sending || gap !== undefined || files.some((each) => each.state !== "ready");
-  const nothing = files.length === 0 ? !text.trim() : text.trim().length > CAPTION;
+  const nothing = files.length === 0 ? !text.trim() : lengthOf(text.trim()) > CAPTION;
   const long = text.length > ONE_LINE || text.includes("\n");
   useLayoutEffect(() => {
     // The draft came, or was taken back: the field shows it. While somebody types both are the same.
@@ -230,7 +232,7 @@ function Writing({ mode, conversation, field, wanted }) {
         <//>
       </div>
     </div>
-    <${Hints} id=${`${list}-hints`} mode=${mode} conversation=${conversation} length=${text.length}
+    <${Hints} id=${`${list}-hints`} mode=${mode} conversation=${conversation} length=${length}
       most=${settings.max_text} gap=${gap?.name} />
   `;
 }

@@ -1,5 +1,6 @@
 /** Emoji by name and by group. The names are fetched when somebody first asks for one. */
 
+import { plain } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Button, html, place, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
 
@@ -31,20 +32,15 @@ export function allEmoji() {
  * @param {number} most
  */
 export function findEmoji(all, word, most) {
-  const wanted = fold(word);
+  const wanted = plain(word);
   const named = [];
   const tagged = [];
   for (const emoji of all) {
-    if (fold(emoji[1]).startsWith(wanted)) named.push(emoji);
-    else if (` ${fold(emoji[1])} ${fold(emoji[2])}`.includes(` ${wanted}`)) tagged.push(emoji);
+    if (plain(emoji[1]).startsWith(wanted)) named.push(emoji);
+    else if (` ${plain(emoji[1])} ${plain(emoji[2])}`.includes(` ${wanted}`)) tagged.push(emoji);
     if (named.length >= most) break;
   }
   return [...named, ...tagged].slice(0, most);
-}
-
-/** Without accents and capitals. @param {string} text */
-function fold(text) {
-  return text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 }
 
 /**

@@ -179,7 +179,9 @@ function endSearch({ places }, at, id) {
 
 /** Escape climbs: composer, thread, list. @param {HTMLElement} at @param {string | null} id */
 function climb(at, id) {
-  if (at.closest?.(".composer")) /** @type {HTMLElement | null} */ (document.querySelector(".thread-scroll"))?.focus();
+  // While the thread is on its way only its place is there: the next key is a command all the same.
+  const thread = /** @type {HTMLElement | null} */ (document.querySelector(".thread-scroll") ?? document.querySelector("#thread"));
+  if (at.closest?.(".composer")) thread?.focus();
   else if (at.closest?.("#thread, .details")) toList(id);
   else return false;
   return true;

@@ -64,6 +64,8 @@ async function copy(text) {
   }
 }
 
+const team = createTeam(page.api);
+
 /** @type {import("./context.js").App} */
 const app = {
   ...page,
@@ -73,10 +75,10 @@ const app = {
   beat,
   today,
   copy,
-  actions: createActions(page),
+  actions: createActions({ ...page, team }),
   attachments: createAttachments(page),
   selection: createSelection(page),
-  team: createTeam(page.api),
+  team,
   panels: createPanels(preferences, prefer),
   composer: { current: null },
   files: new Files({ onSignedOut: () => (page.store.signedOut.value = true) }),

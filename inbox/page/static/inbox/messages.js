@@ -36,7 +36,7 @@ export function Messages({ conversation, onReply }) {
   const scroller = useRef(/** @type {Scroller | null} */ (null));
   const [atEnd, setAtEnd] = useState(true);
   const [lit, setLit] = useState(/** @type {string | null} */ (null));
-  const divider = useDivider(conversation, thread);
+  const { divider, far, found } = useDivider(conversation, thread);
   const pending = outgoing.of(conversation.id).value;
   const loaded = thread.loaded;
 
@@ -72,6 +72,20 @@ export function Messages({ conversation, onReply }) {
     };
   }, [loaded]);
 
+  // More is new than there is room for here: the reader is taken to its beginning, and has seen nothing until then.
+  useEffect(() => {
+    if (far === 0) return;
+    if (places.message.peek() || scroller.current?.anchor !== "end") return void found(null);
+    const look = async () => {
+      const first = await loading.firstNew(conversation.id, far);
+      scroller.current?.hold();
+      if (first) await loading.thread(conversation.id, first);
+      found(first);
+      requestAnimationFrame(() => scroller.current?.toEntry("divider"));
+    };
+    look().catch(() => found(null));
+  }, [far]);
+
   // An own text goes to the end, wherever its writer was reading (A6).
   const newest = pending.length ? pending[pending.length - 1].key : null;
   useLayoutEffect(() => {
@@ -92,7 +106,7 @@ export function Messages({ conversation, onReply }) {
     if (wanted && loaded) jump(wanted);
   }, [wanted, loaded]);
 
-  const newestShown = atEnd && thread.atEnd ? (thread.messages[thread.messages.length - 1]?.id ?? null) : null;
+  const newestShown = atEnd && thread.atEnd && far === 0 ? (thread.messages[thread.messages.length - 1]?.id ?? null) : null;
   useEffect(() => {
     reading.sees(newestShown === null ? null : { conversationId: conversation.id, through: newestShown });
   }, [newestShown]);
@@ -214,7 +228,7 @@ function NotYet({ trouble, onAgain }) {
 
 /**
  * Before what stands the line "2 new": set when the thread is opened or the page was hidden meanwhile, fixed while
- * somebody looks, gone after an own text (G3).
+ * somebody looks, gone after an own text (G3). `far`: so many are new, and their beginning is not loaded; to be `found`.
  * @param {Conversation} conversation
  * @param {Thread} thread
  */
@@ -222,6 +236,11 @@ function useDivider(conversation, thread) {
   const { outgoing } = useApp();
   const [moved, setMoved] = useState(/** @type {Divider | null} */ (null));
   const opened = useRef(/** @type {Divider | null} */ (null));
+  const [far, setFar] = useState(0);
+  const found = (/** @type {string | null} */ before) => {
+    opened.current = { before, count: far };
+    setFar(0);
+  };
   const messages = thread.messages;
   const loaded = thread.loaded;
   // A kept thread is shown before its newest messages are read: what is new is not among those that it has.
@@ -231,6 +250,7 @@ function useDivider(conversation, thread) {
     const count = conversation.my_unread;
     const before = thread.atEnd ? firstNew(messages, count, thread.older === null) : null;
     opened.current = { before, count };
+    if (count > 0 && before === null && thread.atEnd && thread.older !== null) setFar(count);
   }
   const seen = useRef(/** @type {string | null} */ (null));
   useEffect(() => {
@@ -252,7 +272,7 @@ function useDivider(conversation, thread) {
     if (sent > before.current) setMoved(NOTHING_NEW);
     before.current = sent;
   }, [sent]);
-  return moved ?? opened.current ?? NOTHING_NEW;
+  return { divider: moved ?? opened.current ?? NOTHING_NEW, far, found };
 }
 
 /**

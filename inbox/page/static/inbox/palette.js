@@ -1,5 +1,6 @@
 /** People, actions and places by a few letters: Ctrl+K. */
 
+import { plain } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Avatar, Dialog, html, Icon, Kbd, useEffect, useId, useState } from "../ui/index.js";
 import { MORE } from "./composer.js";
@@ -116,6 +117,3 @@ function useCommands() {
     command("help", "circle-question-mark", () => (panels.dialog.value = "help"), "?"),
   ];
 }
-
-/** Letters without their marks, small: "É" is found by "e". @param {string} text */
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();

@@ -2,6 +2,9 @@ import { t } from "../core/words.js";
 import { classes, html, useId, useLayoutEffect, useRef } from "./base.js";
 import { Button } from "./button.js";
 
+/** Where one begins to write: who types on at once fills in the form, and does not close it. */
+const FIRST = ".middle :is(input, select, textarea):not([type=checkbox], [type=radio], [type=file], :disabled)";
+
 /**
  * A question or a form that waits for an answer. The browser keeps the focus inside and gives it back afterwards.
  * @param {{open: boolean, title: any, onClose?: () => void, actions?: any, wide?: boolean, class?: string,
@@ -31,7 +34,10 @@ function Modal({ open, title, onClose, class: name, children }) {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   // Before the next key: who types on at once writes into it.
   useLayoutEffect(() => {
-    if (open && !dialog.current?.open) dialog.current?.showModal();
+    if (open && !dialog.current?.open) {
+      dialog.current?.showModal();
+      /** @type {HTMLElement | null | undefined} */ (dialog.current?.querySelector(FIRST))?.focus();
+    }
     if (!open && dialog.current?.open) dialog.current.close();
   }, [open]);
   const cancelled = (/** @type {Event} */ event) => {

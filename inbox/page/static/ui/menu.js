@@ -1,4 +1,5 @@
-import { classes, html, useId, useRef } from "./base.js";
+import { createTypeahead } from "../core/typeahead.js";
+import { classes, html, useId, useMemo, useRef } from "./base.js";
 import { Button } from "./button.js";
 import { Icon } from "./icon.js";
 import { Kbd } from "./kbd.js";
@@ -12,7 +13,7 @@ const GAP = 4; // pixels between a menu and its button, and to the edge of the w
 
 /**
  * A button that opens a list of actions. Items are made when it opens; `null` among them is a rule, a string a heading.
- * Arrows, Home, End and first letters move; Escape closes and gives the focus back.
+ * Arrows, Home, End and the letters of a name move; Escape closes and gives the focus back.
  * @param {{items: (Item | string | null | false)[] | (() => (Item | string | null | false)[]), label: string,
  *   icon?: string, children?: any, role?: string} & Record<string, any>} props
  */
@@ -20,6 +21,7 @@ export function Menu({ items, label, icon, children, role = "menu", ...rest }) {
   const id = useId();
   const button = useRef(/** @type {HTMLElement | null} */ (null));
   const list = useRef(/** @type {HTMLElement | null} */ (null));
+  const typeahead = useMemo(createTypeahead, []);
   const made = typeof items === "function" ? items() : items;
   const close = () => list.current?.hidePopover();
   const toggled = (/** @type {any} */ event) => {
@@ -36,7 +38,7 @@ export function Menu({ items, label, icon, children, role = "menu", ...rest }) {
       ${children}
     <//>
     <div class="menu" id=${id} ref=${list} popover="auto" role=${role} aria-label=${label} onToggle=${toggled}
-      onKeyDown=${(/** @type {KeyboardEvent} */ event) => moved(event, list.current)}>
+      onKeyDown=${(/** @type {KeyboardEvent} */ event) => moved(event, list.current, typeahead)}>
       ${made.filter((each) => each !== false).map((each) => drawn(each, close))}
     </div>
   </span>`;
@@ -78,11 +80,13 @@ const focusables = (list) => /** @type {HTMLElement[]} */ ([...(list?.querySelec
 /**
  * @param {KeyboardEvent} event
  * @param {HTMLElement | null} list
+ * @param {ReturnType<typeof createTypeahead>} typeahead
  */
-function moved(event, list) {
+function moved(event, list, typeahead) {
   const items = focusables(list);
   const at = items.indexOf(/** @type {HTMLElement} */ (document.activeElement));
-  const letter = event.key.length === 1 && !event.ctrlKey && !event.metaKey;
+  const written = event.key.length === 1 && !event.ctrlKey && !event.metaKey;
+  const letter = written && (event.key !== " " || typeahead.isTyping); // else it takes the item
   const moves = /** @type {Record<string, HTMLElement | undefined>} */ ({
     ArrowDown: items[(at + 1) % items.length],
     ArrowUp: items[(at - 1 + items.length) % items.length],
@@ -92,17 +96,8 @@ function moved(event, list) {
   if (!letter && !(event.key in moves)) return;
   event.preventDefault();
   event.stopPropagation();
-  (letter ? byLetter(items, at, event.key) : moves[event.key])?.focus();
-}
-
-/**
- * @param {HTMLElement[]} items
- * @param {number} at
- * @param {string} letter
- */
-function byLetter(items, at, letter) {
-  const after = [...items.slice(at + 1), ...items.slice(0, at + 1)];
-  return after.find((each) => each.textContent?.trim().toLowerCase().startsWith(letter.toLowerCase()));
+  const names = () => items.map((each) => each.querySelector(".text")?.textContent?.trim() ?? "");
+  (letter ? items[typeahead.to(event.key, names(), at)] : moves[event.key])?.focus();
 }
 
 /**

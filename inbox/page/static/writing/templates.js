@@ -1,6 +1,7 @@
 /** Choosing a template, filling it in, and sending it: all that WhatsApp takes once the reply window is closed. */
 
 import { newKey } from "../core/ids.js";
+import { plain } from "../core/text.js";
 import { has, t } from "../core/words.js";
 import { Button, Chip, classes, Field, html, Icon, useEffect, useId, useLayoutEffect, useMemo, useRef, useState } from "../ui/index.js";
 import { whyNot } from "../inbox/actions.js";
@@ -235,6 +236,3 @@ function found(templates, q) {
   const all = templates.filter((each) => plain(`${each.name} ${each.language} ${each.header} ${each.body}`).includes(wanted));
   return [...all.filter((each) => each.refusal === null), ...all.filter((each) => each.refusal !== null)];
 }
-
-/** Letters without their marks, small. @param {string} text */
-const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
