@@ -17,7 +17,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -67,10 +67,27 @@ class Place:
     environment: dict[str, str]
 
 
+@dataclass(frozen=True)
+class Child:
+    """A process of the demo. What it writes is in `log`."""
+
+    what: str
+    process: subprocess.Popen[str]
+    log: Path
+
+    def check(self) -> None:
+        """Raises DemoError when it has ended."""
+        if (code := self.process.poll()) is not None:
+            raise DemoError(f"{self.what} has ended, with code {code}. So does the demo.\n{self.end_of_log()}")
+
+    def end_of_log(self) -> str:
+        return self.log.read_text()[-2000:]
+
+
 def run(port: int, *, seconds: float | None, pace: float) -> None:
     """Run until Ctrl-C, or for `seconds`. `pace` is the average pause between two customers' messages, in seconds.
 
-    Raises DemoError when the port is taken or a process does not start.
+    Raises DemoError when the port is taken, or a process does not start, or ends by itself.
     """
     _check_port(port)
     with contextlib.ExitStack() as stack:
@@ -79,14 +96,14 @@ def run(port: int, *, seconds: float | None, pace: float) -> None:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         secret = secrets.token_hex(16)
         app_url = f"http://127.0.0.1:{port}"
-        sandbox_url = stack.enter_context(_sandbox(app_url, secret, folder))
+        sandbox_url, sandbox = stack.enter_context(_sandbox(app_url, secret, folder))
         place = Place(folder, app_url, sandbox_url, secret, _environment(folder, port, sandbox_url, secret))
         config = Config.from_env(place.environment)
         shop = _furnish(_runtime(config), timedelta(days=config.session_days))
         _post(f"{sandbox_url}/_supabase/users", {"email": shop.supabase_email, "password": shop.password})
-        stack.enter_context(_app(place))
+        app = stack.enter_context(_app(place))
         _greet(place, shop)
-        _customers_write(place, stop, time.monotonic() + seconds if seconds else None, pace)
+        _customers_write(place, [app, sandbox], stop, time.monotonic() + seconds if seconds else None, pace)
         _say("\nStopping: finishing what is begun …")
     _say("Done. Nothing is left behind.")
 
@@ -150,9 +167,7 @@ def _environment(folder: Path, port: int, sandbox_url: str, secret: str) -> dict
 
 
 @contextlib.contextmanager
-def _process(
-    command: list[str], log: Path, environment: dict[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+def _process(what: str, command: list[str], log: Path, environment: dict[str, str] | None = None) -> Iterator[Child]:
     """A child in a session of its own, so that Ctrl-C reaches us alone and we end things in order."""
     log.touch(0o600)
     with log.open("a") as output:
@@ -166,7 +181,7 @@ def _process(
             start_new_session=True,
         )
         try:
-            yield child
+            yield Child(what, child, log)
         finally:
             child.terminate()
             try:
@@ -177,11 +192,11 @@ def _process(
 
 
 @contextlib.contextmanager
-def _sandbox(app_url: str, secret: str, folder: Path) -> Iterator[str]:
+def _sandbox(app_url: str, secret: str, folder: Path) -> Iterator[tuple[str, Child]]:
     log = folder / "sandbox.log"
     command = [sys.executable, "-m", "sandbox", "--port", "0", "--app-secret", secret]
     command += ["--webhook-url", f"{app_url}/webhook/whatsapp", "--gemini-latency", "0.8"]
-    with _process(command, log) as child:
+    with _process("The sandbox", command, log) as child:
         ready = "sandbox: ready on "
 
         def address() -> str | None:
@@ -189,11 +204,11 @@ def _sandbox(app_url: str, secret: str, folder: Path) -> Iterator[str]:
                 (line.removeprefix(ready) for line in log.read_text().splitlines() if line.startswith(ready)), None
             )
 
-        yield _await(address, child, log, "The sandbox")
+        yield _await(address, child), child
 
 
 @contextlib.contextmanager
-def _app(place: Place) -> Iterator[None]:
+def _app(place: Place) -> Iterator[Child]:
     log = place.folder / "app.log"
     command = [
         sys.executable,
@@ -204,18 +219,18 @@ def _app(place: Place) -> Iterator[None]:
         "--bind",
         place.app_url.removeprefix("http://"),
     ]
-    with _process([*command, "wsgi:app"], log, place.environment) as child:
-        _await(lambda: _get(f"{place.app_url}/health/ready"), child, log, "The app")
-        yield
+    with _process("The app", [*command, "wsgi:app"], log, place.environment) as child:
+        _await(lambda: _get(f"{place.app_url}/health/ready"), child)
+        yield child
 
 
-def _await(condition: Callable[[], Any], child: subprocess.Popen[str], log: Path, what: str) -> Any:
+def _await(condition: Callable[[], Any], child: Child) -> Any:
     until = time.monotonic() + _START_WITHIN
-    while time.monotonic() < until and child.poll() is None:
+    while time.monotonic() < until and child.process.poll() is None:
         if value := condition():
             return value
         _NEVER.wait(0.05)
-    raise DemoError(f"{what} did not start:\n{log.read_text()[-2000:]}")
+    raise DemoError(f"{child.what} did not start:\n{child.end_of_log()}")
 
 
 # --- a business --------------------------------------------------------------------------------------------------
@@ -290,14 +305,21 @@ Logs: {place.folder}    Stop: Ctrl-C
 # --- customers ---------------------------------------------------------------------------------------------------
 
 
-def _customers_write(place: Place, stop: list[bool], until: float | None, pace: float) -> None:
-    """Let customers write until somebody stops us, with a line that says how things stand."""
+def _customers_write(
+    place: Place, children: Sequence[Child], stop: list[bool], until: float | None, pace: float
+) -> None:
+    """Let customers write until somebody stops us, with a line that says how things stand.
+
+    Raises DemoError when a process has ended: nobody would begin it again.
+    """
     rng = random.Random()
     next_message = time.monotonic()
     next_line = 0.0
     started = time.monotonic()
     live = sys.stdout.isatty()
     while not stop and (until is None or time.monotonic() < until):
+        for child in children:
+            child.check()
         now = time.monotonic()
         if now >= next_message:
             next_message = now + rng.uniform(0.4, 1.6) * pace

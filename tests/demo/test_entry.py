@@ -1,7 +1,10 @@
-"""The way into the demo is good once, and none of its routes exists elsewhere."""
+"""The way into the demo is good once, none of its routes exists elsewhere, and it ends when a part of it has."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +13,7 @@ from flask.testing import FlaskClient
 
 from inbox import create_app
 from inbox.config import Config
-from inbox.demo import entry
+from inbox.demo import demo, entry
 from inbox.errors import ConfigError
 from inbox.runtime import runtime_of
 
@@ -38,6 +41,16 @@ def test_the_api_of_the_demo_is_described_too(config: Config) -> None:
     described = app.test_client().get("/openapi.json").json
     assert "/demo/desk" in described["paths"]
     assert runtime_of(app).close(5)
+
+
+def test_the_demo_ends_with_a_sentence_when_one_of_its_processes_has(tmp_path: Path) -> None:
+    log = tmp_path / "app.log"
+    log.write_text("its last words")
+    with subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"], text=True) as process:
+        process.wait()
+        place = demo.Place(tmp_path, "http://127.0.0.1:1", "http://127.0.0.1:1", "secret", {})
+        with pytest.raises(demo.DemoError, match=r"The app has ended, with code 3[^\x00]*its last words"):
+            demo._customers_write(place, [demo.Child("The app", process, log)], [], time.monotonic() + 5, 1000.0)
 
 
 def test_production_refuses_to_be_a_demo() -> None:

@@ -5,7 +5,7 @@ import { createServerTime } from "../core/time.js";
 import { loadWords, problemText, t } from "../core/words.js";
 import { Button, effect, html, Icon, render, signal } from "../ui/index.js";
 import { COMPARED, FAULTS } from "./faults.js";
-import { play } from "./minute.js";
+import { CAMILLE, play } from "./minute.js";
 import { Phone } from "./phone.js";
 import { Score } from "./score.js";
 
@@ -20,7 +20,6 @@ const time = createServerTime();
 time.begin(boot.now);
 const api = createApi({ csrf: boot.csrf, userId: boot.me.id, time, onSignedOut: () => location.assign("/sign-in") });
 
-const CAMILLE = { phone: "33610000001", name: "Camille Roux" };
 const open = signal(sessionStorage.getItem(OPEN) === "yes");
 const desk = signal(/** @type {any} */ (null));
 const broken = signal(/** @type {Record<string, number>} */ (JSON.parse(sessionStorage.getItem(BROKEN) ?? "{}")));
@@ -31,10 +30,15 @@ const beat = signal(0);
 effect(() => sessionStorage.setItem(OPEN, open.value ? "yes" : "no"));
 effect(() => sessionStorage.setItem(BROKEN, JSON.stringify(broken.value)));
 
+async function readDesk() {
+  desk.value = (await api.get("/demo/desk", { phone: CAMILLE.phone })).body;
+  return desk.value;
+}
+
 async function look() {
   if (!open.peek() || document.visibilityState === "hidden") return;
   try {
-    desk.value = (await api.get("/demo/desk", { phone: CAMILLE.phone })).body;
+    await readDesk();
     trouble.value = "";
   } catch (refused) {
     trouble.value = problemText(/** @type {any} */ (refused));
@@ -64,7 +68,9 @@ async function minute() {
   const stop = new AbortController();
   playing.value = stop;
   try {
-    await play({ api, accountId: boot.account_id, breakIt, mend, write, say: (words) => (caption.value = words), signal: stop.signal });
+    const say = (/** @type {string} */ words) => (caption.value = words);
+    const score = async () => (await readDesk()).score;
+    await play({ api, accountId: boot.account_id, breakIt, mend, write, say, score, signal: stop.signal });
   } catch (error) {
     if (!stop.signal.aborted) trouble.value = problemText(/** @type {any} */ (error));
     await mend().catch(() => {});
@@ -80,7 +86,7 @@ addEventListener("keydown", (event) => {
 function Demo() {
   void beat.value;
   return html`
-    ${caption.value && html`<p class="demo-caption" role="status">${caption.value}</p>`}
+    ${caption.value && !open.value && html`<p class="demo-caption" role="status">${caption.value}</p>`}
     ${open.value ? html`<${Drawer} />` : html`<${Button} kind="filled" class="demo-open" onClick=${unfold}>${t("demo.open")}<//>`}
   `;
 }
@@ -92,7 +98,7 @@ function Drawer() {
   const on = FAULTS.filter((name) => left(name) > 0);
   return html`<aside class="demo" aria-label=${t("demo.title")}>
     <header>
-      <h2>${t("demo.title")}</h2>
+      ${caption.value ? html`<p class="demo-said" role="status">${caption.value}</p>` : html`<h2>${t("demo.title")}</h2>`}
       ${on.length > 0 && !playing.value && html`<${Button} kind="tone" little onClick=${mend}>${t("demo.mend")}<//>`}
       <${Button} icon="x" label=${t("ui.close")} onClick=${() => (open.value = false)} />
     </header>

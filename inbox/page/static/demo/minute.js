@@ -1,18 +1,30 @@
 /** "See it in one minute": a customer is answered, Gemini goes, an answer of WhatsApp's is lost, all comes back. */
 
-import { t } from "../core/words.js";
+import { plural, t } from "../core/words.js";
 import { newKey } from "../core/ids.js";
 
+export const CAMILLE = { phone: "33610000001", name: "Camille Roux" };
 const NOE = { phone: "33610000002", name: "Noé Lambert" };
 const ALICE = { phone: "447700900003", name: "Alice Byrne" };
+const PATIENCE = 20; // seconds for the last answers to leave
 
 /**
  * @param {{api: any, accountId: string, breakIt: (name: string) => Promise<void>, mend: () => Promise<void>,
  *   write: (text: string, who?: {phone: string, name: string}) => Promise<any>, say: (caption: string) => void,
- *   signal: AbortSignal}} stage
+ *   score: () => Promise<{waiting: number, twice: number, lost: number}>, signal: AbortSignal,
+ *   pause?: (seconds: number, signal: AbortSignal) => Promise<void>}} stage
  */
-export async function play({ api, accountId, breakIt, mend, write, say, signal }) {
+export async function play({ api, accountId, breakIt, mend, write, say, score, signal, pause = sleep }) {
+  /** @param {{phone: string}} who */
+  const conversationOf = async ({ phone }) =>
+    (await api.get("/conversations", { account_id: accountId, q: phone, limit: 1 })).body[0];
+
   await mend();
+  // Whoever wrote to one of them before keeps the bot away, the minute before this one as well.
+  for (const who of [CAMILLE, NOE, ALICE]) {
+    const row = await conversationOf(who);
+    if (row?.bot_silent_reason) await api.post(`/conversations/${row.id}/bot`, { enabled: true });
+  }
   say(t("demo.step.answered"));
   await write(t("demo.says.hours"));
   await pause(10, signal);
@@ -25,9 +37,9 @@ export async function play({ api, accountId, breakIt, mend, write, say, signal }
 
   say(t("demo.step.lost"));
   await breakIt("answer_lost");
-  const { body } = await api.get("/conversations", { account_id: accountId, q: "Camille", limit: 1 });
-  if (body[0]) {
-    const reply = { conversation_id: body[0].id, content: t("demo.says.reply"), client_key: newKey() };
+  const camille = await conversationOf(CAMILLE);
+  if (camille) {
+    const reply = { conversation_id: camille.id, content: t("demo.says.reply"), client_key: newKey() };
     await api.post("/messages/send", reply);
   }
   await pause(15, signal);
@@ -35,14 +47,25 @@ export async function play({ api, accountId, breakIt, mend, write, say, signal }
   say(t("demo.step.back"));
   await mend();
   await pause(15, signal);
-  say(t("demo.step.end"));
+  let end = await score();
+  for (let waited = 0; end.waiting > 0 && waited < PATIENCE; waited += 2) {
+    await pause(2, signal);
+    end = await score();
+  }
+  say(endOf(end));
 }
 
-/** @param {number} seconds @param {AbortSignal} signal */
-function pause(seconds, signal) {
+/** The last caption: what the score says. @param {{waiting: number, twice: number, lost: number}} score */
+function endOf({ waiting, twice, lost }) {
+  if (twice + lost > 0) return t("demo.step.wrong");
+  return waiting > 0 ? plural("demo.step.waits", waiting) : t("demo.step.end");
+}
+
+/** @param {number} seconds @param {AbortSignal} signal @returns {Promise<void>} */
+function sleep(seconds, signal) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) return reject(signal.reason);
-    const timer = setTimeout(resolve, seconds * 1000);
+    const timer = setTimeout(() => resolve(), seconds * 1000);
     signal.addEventListener("abort", () => {
       clearTimeout(timer);
       reject(signal.reason);
