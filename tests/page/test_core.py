@@ -135,6 +135,16 @@ def test_keys_act_on_what_is_chosen_else_on_what_is_open(
     assert run(core, "keys", body, {"action": action, "seen": {"chosen": chosen, "open": open_}}) == target
 
 
+@pytest.mark.parametrize(
+    ("status", "passes"), [(422, False), (413, False), (503, True), (401, True), (409, True), (None, True)]
+)
+def test_a_file_that_is_refused_for_what_it_is_is_not_tried_again(core: Page, status: int | None, passes: bool) -> None:
+    body = (
+        """return attachments.mayPass(given === null ? new api.Unreachable(null) : new api.Refused(given, {}, null))"""
+    )
+    assert run(core, "api attachments", body, status) is passes
+
+
 # --- places and doubts -------------------------------------------------------------------------------------------
 
 

@@ -116,7 +116,7 @@ def test_single_keys_can_be_switched_off(shop: Shop, desk: Sits) -> None:
     focused(bea, ".palette")
 
 
-def test_the_palette_finds_a_person_and_an_action(shop: Shop, desk: Sits) -> None:
+def test_the_palette_finds_a_person_an_action_and_a_page(shop: Shop, desk: Sits) -> None:
     zoe = shop.customer("Zoé Palette", "Bonjour de Zoé")
     amina = desk("Amina").goes_to()
     keyboard = amina.page.keyboard
@@ -130,4 +130,8 @@ def test_the_palette_finds_a_person_and_an_action(shop: Shop, desk: Sits) -> Non
     keyboard.insert_text("note for")
     keyboard.press("Enter")
     focused(amina, ".composer-noting textarea")
+    keyboard.press("Control+k")
+    keyboard.insert_text("sett")
+    keyboard.press("Enter")
+    amina.page.wait_for_url("**/settings")
     assert zoe.row()["status"] == "open"

@@ -112,7 +112,7 @@ export function Editor() {
         <${Button} kind="filled" busy=${busy} onClick=${() => save(true)}>${t("bot.overtaken.mine")}<//>`}>
       <p>${t("bot.overtaken.detail")}</p>
     <//>
-    <${SignedOut} /><${Toasts} /><${Announcer} />
+    <${SignedOut} /><${Toasts} undoKey=${null} /><${Announcer} />
   </div>`;
 }
 

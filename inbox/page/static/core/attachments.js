@@ -20,7 +20,11 @@ import { upload } from "./upload.js";
  */
 
 const TRIES = [1000, 2000, 4000, 8000, 15_000]; // ms before each next try
+const OF_THE_FILE = [400, 413, 415, 422]; // refusals that the same file will have again
 const CAPTIONED = new Set(["image", "video", "document"]);
+
+/** Whether the same file may be taken another time. @param {unknown} problem */
+export const mayPass = (problem) => !(problem instanceof Refused && OF_THE_FILE.includes(problem.status));
 
 /**
  * @param {object} parts

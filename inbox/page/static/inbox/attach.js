@@ -1,5 +1,6 @@
 /** Files to be sent: chosen, dropped or pasted, with their progress, until they leave with the next message. */
 
+import { mayPass } from "../core/attachments.js";
 import { t } from "../core/words.js";
 import { Button, html, Icon, useRef } from "../ui/index.js";
 import { whyNot } from "./actions.js";
@@ -44,7 +45,7 @@ export function AttachedFile({ row, attachments }) {
         : row.state === "loading"
           ? html`<progress max=${row.file.size} value=${row.sent} aria-label=${t("attach.progress", { name: row.file.name })}></progress>`
           : html`<span class="quiet small">${bytes(row.file.size)}</span>`}
-      ${row.state === "failed" && html`<${Button} little icon="rotate-ccw" label=${t("attach.again")} onClick=${() => attachments.again(row.key)} />`}
+      ${row.state === "failed" && mayPass(row.problem) && html`<${Button} little icon="rotate-ccw" label=${t("attach.again")} onClick=${() => attachments.again(row.key)} />`}
       <${Button} little icon="x" label=${t(row.state === "loading" ? "attach.cancel" : "attach.remove")} onClick=${() => attachments.remove(row.key)} />
     </div>`;
 }

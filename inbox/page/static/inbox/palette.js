@@ -94,6 +94,11 @@ function useCommands() {
     icon: "list-filter",
     run: () => places.show({ name }),
   });
+  /** @param {"settings" | "status"} name @param {string} icon @returns {Choice} */
+  const page = (name, icon) => {
+    const label = t(`rail.${name}`);
+    return { key: `page ${name}`, label, words: label, icon, run: () => location.assign(`/${name}`) };
+  };
   const open = row && row.blocked_at === null && replyWindow(row, times.now()).open;
   const written = (/** @type {(typeof MORE)[number]} */ [kind, icon]) => {
     const label = t("palette.write", { kind: t(`composer.${kind}`) });
@@ -114,6 +119,8 @@ function useCommands() {
     ...here,
     ...(row ? [command("details", "panel-right", panels.toggleDetails, "]")] : []),
     ...(/** @type {const} */ (["all", "waiting", "person", "mine", "unread", "pending", "done"]).map(view)),
+    page("settings", "settings"),
+    page("status", "activity"),
     command("help", "circle-question-mark", () => (panels.dialog.value = "help"), "?"),
   ];
 }

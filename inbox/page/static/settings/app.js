@@ -70,7 +70,7 @@ export function Settings() {
         : open && html`<${Empty} icon="lock" title=${t("settings.closed")} />`}
     </main>
     <${SignedOut} />
-    <${Toasts} />
+    <${Toasts} undoKey=${null} />
     <${Announcer} />
   </div>`;
 }

@@ -1,7 +1,7 @@
 /** People: who there is, inviting, switching off and on, and what each may do. */
 
 import { t } from "../core/words.js";
-import { Avatar, Button, Chip, Field, html, useState } from "../ui/index.js";
+import { Avatar, Button, Chip, Field, html, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
 import { Form, Group, roleName, Rows, Trouble } from "./parts.js";
 
@@ -46,10 +46,18 @@ function Person({ row, onChange }) {
   const [name, setName] = useState(row.name ?? "");
   const call = useCall();
   const path = `/admin/users/${row.user_id}`;
-  const act = async (/** @type {() => Promise<any>} */ ask) => {
-    const answer = await call.run(ask, t("settings.saved"));
-    if (answer) onChange(answer.body);
+  /**
+   * What takes something from somebody can be taken back: they are out of the inbox that second.
+   * @param {() => Promise<any>} ask @param {Taken} [taken]
+   */
+  const act = async (ask, taken) => {
+    const answer = await call.run(ask, taken ? null : t("settings.saved"));
+    if (!answer) return;
+    onChange(answer.body);
+    if (taken) toast(taken.said, { undo: () => act(taken.back) });
   };
+  const who = row.name ?? row.email;
+  const turn = (/** @type {boolean} */ is_active) => () => api.post(`${path}/status`, { is_active });
   const rename = (/** @type {Event} */ event) => {
     event.preventDefault();
     act(() => api.patch(path, { name: name.trim() || null }));
@@ -67,12 +75,14 @@ function Person({ row, onChange }) {
     ${may("roles.manage") && html`<${Rights} row=${row} act=${act} path=${path} />`}
     <${Trouble} text=${call.trouble ?? Object.values(call.errors)[0] ?? null} />
     <p class="buttons">${row.is_active
-      ? html`<${Button} danger icon="lock" busy=${call.busy} onClick=${() => act(() => api.post(`${path}/status`, { is_active: false }))}>${t("set.people.switch_off")}<//>`
-      : html`<${Button} kind="tone" icon="check" busy=${call.busy} onClick=${() => act(() => api.post(`${path}/status`, { is_active: true }))}>${t("set.people.switch_on")}<//>`}</p>
+      ? html`<${Button} danger icon="lock" busy=${call.busy} onClick=${() => act(turn(false), { said: t("set.people.switched_off", { who }), back: turn(true) })}>${t("set.people.switch_off")}<//>`
+      : html`<${Button} kind="tone" icon="check" busy=${call.busy} onClick=${() => act(turn(true))}>${t("set.people.switch_on")}<//>`}</p>
   </div>`;
 }
 
-/** Roles and single permissions, each for all numbers or for one. @param {{ row: any, act: (ask: () => Promise<any>) => void, path: string }} props */
+/** @typedef {{ said: string, back: () => Promise<any> }} Taken what was taken away, and what gives it back */
+
+/** Roles and single permissions, each for all numbers or for one. @param {{ row: any, act: (ask: () => Promise<any>, taken?: Taken) => void, path: string }} props */
 function Rights({ row, act, path }) {
   const { api } = useDesk();
   const roles = useRows("/admin/roles").rows ?? [];
@@ -84,27 +94,28 @@ function Rights({ row, act, path }) {
   const place = usePlaces();
   const given = row.roles.map((/** @type {any} */ each) => ({ role_id: each.role_id, account_id: each.account_id }));
   const single = row.overrides;
-  const setRoles = (/** @type {any[]} */ assignments) => act(() => api.put(`${path}/roles`, { assignments }));
-  const setSingle = (/** @type {any[]} */ overrides) => act(() => api.put(`${path}/overrides`, { overrides }));
+  const withRoles = (/** @type {any[]} */ assignments) => () => api.put(`${path}/roles`, { assignments });
+  const withSingle = (/** @type {any[]} */ overrides) => () => api.put(`${path}/overrides`, { overrides });
+  const said = (/** @type {string} */ name) => t("set.people.taken", { name, who: row.name ?? row.email });
   const without = (/** @type {any[]} */ all, /** @type {number} */ at) => all.filter((_, index) => index !== at);
   return html`
     <${Group} title=${t("set.people.roles")}>
       <p class="settings-chips">${row.roles.map((/** @type {any} */ each, /** @type {number} */ at) => html`<${Chip} key=${each.role_id + each.account_id}
-        removeLabel=${t("set.people.take", { name: roleName(each.role_slug, each.role_name) })} onRemove=${() => setRoles(without(given, at))}>${roleName(each.role_slug, each.role_name)} · ${place.name(each.account_id)}<//>`)}</p>
+        removeLabel=${t("set.people.take", { name: roleName(each.role_slug, each.role_name) })} onRemove=${() => act(withRoles(without(given, at)), { said: said(roleName(each.role_slug, each.role_name)), back: withRoles(given) })}>${roleName(each.role_slug, each.role_name)} · ${place.name(each.account_id)}<//>`)}</p>
       <div class="settings-add"><${Field} label=${t("set.people.role")} value=${role} onChange=${setRole}
           options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
         <${Field} label=${t("set.people.where")} value=${where} onChange=${setWhere} options=${place.options} />
-        <${Button} kind="tone" disabled=${!role} onClick=${() => setRoles([...given, { role_id: role, account_id: where || null }])}>${t("set.people.give")}<//></div>
+        <${Button} kind="tone" disabled=${!role} onClick=${() => act(withRoles([...given, { role_id: role, account_id: where || null }]))}>${t("set.people.give")}<//></div>
     <//>
     <${Group} title=${t("set.people.single")}>
       <p class="settings-chips">${single.map((/** @type {any} */ each, /** @type {number} */ at) => html`<${Chip} key=${each.permission_code + each.account_id} tone=${each.is_allowed ? undefined : "warn"}
         icon=${each.is_allowed ? "check" : "square-slash"} removeLabel=${t("set.people.take", { name: t(`set.permission.${each.permission_code}`) })}
-        onRemove=${() => setSingle(without(single, at))}>${t(`set.permission.${each.permission_code}`)} · ${place.name(each.account_id)}<//>`)}</p>
+        onRemove=${() => act(withSingle(without(single, at)), { said: said(t(`set.permission.${each.permission_code}`)), back: withSingle(single) })}>${t(`set.permission.${each.permission_code}`)} · ${place.name(each.account_id)}<//>`)}</p>
       <div class="settings-add"><${Field} label=${t("set.people.permission")} value=${permission} onChange=${setPermission}
           options=${[{ value: "", label: t("set.people.choose") }, ...permissions.map((each) => ({ value: each.code, label: t(`set.permission.${each.code}`) }))]} />
         <${Field} label=${t("set.people.allowed")} value=${allowed} onChange=${setAllowed}
           options=${["yes", "no"].map((value) => ({ value, label: t(`set.people.allowed.${value}`) }))} />
-        <${Button} kind="tone" disabled=${!permission} onClick=${() => setSingle([...single, { permission_code: permission, is_allowed: allowed === "yes", account_id: where || null }])}>${t("set.people.add")}<//></div>
+        <${Button} kind="tone" disabled=${!permission} onClick=${() => act(withSingle([...single, { permission_code: permission, is_allowed: allowed === "yes", account_id: where || null }]))}>${t("set.people.add")}<//></div>
     <//>`;
 }
 

@@ -48,7 +48,7 @@ export function Reports() {
     const mine = (/** @type {Waits[]} */ rows) => rows.filter((row) => row.measure === measure);
     const rows = mine(people).sort((one, other) => other.count - one.count);
     if (rows.length === 0) return html`<p class="quiet">${t("set.reports.nothing")}</p>`;
-    const said = (/** @type {number | null} */ seconds) => (seconds === null ? "–" : seconds < 60 ? t("set.reports.seconds", { n: seconds }) : times.stretch(seconds * 1000));
+    const said = (/** @type {number | null} */ seconds) => (seconds === null ? "–" : times.stretch(seconds * 1000));
     return html`<${Plot} first=${first} last=${last} rows=${mine(byDay)} said=${said} date=${times.date} label=${t(`set.reports.${measure}`)} />
       <table class="settings-table"><thead><tr>
         ${["who", "count", "median", "p90"].map((name) => html`<th scope="col">${t(`set.reports.${name}`)}</th>`)}</tr></thead>

@@ -34,13 +34,13 @@ const drop = (id) => {
   toasts.value = toasts.value.filter((each) => each.id !== id);
 };
 
-/** Where they are shown, once in a page. */
-export function Toasts() {
+/** Where they are shown, once in a page. @param {{ undoKey?: string | null }} props the key that takes back, where one does */
+export function Toasts({ undoKey = "z" }) {
   return html`<div class="toasts" role="status">
     ${toasts.value.map((each) => html`<div class="toast" key=${each.id}>
       <span>${each.text}</span>
       ${each.undo && html`<${Button} little class="undo" onClick=${() => takeBack(each)}>
-        ${t("ui.undo")} <${Kbd} keys="z" />
+        ${t("ui.undo")} ${undoKey && html`<${Kbd} keys=${undoKey} />`}
       <//>`}
       <${Button} little icon="x" label=${t("ui.close")} onClick=${() => drop(each.id)} />
     </div>`)}
