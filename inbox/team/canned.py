@@ -18,8 +18,8 @@ from inbox.team import words
 from inbox.team.schemas import MAX_WORD, MOST_CANNED, CannedReplyBody, CannedReplyPatch, CannedReplyRow
 
 VARIABLES = ("account.name", "contact.first_name", "contact.name", "me.name", "number")
-#: What is meant as a variable. Other braces are text.
-_VARIABLE = re.compile(r"\{\s*([A-Za-z_][A-Za-z0-9_.]*)\s*\}")
+#: What is meant as a variable: words in braces, and all in two of them, as templates have it. Other braces are text.
+_VARIABLE = re.compile(r"\{\{[^{}\n]*\}\}|\{\s*[^\W\d][^{}\n\"':,;=]*\}")
 
 CANNED = words.Kind(
     table=CannedReply,

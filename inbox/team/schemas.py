@@ -39,11 +39,20 @@ def _each_once(values: list[T]) -> list[T]:
     return values
 
 
+def _one_word(shortcut: str) -> str:
+    if any(map(str.isspace, shortcut)):
+        raise BadValue("not_one_word", "must be one word, without blanks")
+    return shortcut
+
+
 Label = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_WORD), AfterValidator(printable)
 ]
 Shortcut = Annotated[
-    str, StringConstraints(min_length=1, max_length=MAX_WORD, pattern=r"^\S+$"), AfterValidator(printable)
+    str,
+    Field(min_length=1, max_length=MAX_WORD, json_schema_extra={"pattern": r"^\S+$"}),
+    AfterValidator(_one_word),
+    AfterValidator(printable),
 ]
 Color = Annotated[int, Field(ge=0, lt=COLORS, description="Which of the page's eight hues.")]
 NoteText = Annotated[str, Field(min_length=1, max_length=MAX_NOTE)]

@@ -98,6 +98,8 @@ def test_files_are_dropped_and_pasted_cancelled_and_one_that_fails_takes_no_othe
     amina.types("La voici")
     send = amina.page.get_by_role("button", name="Send", exact=True)
     expect(send).to_be_disabled()
+    amina.sees("Remove it to send the rest.")
+    expect(files.last.get_by_role("button", name="Try again")).to_have_count(0)
     files.last.get_by_role("button", name="Remove").click()
     expect(send).to_be_enabled()
     send.click()

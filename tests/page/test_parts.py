@@ -212,6 +212,15 @@ def test_what_is_typed_asks_for_suggestions(core: Page, text: str, asked: Any) -
     assert run(core, "inbox/field", "return field.askedAt(given, given.length)", text) == asked
 
 
+@pytest.mark.parametrize(
+    ("text", "cursor", "word"), [("/hours", 0, "hours"), ("/hours", 3, "hours"), ("/ho you", 3, "ho")]
+)
+def test_a_shortcut_is_one_wherever_the_cursor_stands(core: Page, text: str, cursor: int, word: str) -> None:
+    """Taking an insertion back leaves the cursor before it."""
+    body = "return field.askedAt(...given)"
+    assert run(core, "inbox/field", body, [text, cursor]) == {"kind": "canned", "from": 0, "word": word}
+
+
 def test_variables_of_a_canned_reply_are_those_that_the_api_takes(core: Page) -> None:
     assert run(core, "inbox/variables", "return variables.VARIABLES") == list(VARIABLES)
 

@@ -219,3 +219,9 @@ def test_no_sentence_stands_in_code_or_markup() -> None:
     for path in [*own_scripts(), *sorted((ROOT / "templates").glob("*.html"))]:
         if path.parent.name != "parts":  # the specimens show made-up people
             assert _SENTENCE.findall(path.read_text()) == [], path.name
+
+
+def test_a_key_begins_with_words_of_its_own() -> None:
+    """Of a key that begins with a variable, no test could tell whether it has words."""
+    begun = re.compile(r"(?<![\w.])(?:t|has|plural|say)\(\s*`\$\{(?!key\b)")
+    assert [path.name for path in own_scripts() if begun.search(path.read_text())] == []

@@ -15,22 +15,38 @@ def _canned(shop: Shop, shortcut: str, text: str) -> None:
     assert answer.ok, answer.text
 
 
-def test_a_canned_reply_is_chosen_then_inserted_and_can_be_taken_back(shop: Shop, desk: Callable[..., Desk]) -> None:
-    """Nothing is chosen beforehand: Enter alone sends what was typed, never what was not asked for."""
+def test_enter_takes_the_first_canned_reply_and_never_sends_its_shortcut(shop: Shop, desk: Callable[..., Desk]) -> None:
     _canned(shop, "heures", "Nous sommes ouverts de 7 h à 19 h.")
     noe = shop.customer("Noé Petit")
     amina = desk("Amina").opens(noe)
     amina.field.click()
+    before = len(noe.received())
     amina.page.keyboard.type("/heu")
-    option = amina.page.get_by_role("option", name="/heures")
-    expect(option).to_be_visible()
-    expect(option).to_have_attribute("aria-selected", "false")
-    amina.page.keyboard.press("Tab")
-    expect(option).to_have_attribute("aria-selected", "true")
-    amina.page.keyboard.press("Enter")
+    amina.page.keyboard.press("Enter")  # before the list is there
     expect(amina.field).to_have_value("Nous sommes ouverts de 7 h à 19 h.")
     amina.page.keyboard.press("Control+z")
     expect(amina.field).to_have_value("/heu")
+    listed = amina.page.get_by_role("listbox", name="Canned replies")
+    expect(listed.get_by_role("option", name="/heures")).to_have_attribute("aria-selected", "true")
+    amina.button("Send").click()
+    expect(amina.field).to_have_value("Nous sommes ouverts de 7 h à 19 h.")
+    expect(listed).to_have_count(0)
+    assert len(noe.received()) == before
+
+
+def test_what_begins_like_a_shortcut_and_is_none_goes_at_the_second_try(shop: Shop, desk: Callable[..., Desk]) -> None:
+    noe = shop.customer("Noé Petit")
+    amina = desk("Amina").opens(noe)
+    amina.field.click()
+    amina.page.keyboard.type("/xyz")
+    amina.sees("No canned reply begins so.")
+    amina.page.keyboard.press("Enter")
+    amina.sees("Send again to send it as it stands.")
+    expect(amina.field).to_have_value("/xyz")
+    amina.page.keyboard.press("Enter")
+    expect(amina.field).to_have_value("")
+    expect(amina.bubble("/xyz")).to_be_visible()
+    expect(amina.page.get_by_text("No canned reply begins so.")).to_have_count(0)
 
 
 def test_a_canned_reply_with_a_gap_is_not_sent_before_it_is_filled(shop: Shop, desk: Callable[..., Desk]) -> None:

@@ -106,6 +106,24 @@ def test_there_are_so_many_at_most(client: FlaskClient, account: str, monkeypatc
     assert refusal(answers[1]) == (409, "too_many")
 
 
+@pytest.mark.parametrize(
+    "meant", ["{{contact.first_name}}", "{{N° client}}", "{{1}}", "{first name}", "{N° client}", "{ contact.name }"]
+)
+def test_what_looks_like_a_variable_is_refused_with_what_to_write(
+    client: FlaskClient, account: str, meant: str
+) -> None:
+    """Nobody fills it in, so the customer would read its braces."""
+    refused = client.post(f"{account}/canned-replies", json={"shortcut": "x", "text": f"Hello {meant}!"})
+    [error] = refused.json["errors"]
+    assert (error["pointer"], error["code"], error["values"]["variable"]) == ("/text", "unknown_variable", meant)
+    assert "{contact.name}" in error["values"]["known"]
+
+
+def test_a_shortcut_is_one_word(client: FlaskClient, account: str) -> None:
+    refused = client.post(f"{account}/canned-replies", json={"shortcut": "two words", "text": "x"})
+    assert [error["code"] for error in refused.json["errors"]] == ["not_one_word"]
+
+
 def test_a_reply_holds_only_known_variables(client: FlaskClient, account: str) -> None:
     body = {"shortcut": "hi", "text": 'Hello {contact.first_name}, {me.name} of {account.name} ({number}). {"a": 1} {}'}
     made = client.post(f"{account}/canned-replies", json=body)

@@ -135,6 +135,7 @@ function Writing({ mode, conversation, field, wanted }) {
   const files = mode === "reply" ? attachments.of(conversation.id).value : [];
   const [sending, setSending] = useState(false);
   const [gap] = mode === "reply" ? unfilled(text) : [];
+  const refused = files.some((each) => each.state === "failed");
   const held = tooLong || sending || gap !== undefined || files.some((each) => each.state !== "ready");
   const nothing = files.length === 0 ? !text.trim() : lengthOf(text.trim()) > CAPTION;
   const long = text.length > ONE_LINE || text.includes("\n");
@@ -142,6 +143,7 @@ function Writing({ mode, conversation, field, wanted }) {
     // The draft came, or was taken back: the field shows it. While somebody types both are the same.
     if (field.current && field.current.value !== text) field.current.value = text;
     grow(field.current);
+    suggestions.look();
   }, [text]);
   useLayoutEffect(() => {
     if (wanted) field.current?.focus(); // before the next key, which belongs to it
@@ -163,7 +165,7 @@ function Writing({ mode, conversation, field, wanted }) {
   };
   const send = () => {
     const said = text.trim();
-    if (nothing || held) return;
+    if (nothing || held || suggestions.instead()) return;
     if (files.length > 0) return void sendFiles();
     const seenThrough = mode === "reply" ? newestSeen(app.store, conversation.id) : null;
     const replyTo = draft.replyTo.peek();
@@ -200,14 +202,13 @@ function Writing({ mode, conversation, field, wanted }) {
         dir="auto"
         aria-label=${labelOf(mode, conversation)}
         placeholder=${matchMedia(WIDE).matches ? labelOf(mode, conversation) : t("composer.write")}
-        aria-controls=${suggestions.open ? list : undefined}
+        aria-controls=${suggestions.found ? list : undefined}
         aria-activedescendant=${suggestions.chosen >= 0 ? `${list}-${suggestions.chosen}` : undefined}
         aria-describedby=${`${list}-hints`}
         enterkeyhint=${touches() ? "enter" : "send"}
         onInput=${(/** @type {any} */ event) => {
           draft.set(event.currentTarget.value);
           if (mode === "reply") presence.writing();
-          suggestions.look();
         }}
         onSelect=${suggestions.look}
         onPaste=${(/** @type {ClipboardEvent} */ event) => {
@@ -233,7 +234,7 @@ function Writing({ mode, conversation, field, wanted }) {
       </div>
     </div>
     <${Hints} id=${`${list}-hints`} mode=${mode} conversation=${conversation} length=${length}
-      most=${settings.max_text} gap=${gap?.name} />
+      most=${settings.max_text} gap=${gap?.name} refused=${refused} />
   `;
 }
 
@@ -248,14 +249,15 @@ export function newestSeen(store, conversationId) {
 
 /**
  * What is good to know before sending: at most one line.
- * @param {{ id: string, mode: Mode, conversation: Conversation, length: number, most: number, gap?: string }} props
+ * @param {{ id: string, mode: Mode, conversation: Conversation, length: number, most: number, gap?: string, refused: boolean }} props
  */
-function Hints({ id, mode, conversation, length, most, gap }) {
+function Hints({ id, mode, conversation, length, most, gap, refused }) {
   const { settings, store, times } = useApp();
   const hints = [];
   if (length > most) hints.push(html`<span class="danger">${t("composer.too_long", { length, most })}</span>`);
   else if (length > most * NEARLY) hints.push(html`<span>${t("composer.length", { length, most })}</span>`);
   if (gap) hints.push(html`<span class="danger">${t("composer.gap", { variable: `{${gap}}` })}</span>`);
+  if (refused) hints.push(html`<span class="danger">${t("composer.refused_file")}</span>`);
   if (mode === "note") hints.push(html`<span>${t("composer.hidden")}</span>`);
   else {
     const { closing, until } = replyWindow(conversation, times.now());

@@ -63,7 +63,7 @@ export function Canned() {
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.canned.change" : "set.canned.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble} onSave=${() => words.save()} onClose=${() => words.setEdited(null)}>
       <${Field} label=${t("set.canned.shortcut")} hint=${t("set.canned.shortcut.hint")} value=${edited?.shortcut} maxlength="40" required
-        error=${saving.errors["/shortcut"]} onChange=${(/** @type {string} */ shortcut) => words.setEdited({ ...edited, shortcut: shortcut.replace(/^\/|\s/g, "") })} />
+        error=${saving.errors["/shortcut"]} onChange=${(/** @type {string} */ shortcut) => words.setEdited({ ...edited, shortcut: shortcut.replace(/^\//, "") })} />
       <${Field} label=${t("set.canned.text")} multiline rows="6" hint=${t("set.canned.text.hint", { variables: shownVariables })} value=${edited?.text} maxlength="4096" required
         error=${saving.errors["/text"]} onChange=${(/** @type {string} */ text) => words.setEdited({ ...edited, text })} />
     <//>
