@@ -1,7 +1,8 @@
-"""Blocking a contact: what they write is stored, and asks for nobody."""
+"""Blocking a contact: what they write is stored, and asks for nobody; what waited for them is not sent."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import update
@@ -18,6 +19,7 @@ from inbox.db.transactions import whole_transaction
 from inbox.errors import FieldProblem, InvalidRequest
 from inbox.models import Conversation, ConversationReader
 from inbox.outbox import jobs
+from inbox.outbox.withdraw import withdraw_from_blocked
 
 
 @whole_transaction(idempotent=True)
@@ -32,7 +34,7 @@ def set_blocked(db: Database, access: Access, conversation_id: UUID, *, blocked:
             now = db.now(session)
             conversation.blocked_at = now if blocked else None
             if blocked:
-                _put_to_rest(session, conversation)
+                _put_to_rest(session, conversation, now)
             conversation.touch()
             action = "contact.blocked" if blocked else "contact.unblocked"
             about = {"target": conversation.contact_id, "account_id": conversation.account_id}
@@ -40,8 +42,9 @@ def set_blocked(db: Database, access: Access, conversation_id: UUID, *, blocked:
         return row_of(session, access, conversation_id)
 
 
-def _put_to_rest(session: Session, conversation: Conversation) -> None:
-    """Nothing waits here any more, for the team, for anybody in it, or for the bot."""
+def _put_to_rest(session: Session, conversation: Conversation, now: datetime) -> None:
+    """Nothing waits here any more, for the team, for anybody in it, for the bot, or to be sent."""
+    withdraw_from_blocked(session, conversation.id, now)
     answered(conversation)
     conversation.epoch += 1
     conversation.needs_human, conversation.needs_human_reason = False, None

@@ -149,7 +149,8 @@ def set_bot(conversation_id: UUID, json: BotBody) -> Response:
 def block_contact(conversation_id: UUID, json: BlockBody) -> Response:
     """Block the contact, or not. What they write meanwhile is stored, and is new to nobody; the bot leaves it alone.
 
-    Sending to them is refused until they are unblocked. WhatsApp is not told, and they are not either.
+    Sending to them is refused until they are unblocked, and what still waits fails with `contact_blocked`. WhatsApp is
+    not told, and they are not either.
     """
     row = blocking.set_blocked(runtime().db, access(), conversation_id, blocked=json.blocked)
     return answer(ConversationDone(conversation=row))

@@ -102,7 +102,8 @@ def note_failure(
 def ask_about_failure(session: Session, message: Message) -> None:
     """Ask for a person when `message`, of the bot or of a person, has failed for good: it answered nobody (I17).
 
-    Not when a person has replied since, unless that reply has failed too; one that still waits asks when it fails.
+    Not when a person has replied since, unless that reply has failed too; one that still waits asks when it fails. Nor
+    for a contact who is blocked.
     If it is a notice to the backup number, the conversation it is about says so. The caller holds both.
     """
     if message.status == MessageStatus.FAILED and (about := hand_over_of(message)) is not None:
@@ -122,7 +123,8 @@ def ask_about_failure(session: Session, message: Message) -> None:
         Message.status != MessageStatus.FAILED,
     )
     conversation = session.get_one(Conversation, message.conversation_id)
-    if (conversation.needs_human and conversation.needs_human_reason != UNCONFIRMED) or session.scalar(select(replied)):
+    asked = conversation.needs_human and conversation.needs_human_reason != UNCONFIRMED
+    if asked or conversation.blocked_at is not None or session.scalar(select(replied)):
         return
     conversation.needs_human, conversation.needs_human_reason = True, ANSWER_FAILED
     conversation.handed_over_at = message.timestamp

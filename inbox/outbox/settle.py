@@ -89,10 +89,11 @@ def _settle_one(session: Session, job: Job, now: datetime, window: timedelta, he
     if over and not job.payload.get("asked"):
         job.payload = {"asked": "yes"}  # once: who has looked and left it so is not asked again
         _ask_a_person(session, message)
+    blocked = session.get_one(Conversation, job.conversation_id).blocked_at is not None
     if account.deleted_at is not None:
         job.due_at = now + RECHECK  # it is being withdrawn
-    elif over and job.resends >= 1:
-        job.due_at = None  # it was repeated once: from here on only evidence or a person decides
+    elif over and (job.resends >= 1 or blocked):
+        job.due_at = None  # repeated once, or to nobody now: from here on only evidence or a person decides
         log.error("message unconfirmed, not sent again by itself", extra={"message_id": str(message.id)})
     elif now < until:
         job.due_at = min(until, now + _LOOK_WITHIN if over else attempted + window)
@@ -118,7 +119,8 @@ def _ask_a_person(session: Session, message: Message) -> None:
     if message.message_type == REACTION:
         return
     conversation = session.get_one(Conversation, message.conversation_id)
-    if not conversation.needs_human and message.author_kind in (Author.BOT, Author.AGENT):
+    asks = conversation.blocked_at is None and message.author_kind in (Author.BOT, Author.AGENT)
+    if asks and not conversation.needs_human:
         conversation.needs_human, conversation.needs_human_reason = True, UNCONFIRMED
         conversation.touch()
 

@@ -25,6 +25,9 @@ class StatusError:
 #: Of a message whose number was removed before it was sent.
 ACCOUNT_DELETED = StatusError("account_deleted", "The business number was removed before this was sent.", None)
 
+#: Of a message that waited when its contact was blocked.
+CONTACT_BLOCKED = StatusError("contact_blocked", "The contact was blocked before this was sent.", None)
+
 _REACHES = {
     "sent": ("sent_at",),
     "delivered": ("sent_at", "delivered_at"),

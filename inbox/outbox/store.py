@@ -56,7 +56,7 @@ from inbox.outbox.outcomes import (
     SendClaim,
     Unknown,
 )
-from inbox.outbox.status import ACCOUNT_DELETED, StatusError, apply_status
+from inbox.outbox.status import ACCOUNT_DELETED, CONTACT_BLOCKED, StatusError, apply_status
 
 log = logging.getLogger(__name__)
 
@@ -256,15 +256,16 @@ def record(
     """
     if claim.hand_over_of is not None:
         _lock_both(session, claim.hand_over_of, claim.conversation_id)
-    conversation_id = _touch_conversation(session, claim.message_id)
-    if conversation_id is None:  # deleted meanwhile
+    touched = _touch_conversation(session, claim.message_id)
+    if touched is None:  # deleted meanwhile
         return False
+    conversation_id, blocked_at = touched
     lane, message, job, _number = _lock_send(session, claim, conversation_id)  # at hand for who is told of it
     # The attempt is the fence: a late result must not be told of the attempt that came after it. UNKNOWN counts as
     # ours too, because the end of our lease may have been told before we come with what really happened.
     if job is not None and message.attempts == claim.attempt and job.state in (JobState.SENDING, JobState.UNKNOWN):
         doubted = message.status == MessageStatus.UNCONFIRMED
-        _record_on_job(session, message, job, outcome, now, rng)
+        _record_on_job(session, message, job, outcome, now, rng, blocked=blocked_at is not None)
         if doubted and message.status != MessageStatus.UNCONFIRMED:
             no_longer_unconfirmed(session, message)
     # Too late for the job, but that WhatsApp has the message stays true, and a second copy has to be said.
@@ -310,7 +311,7 @@ def _lock_send(
 
 
 def _record_on_job(
-    session: Session, message: Message, job: Job, outcome: Outcome, now: datetime, rng: random.Random
+    session: Session, message: Message, job: Job, outcome: Outcome, now: datetime, rng: random.Random, *, blocked: bool
 ) -> None:
     if not isinstance(outcome, Unknown):
         tries.note(message, outcome, now)
@@ -321,6 +322,8 @@ def _record_on_job(
             fail(session, message, job, StatusError(code, title, detail), now)
         case Unknown():
             _to_unknown(session, job, now)
+        case PauseNumber() | RetryLater() if blocked:
+            fail(session, message, job, CONTACT_BLOCKED, now)
         case PauseNumber():
             back_to_pending(message, job, now)
         case RetryLater():
@@ -377,11 +380,14 @@ def _lock_both(session: Session, *conversation_ids: UUID) -> None:
     session.execute(query.with_for_update()).all()
 
 
-def _touch_conversation(session: Session, message_id: UUID) -> UUID | None:
-    """Lock the message's conversation and mark it as changed. None when the message is gone."""
+def _touch_conversation(session: Session, message_id: UUID) -> Row[UUID, datetime | None] | None:
+    """Lock the message's conversation and mark it as changed: its id, and since when its contact is blocked.
+
+    None when the message is gone.
+    """
     wanted = select(Message.conversation_id).where(Message.id == message_id).scalar_subquery()
     statement = update(Conversation).where(Conversation.id == wanted).values(changed_at=server_now())
-    return session.execute(statement.returning(Conversation.id)).scalar_one_or_none()
+    return session.execute(statement.returning(Conversation.id, Conversation.blocked_at)).one_or_none()
 
 
 def lock_lane(session: Session, conversation_id: UUID) -> Lane | None:

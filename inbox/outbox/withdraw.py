@@ -1,4 +1,7 @@
-"""Taking back what a removed number still had to do: nothing of it is ever sent, also if the number comes back."""
+"""Taking back what is not to be sent any more: of a number that was removed, of a contact who was blocked.
+
+Nothing of it is ever sent, also if the number comes back, or the contact is unblocked.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from inbox.db import fixed
 from inbox.models import Conversation, Job, JobKind, JobState, Lane, Message, MessageStatus
-from inbox.outbox.status import ACCOUNT_DELETED, apply_status
+from inbox.outbox import store
+from inbox.outbox.status import ACCOUNT_DELETED, CONTACT_BLOCKED, apply_status
 
 BATCH = 500  # jobs in one transaction
 
@@ -37,6 +42,24 @@ def withdraw(session: Session, account_id: UUID, now: datetime, limit: int) -> i
         session.delete(job)
     session.flush()
     return len(found)
+
+
+def withdraw_from_blocked(session: Session, conversation_id: UUID, now: datetime) -> None:
+    """What waits for a contact who was just blocked fails. The caller holds the conversation.
+
+    What is being sent just now may arrive. If it comes back, or its outcome stays unknown, it is not sent again
+    (`store.record`, `settle_unknown`).
+    """
+    lane = store.lock_lane(session, conversation_id)
+    waits = select(Job.id, Job.message_id).where(
+        Job.conversation_id == conversation_id, Job.kind == fixed(JobKind.SEND)
+    )
+    found = session.execute(waits.where(Job.state == fixed(JobState.PENDING))).all()
+    messages = {each.id: each for each in _locked(session, Message.id, {row.message_id for row in found})}
+    for job in _locked(session, Job.id, {row.id for row in found}):
+        store.fail(session, messages[job.message_id], job, CONTACT_BLOCKED, now)
+    if found and lane is not None and lane.lease is None:
+        store.rest_lanes(session, [conversation_id], now)
 
 
 def _locked(session: Session, key: InstrumentedAttribute[UUID], ids: Iterable[UUID]) -> list[Any]:
