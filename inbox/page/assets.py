@@ -26,7 +26,14 @@ _OF_PAGES = {
     "fields": ("field.",),
     "settings": (
         *("audit.", "bot.", "pause.", "set.", "settings."),
-        *("problem.account_", "problem.bot_", "problem.last_admin", "problem.role_", "problem.user_"),
+        *(
+            "problem.account_",
+            "problem.bot_",
+            "problem.contact_field_",
+            "problem.has_no_password",
+            "problem.knowledge_",
+        ),
+        *("problem.last_admin", "problem.role_", "problem.user_", "problem.webhook_"),
     ),
     "status": ("demo.", "pause.", "status."),
     "writing": ("send.", "template."),

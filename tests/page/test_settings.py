@@ -139,6 +139,7 @@ def test_an_address_for_webhooks_is_added_tested_and_removed(desk: Sit, shop: Sh
     d.page.get_by_label("Assigned to somebody").uncheck()
     d.button("Save").click()
     d.sees(re.compile("whsec_"))
+    expect(d.page.get_by_text("The one before signs")).to_have_count(0)
     d.button("I have kept it").click()
     d.sees(name)
     d.button("More: https://127.0.0.1:9/hooks").click()
@@ -233,8 +234,9 @@ def test_a_number_is_added_checked_paused_removed_and_brought_back(desk: Sit, sh
     row.get_by_role("button", name="Check").click()
     expect(row.locator(".settings-finding").first).to_contain_text("Access token", timeout=20_000)
     _chooses(d, name, "Pause")
-    expect(row).to_contain_text("It was paused by hand.")
+    expect(row).to_contain_text("It was paused on purpose.")
     row.get_by_role("button", name="Let it send again").click()
+    d.sees("It sends once it has a token.")
     expect(row).to_contain_text("No token yet")  # nobody keeps it from sending, and still it cannot
     _chooses(d, name, "Remove")
     d.page.get_by_role("dialog").get_by_role("button", name="Remove").click()

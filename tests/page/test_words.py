@@ -8,13 +8,13 @@ import re
 import string
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
-from pydantic import BaseModel
 
 from inbox.auth.passwords import SAID
+from inbox.errors import DomainError
 from inbox.operations import doctor
 from inbox.page.assets import LANGUAGES, ROOT, STATIC, WORDS
 from inbox.schemas import Body, Query
@@ -26,6 +26,7 @@ KEYS = set(ALL["en"])
 #: Plural forms by language, as `Intl.PluralRules` names those that a count of things can have.
 FORMS = {"en": {"one", "other"}, "fr": {"one", "many", "other"}}
 _PLURAL = re.compile(r"\.(one|many|other|two|few|zero)$")
+Each = TypeVar("Each")
 _NARROW, _NO_BREAK = "\u202f", "\u00a0"
 
 
@@ -163,7 +164,23 @@ UNSPOKEN = {
 }  # fmt: skip
 
 
-def subclasses(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+#: Problems that nobody reads on the page, so that it has no words for them.
+UNSEEN = {
+    "said where one signs in": {"email_not_confirmed", "form_expired", "not_a_member", "user_disabled"},
+    "answered by the page itself": {
+        "csrf_failed", "draft_conflict", "invalid_token", "media_too_large",
+        "overtaken", "resync", "upload_incomplete", "upload_offset",
+    },
+    "of what the page writes or leaves out": {
+        "idempotency_key_reused", "json_too_complex", "not_json", "range_not_satisfiable", "unsupported_encoding",
+    },
+    "of keys and other programs": {
+        "invalid_signature", "metrics_off", "missing_token", "not_a_user", "not_exchangeable",
+    },
+}  # fmt: skip
+
+
+def subclasses(model: type[Each]) -> Iterator[type[Each]]:
     for each in model.__subclasses__():
         yield each
         yield from subclasses(each)
@@ -205,11 +222,30 @@ def test_every_code_of_a_wrong_field_has_its_sentence(app: Flask) -> None:
     assert (given - unspoken - spoken, spoken - given, unspoken - given, unspoken & spoken) == (set(),) * 4
 
 
+def test_every_problem_has_its_sentence(app: Flask) -> None:
+    """What is gone and what cannot be done just now have one for all of their kind."""
+    problems = {each for each in subclasses(DomainError) if each.__module__.startswith("inbox.")}
+    read = {each.code for each in problems if each.status < 500 and not each.code.endswith("_not_found")}
+    unseen = set().union(*UNSEEN.values())
+    spoken = {key.removeprefix("problem.") for key in KEYS if key.startswith("problem.")}
+    assert len(problems) > 60
+    assert (read - spoken - unseen, unseen - read, unseen & spoken) == (set(),) * 3
+
+
 def test_what_a_validator_refuses_has_a_code() -> None:
     """A bare ValueError would be a `value_error`, which says nothing."""
     for path in INBOX.rglob("*.py"):
         if path.name in ("schemas.py", "shapes.py", "hours.py", "addresses.py"):
             assert "raise ValueError" not in path.read_text(), path
+
+
+def test_every_reason_of_ours_why_a_message_failed_has_its_sentence() -> None:
+    """Codes of ours are words; numbers are WhatsApp's, and an unknown one is told in its own."""
+    calls = [node for path in INBOX.rglob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    errors = [call for call in calls if isinstance(call, ast.Call) and getattr(call.func, "id", "") == "StatusError"]
+    ours = {call.args[0].value for call in errors if call.args and isinstance(call.args[0], ast.Constant)} - {None}
+    assert {"contact_blocked", "reply_window_closed"} < ours
+    assert {f"meta.{code}" for code in ours} <= KEYS
 
 
 _SENTENCE = re.compile(r">\s*[A-Z][a-z]+ [a-z]+[^<>{}$`]*<|(?:label|title|placeholder|hint|alt)=\"[A-Z][a-z]+[^\"]*\"")

@@ -40,14 +40,19 @@ export function plural(key, n, slots = {}) {
 }
 
 /** Why the server refused, in the reader's language; the API's English title when we do not know the code.
- * @param {{code?: string, title?: string, problem?: Record<string, any>}} refused @returns {string} */
-export function problemText(refused) {
-  const key = `problem.${refused.code}`;
-  return has(key) ? t(key, refused.problem ?? {}) : refused.title || t("problem.unknown");
+ * @param {{code?: string, title?: string, status?: number, problem?: Record<string, any>}} refused @returns {string} */
+export function problemText({ code = "", title, status = 0, problem = {} }) {
+  const key = `problem.${code}`;
+  if (has(key)) return t(key, problem);
+  if (code.endsWith("_not_found")) return t("problem.gone");
+  return status >= 500 ? t("problem.unavailable") : title || t("problem.unknown");
 }
 
+/** Whether we gave a message up ourselves. WhatsApp's codes are numbers. @param {{code: string|null}|null} error */
+export const gaveUp = (error) => /^[a-z]/.test(error?.code ?? "") && error?.code !== "file_refused";
+
 /**
- * Why WhatsApp refused a message.
+ * Why a message failed.
  * @param {{code: string|null, title: string|null, detail: string|null}|null} error @returns {string}
  */
 export function metaText(error) {

@@ -1,8 +1,9 @@
 /** The road of one message: a line with a stop for each step, and when it was taken. */
 
-import { t } from "../core/words.js";
+import { gaveUp, t } from "../core/words.js";
 import { html } from "../ui/index.js";
 import { useApp } from "./context.js";
+import { failureOf } from "./failure.js";
 
 /** @typedef {import("../core/types.js").Message} Message */
 
@@ -53,14 +54,17 @@ function stateOf(status, place, reached) {
  */
 export function Road({ message }) {
   const { times } = useApp();
+  const said = (/** @type {string} */ state) => (state === "failed" && gaveUp(message.error) ? "given_up" : state);
   return html`<ol class="road" aria-label=${t("road.title")}>
     ${stopsOf(message).map(
       (stop) => html`<li key=${stop.name} class=${`road-stop road-${stop.state}`}>
         <span class="road-name">${t(`road.${stop.name}`)}</span>
-        <span class="road-time">${stop.at ? times.precise(stop.at) : t(`road.state.${stop.state}`)}</span>
+        <span class="road-time">${stop.at ? times.precise(stop.at) : t(`road.state.${said(stop.state)}`)}</span>
       </li>`,
     )}
     ${message.error &&
-    html`<li class="road-why">${t("road.refused", { code: message.error.code ?? "–" })} ${message.error.detail ?? ""}</li>`}
+    html`<li class="road-why">${gaveUp(message.error)
+      ? failureOf(message)
+      : `${t("road.refused", { code: message.error.code ?? "–" })} ${message.error.detail ?? ""}`}</li>`}
   </ol>`;
 }

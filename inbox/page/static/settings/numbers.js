@@ -2,7 +2,7 @@
 
 import { shownNumber } from "../inbox/phone.js";
 import { has, t } from "../core/words.js";
-import { Button, Chip, Field, html, Menu, Switch, useState } from "../ui/index.js";
+import { Button, Chip, Field, html, Menu, Switch, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
 import { Check } from "./check.js";
 import { HoursForm } from "./hours.js";
@@ -49,7 +49,11 @@ function NumberRow({ row, reload, onEdit, onGone }) {
   const path = `/accounts/${row.id}`;
   const byPerson = row.paused_code === "paused_by_a_person";
   const pause = async (/** @type {boolean} */ paused) => {
-    if (await call.run(() => desk.api.patch(path, { paused }), t(paused ? "set.numbers.paused" : "set.numbers.resumed"))) reload();
+    const answer = await call.run(() => desk.api.patch(path, { paused }));
+    if (!answer) return;
+    const { has_access_token: able } = answer.body;
+    toast(t(paused ? "set.numbers.paused" : able ? "set.numbers.resumed" : "set.numbers.resumed.no_token"));
+    reload();
   };
   const remove = async () => {
     if (await call.run(() => desk.api.del(path), t("set.numbers.is_removed"))) onGone();

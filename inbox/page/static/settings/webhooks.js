@@ -14,7 +14,7 @@ export function Webhooks() {
   const list = useRows(account ? `/accounts/${account}/webhook-endpoints` : null);
   const [edited, setEdited] = useState(/** @type {any} */ (null));
   const [removed, setRemoved] = useState(/** @type {any} */ (null));
-  const [secret, setSecret] = useState(/** @type {string | null} */ (null));
+  const [secret, setSecret] = useState(/** @type {{ value: string, replaces: boolean } | null} */ (null));
   const [log, setLog] = useState(/** @type {any} */ (null));
   const saving = useCall();
   const doing = useCall();
@@ -29,7 +29,7 @@ export function Webhooks() {
     const answer = await saving.run(call, id ? t("settings.saved") : null);
     if (!answer) return;
     setEdited(null);
-    if (!id) setSecret(answer.body.secret);
+    if (!id) setSecret({ value: answer.body.secret, replaces: false });
     list.reload();
   };
   /** @param {() => Promise<any>} call @param {string | null} [done] */
@@ -43,7 +43,7 @@ export function Webhooks() {
   };
   const rotate = async (/** @type {any} */ row) => {
     const answer = await run(() => api.post(`/webhook-endpoints/${row.id}/rotate`));
-    if (answer) setSecret(answer.body.secret);
+    if (answer) setSecret({ value: answer.body.secret, replaces: true });
   };
   const test = async (/** @type {any} */ row) => {
     if (await run(() => api.post(`/webhook-endpoints/${row.id}/test`))) setLog(row);
@@ -52,7 +52,7 @@ export function Webhooks() {
     run(() => api.patch(`/webhook-endpoints/${row.id}`, { paused: row.paused_at === null }), t("settings.saved"));
   const copy = async () => {
     try {
-      await navigator.clipboard.writeText(secret ?? "");
+      await navigator.clipboard.writeText(secret?.value ?? "");
       toast(t("copy.done"));
     } catch {
       toast(t("copy.failed"));
@@ -95,8 +95,8 @@ export function Webhooks() {
     <//>
     <${Dialog} open=${secret !== null} title=${t("set.hooks.secret")} wide actions=${html`<${Button} kind="tone" icon="copy" onClick=${copy}>${t("set.keys.copy")}<//>
         <${Button} kind="filled" onClick=${() => setSecret(null)}>${t("set.hooks.kept")}<//>`}>
-      <p>${t("set.hooks.secret.detail")}</p>
-      <output class="settings-secret" dir="ltr">${secret}</output>
+      <p>${t("set.hooks.secret.detail")} ${secret?.replaces && t("set.hooks.secret.before")}</p>
+      <output class="settings-secret" dir="ltr">${secret?.value}</output>
     <//>
     <${Ask} open=${removed !== null} title=${t("set.hooks.remove.ask", { url: removed?.url ?? "" })} action=${t("settings.remove.yes")} busy=${doing.busy}
       trouble=${doing.trouble} onYes=${remove} onClose=${() => setRemoved(null)}>${t("set.hooks.remove.detail")}<//>
