@@ -42,21 +42,26 @@ def _visible(text: str) -> str:
 
 
 class Span(Body):
-    """From when until when, on one day. What goes on after midnight begins again at 00:00 of the next day."""
+    """From when until when. One that closes earlier than it opens goes on into the next day."""
 
     opens: Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", examples=["09:00"])]
     closes: Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$", examples=["18:00"])]
 
     @model_validator(mode="after")
-    def _in_order(self) -> Span:
-        if self.opens >= self.closes:
-            raise BadValue("closes_first", "must close after it opens; 24:00 is the end of the day")
+    def _some_time(self) -> Span:
+        if self.opens == self.closes:
+            raise BadValue("closes_at_once", "must not close when it opens; 24:00 is the end of the day")
         return self
+
+    @property
+    def over_midnight(self) -> bool:
+        """It closes on the next day."""
+        return self.closes < self.opens
 
 
 def _apart(spans: list[Span]) -> list[Span]:
     ordered = sorted(spans, key=lambda span: span.opens)
-    if any(before.closes > after.opens for before, after in pairwise(ordered)):
+    if any(before.over_midnight or before.closes > after.opens for before, after in pairwise(ordered)):
         raise BadValue("overlapping", "must not overlap")
     return ordered
 
@@ -173,7 +178,8 @@ class Hours:
         """When the stretch of being closed began that `at` is in. None: longer ago than anybody remembers."""
         day = at.astimezone(self.zone).date()
         for back in range(_FAR):
-            ends = [end for _, end in self._of(day - timedelta(days=back)) if end <= at]
+            nights = (day - timedelta(days=back), day - timedelta(days=back + 1))  # the last may have ended later
+            ends = [end for each in nights for _, end in self._of(each) if end <= at]
             if ends:
                 return max(ends)
         return None
@@ -188,14 +194,18 @@ class Hours:
         return next(((start, end) for start, end in self._from(at, 1) if start <= at < end), None)
 
     def _from(self, at: datetime, days: int) -> Iterator[tuple[datetime, datetime]]:
-        """The spans of the date of `at` and so many after it, in their order."""
+        """The spans of the day before `at`, of which one may go on, and of so many days from then, in order."""
         first = at.astimezone(self.zone).date()
-        for ahead in range(days):
+        for ahead in range(-1, days):
             yield from self._of(first + timedelta(days=ahead))
 
     def _of(self, day: date) -> list[tuple[datetime, datetime]]:
         spans = self.exceptions.get(day, self.week[day.weekday()])
-        found = [(self._moment(day, span.opens), self._moment(day, span.closes)) for span in spans]
+        after = day + timedelta(days=1)
+        found = [
+            (self._moment(day, span.opens), self._moment(after if span.over_midnight else day, span.closes))
+            for span in spans
+        ]
         return [(start, end) for start, end in found if start < end]  # an hour that a clock skips is none
 
     def _moment(self, day: date, clock: str) -> datetime:

@@ -26,6 +26,8 @@ ALWAYS = dict.fromkeys((*WORKDAYS, "saturday", "sunday"), ALL_DAY)
 OFF = {"exceptions": [{"date": "2026-11-20", "spans": []}, {"date": "2026-11-22", "spans": NINE}]}
 NIGHT = {"zone": "Europe/Paris", "week": {"friday": [{"opens": "20:00", "closes": "24:00"}]}}
 NIGHT["week"]["saturday"] = [{"opens": "00:00", "closes": "02:00"}]  # type: ignore[index]
+OVER: dict[str, Any] = {"zone": "Europe/Paris", "week": {"friday": [{"opens": "20:00", "closes": "02:00"}]}}
+EVERY_NIGHT = {"zone": "UTC", "week": dict.fromkeys(ALWAYS, OVER["week"]["friday"])}
 #: In Paris the clock went from 03:00 back to 02:00 on 2026-10-25, and from 02:00 to 03:00 on 2026-03-29.
 SUNDAY = {"zone": "Europe/Paris", "week": {"sunday": [{"opens": "01:00", "closes": "04:00"}]}}
 SKIPPED = {"zone": "Europe/Paris", "week": {"sunday": [{"opens": "02:00", "closes": "03:00"}]}}
@@ -45,6 +47,31 @@ def at(text: str) -> datetime:
         (PARIS | OFF, "2026-11-20T10:00", False, "2026-11-22T08:00", "2026-11-19T17:00"),
         (NIGHT, "2026-11-20T22:00", True, "2026-11-21T01:00", None),
         (NIGHT, "2026-11-21T00:30", True, "2026-11-21T01:00", None),
+        *(
+            (OVER, when, is_open, changes, since)
+            for when, is_open, changes, since in (
+                ("2026-11-20T22:00", True, "2026-11-21T01:00", None),
+                ("2026-11-21T00:30", True, "2026-11-21T01:00", None),
+                ("2026-11-21T01:00", False, "2026-11-27T19:00", "2026-11-21T01:00"),
+                ("2026-11-20T00:30", False, "2026-11-20T19:00", "2026-11-14T01:00"),
+            )
+        ),
+        (EVERY_NIGHT, "2026-11-20T03:00", False, "2026-11-20T20:00", "2026-11-20T02:00"),
+        (EVERY_NIGHT, "2026-11-20T21:00", True, "2026-11-21T02:00", None),
+        (
+            OVER | {"exceptions": [{"date": "2026-11-21", "spans": []}]},
+            "2026-11-21T00:30",
+            True,
+            "2026-11-21T01:00",
+            None,
+        ),
+        (
+            OVER | {"exceptions": [{"date": "2026-11-20", "spans": []}]},
+            "2026-11-21T00:30",
+            False,
+            "2026-11-27T19:00",
+            None,
+        ),
         ({"zone": "UTC", "week": ALWAYS}, "2026-11-20T22:00", True, None, None),
         (SUNDAY, "2026-10-24T23:30", True, "2026-10-25T03:00", None),
         (SKIPPED, "2026-03-28T23:30", False, "2026-04-05T00:00", "2026-03-22T02:00"),
@@ -74,6 +101,22 @@ def test_a_number_has_hours_changes_them_and_is_always_open_again(client: FlaskC
     closed = client.put(path, json=PARIS | OFF).json
     assert (closed["open"], closed["changes_at"]) == (False, "2026-11-22T08:00:00.000Z")
     assert client.delete(path).json == none
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("spans", "code"),
+    [
+        ([("09:00", "09:00")], "closes_at_once"),
+        ([("09:00", "12:00"), ("11:00", "18:00")], "overlapping"),
+        ([("20:00", "02:00"), ("22:00", "23:00")], "overlapping"),
+        ([("20:00", "02:00"), ("09:00", "18:00")], None),
+    ],
+)
+def test_hours_of_a_day_are_apart(client: FlaskClient, runtime: Runtime, spans: Any, code: str | None) -> None:
+    friday = [{"opens": opens, "closes": closes} for opens, closes in spans]
+    answer = client.put(f"/accounts/{the_account(runtime.db).id}/hours", json=PARIS | {"week": {"friday": friday}})
+    assert [error["code"] for error in answer.json.get("errors", [])] == ([code] if code else [])
 
 
 # --- customers who write meanwhile -------------------------------------------------------------------------------

@@ -311,3 +311,25 @@ def test_the_weightiest_trouble_alone_is_told(core: Page) -> None:
         notices = [*seen["notices"], *trouble.get("notices", [])]
         seen = {**seen, **trouble, "notices": notices}
         assert run(core, "inbox/strips", "return strips.weightiest(given)", seen) == name
+
+
+@pytest.mark.parametrize(
+    ("pointer", "said"),
+    [
+        ("/week/monday/0", "Lundi\u202f: Non."),
+        ("/week/tuesday", "Lundi\u202f: Non."),
+        ("/exceptions/0/spans/1", "24.11\u202f: Non."),
+        ("/week", "Non."),
+        ("/bot", "Non."),
+    ],
+)
+def test_what_is_wrong_with_hours_names_its_day(core: Page, pointer: str, said: str) -> None:
+    body = """
+        words.loadWords('fr', { 'set.hours.wrong': '{place}\u202f: {said}', 'set.hours.day.monday': 'Lundi',
+            'set.hours.day.tuesday': 'Lundi' });
+        const form = { exceptions: [{ date: '2026-11-24' }] };
+        const told = hours.troubleOf({ trouble: null, errors: { [given]: 'Non.' } }, form, { date: () => '24.11' });
+        words.loadWords('en', {});
+        return told;
+    """
+    assert run(core, "words settings/hours", body, pointer) == said

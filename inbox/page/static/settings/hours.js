@@ -24,7 +24,7 @@ const shown = (clock) => (clock === "24:00" ? "00:00" : clock);
 
 /** @param {{ row: any, onClose: () => void }} props */
 export function HoursForm({ row, onClose }) {
-  const { api } = useDesk();
+  const { api, times } = useDesk();
   const path = `/accounts/${row.id}/hours`;
   const [now, setNow] = useState(/** @type {any} */ (null));
   const [form, setForm] = useState(/** @type {any} */ (null));
@@ -51,13 +51,14 @@ export function HoursForm({ row, onClose }) {
     return html`<${Form} open=${true} title=${t("set.hours")} save=${t("settings.again")} busy=${call.busy} onSave=${load} onClose=${onClose}>
       <${Empty} icon="circle-alert" title=${call.trouble} /><//>`;
   }
-  return html`<${Form} open=${true} title=${t("set.hours.of", { name: row.name })} save=${t("settings.save")} busy=${call.busy} trouble=${troubleOf(call)} onSave=${save} onClose=${onClose}>
+  return html`<${Form} open=${true} title=${t("set.hours.of", { name: row.name })} save=${t("settings.save")} busy=${call.busy} trouble=${troubleOf(call, form, times)} onSave=${save} onClose=${onClose}>
     ${form !== null && html`
     <p class="settings-note"><span><${Now} now=${now} /></span>
       ${now.hours && html`<${Button} little onClick=${remove}>${t("set.hours.always")}<//>`}</p>
     <${Field} label=${t("set.hours.zone")} value=${form.zone} options=${zones(form.zone)} error=${call.errors["/zone"]} onChange=${set("zone")} />
     ${DAYS.map((day) => html`<${Spans} key=${day} name=${t(`set.hours.day.${day}`)} spans=${form.week[day]}
       onChange=${(/** @type {any[]} */ spans) => set("week")({ ...form.week, [day]: spans })} />`)}
+    <p class="small quiet">${t("set.hours.night")}</p>
     <${Exceptions} list=${form.exceptions} onChange=${set("exceptions")} />
     <${Field} label=${t("set.hours.away_text")} hint=${t("set.hours.away_text.hint")} multiline rows="3" maxlength="4096" value=${form.away_text}
       error=${call.errors["/away_text"]} onChange=${set("away_text")} />
@@ -66,10 +67,19 @@ export function HoursForm({ row, onClose }) {
   <//>`;
 }
 
-/** What is wrong with hours has no field of its own: it is said below, with its place. @param {ReturnType<typeof useCall>} call */
-function troubleOf({ trouble, errors }) {
+/**
+ * What is wrong with hours has no field of its own: it is said below, with its day.
+ * @param {Pick<ReturnType<typeof useCall>, "trouble" | "errors">} call @param {any} form @param {{ date(day: string): string }} times
+ * @returns {string | null}
+ */
+export function troubleOf({ trouble, errors }, form, times) {
   const [wrong] = Object.entries(errors).filter(([pointer]) => pointer !== "/zone" && pointer !== "/away_text");
-  return wrong ? `${wrong[0].split("/").filter((part) => /^[a-z]/.test(part)).join(" ")} ${wrong[1]}` : trouble;
+  if (!wrong) return trouble;
+  const [pointer, said] = wrong;
+  const [, list, at] = pointer.split("/");
+  const date = list === "exceptions" && form.exceptions[at]?.date;
+  const place = date ? times.date(date) : list === "week" && at ? t(`set.hours.day.${at}`) : "";
+  return place ? t("set.hours.wrong", { place, said }) : said;
 }
 
 /** Open or closed, and until when: as it is saved. @param {{ now: any }} props */
