@@ -6,11 +6,13 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache, partial
 from graphlib import TopologicalSorter
 from pathlib import Path, PurePosixPath
+
+import brotli
 
 from inbox.conversations.shapes import limits
 from inbox.page.bundles import Around, Base, bundle, later
@@ -52,6 +54,12 @@ _TYPES = {
     ".woff2": "font/woff2",
 }
 _PACKED = {".css", ".js", ".json", ".svg", ".txt"}
+#: How files are packed for browsers, the smallest first. The inbox's largest takes a seventh of a second.
+PACKINGS: Mapping[str, Callable[[bytes], bytes]] = {
+    "br": partial(brotli.compress, quality=10),
+    "gzip": partial(gzip.compress, compresslevel=9, mtime=0),
+}
+_KEPT = 500  # packed files: there are some 120
 _IMPORTED = re.compile(
     r"""^\s*(?:import|export)\b[^"';]*["'](\.[^"']+)["']|\bfrom\s*["'](\.[^"']+)["']""", re.MULTILINE
 )
@@ -68,11 +76,20 @@ _CAST = re.compile(r"/\*\* @type \{[^*\n]*\} \*/ ?")
 
 @dataclass(frozen=True)
 class Asset:
-    """A file as it is sent; `packed` is it in gzip, None where that would not be smaller."""
+    """A file as it is sent. `packs`: it is smaller when it is packed."""
 
     content: bytes = field(repr=False)
-    packed: bytes | None = field(repr=False)
     mimetype: str
+    packs: bool
+
+    def packed(self, encoding: str) -> bytes:
+        """In one of PACKINGS: done once, when the first browser asks for it."""
+        return _packed(self.content, encoding)
+
+
+@lru_cache(_KEPT)
+def _packed(content: bytes, encoding: str) -> bytes:
+    return PACKINGS[encoding](content)
 
 
 @dataclass(frozen=True)
@@ -252,5 +269,4 @@ def _is_said(key: str, page: str | None) -> bool:
 
 def _asset(path: str, content: bytes) -> Asset:
     suffix = PurePosixPath(path).suffix
-    packed = gzip.compress(content, 9, mtime=0) if suffix in _PACKED else content
-    return Asset(content, packed if len(packed) < len(content) else None, _TYPES[suffix])
+    return Asset(content, _TYPES[suffix], suffix in _PACKED)

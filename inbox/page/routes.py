@@ -16,7 +16,7 @@ from inbox.auth.access import Permission
 from inbox.bot.profiles import get_profile
 from inbox.operations.status.schemas import StatusRow
 from inbox.page import html, shell
-from inbox.page.assets import bundle_of
+from inbox.page.assets import PACKINGS, bundle_of
 from inbox.page.schemas import Boot, Welcome
 from inbox.schemas import Query
 from inbox.web import access, answer, contract, member, principal, public, requires, runtime
@@ -158,14 +158,14 @@ def _words(entry: str, lang: str) -> list[str]:
 def _packed(response: Response) -> Response:
     """In gzip where the browser takes it. The token in it is another one each time (see `cookies.csrf_token`)."""
     response.vary.add("Accept-Encoding")
-    if _takes_gzip():
+    if _takes("gzip"):
         response.set_data(gzip.compress(response.get_data(), _FAST))
         response.headers["Content-Encoding"] = "gzip"
     return response
 
 
-def _takes_gzip() -> bool:
-    return request.accept_encodings["gzip"] > 0
+def _takes(encoding: str) -> bool:
+    return request.accept_encodings[encoding] > 0
 
 
 @bp.get("/status", strict_slashes=False)
@@ -235,11 +235,11 @@ def get_asset(release: str, path: str) -> Response:
     asset = files.files.get(path)
     if asset is None or release != files.release:
         raise NotFound
-    packed = asset.packed is not None and _takes_gzip()
-    response = Response(asset.packed if packed else asset.content, mimetype=asset.mimetype)
-    if packed:
-        response.headers["Content-Encoding"] = "gzip"
-    if asset.packed is not None:
+    encoding = next(filter(_takes, PACKINGS), None) if asset.packs else None
+    response = Response(asset.packed(encoding) if encoding else asset.content, mimetype=asset.mimetype)
+    if encoding:
+        response.headers["Content-Encoding"] = encoding
+    if asset.packs:
         response.vary.add("Accept-Encoding")
     response.headers["Cache-Control"] = f"public, max-age={_A_YEAR}, immutable"
     return response
