@@ -63,7 +63,7 @@ Phone = Annotated[
         max_length=32,
         description="With its country code. Kept as digits.",
         examples=["+33612345678"],
-        json_schema_extra=_looks_like(r"^\+?[0-9]{7,15}$"),
+        json_schema_extra=_looks_like(r"^\+?[1-9][0-9]{6,14}$"),
     ),
     _read(phone_digits),
 ]

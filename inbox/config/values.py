@@ -71,7 +71,9 @@ def digits(text: str) -> str:
 def phone_digits(text: str) -> str:
     """A phone number as E.164 digits without the plus sign."""
     bare = text.translate(str.maketrans("", "", "+ -().\u00a0"))
-    if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15):
+    if not (bare.isascii() and bare.isdigit() and 7 <= len(bare) <= 15) or bare.startswith(
+        "0"
+    ):  # no country's code does
         raise BadValue("not_a_phone_number", "must be a phone number with its country code, such as +33612345678")
     return bare
 

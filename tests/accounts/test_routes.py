@@ -274,6 +274,7 @@ BAD: list[tuple[dict[str, Any], list[str]]] = [
     ({"name": 7}, ["/name"]),
     ({"name": "a\x00b"}, ["/name"]),
     ({"phone_number": "12"}, ["/phone_number"]),
+    ({"phone_number": "07 11 11 11 11"}, ["/phone_number"]),
     ({"phone_number": "not a number"}, ["/phone_number"]),
     ({"phone_number": 33612345678}, ["/phone_number"]),
     ({"waba_id": "abc"}, ["/waba_id"]),

@@ -120,6 +120,8 @@ def test_marks_of_direction_in_names_are_shown_by_name(core: Page) -> None:
         ("Camille Roux", "CR"),
         ("anna", "A"),
         ("Élodie de la Tour", "ÉT"),
+        ("vera@example.com", "V"),
+        ("@anna_b", "AB"),
         ("+33 6 12 34 56 78", "78"),
         ("😀", "?"),
         ("\u202eabc", "A"),

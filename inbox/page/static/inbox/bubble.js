@@ -127,7 +127,7 @@ function Meta({ message, why, open, onRoad }) {
     ${time}
     ${message.direction === "outbound" &&
     html`<button type="button" class="meta-road" aria-expanded=${open}
-      aria-label=${t("road.open", { state: wordOf(message.status, why) })} onClick=${onRoad}>
+      aria-label=${t("road.open", { state: wordOf(message.status, why).replace(/\.$/, "") })} onClick=${onRoad}>
       <${Ticks} status=${message.status} why=${why} />
     </button>`}
   </span>`;

@@ -18,7 +18,7 @@ import { Ticks } from "./ticks.js";
 export function Pending({ entry, onSee }) {
   const stuck = entry.state !== "waiting" && entry.state !== "handing";
   const note = entry.mode === "note";
-  const mark = stuck && entry.state !== "overtaken" ? "failed" : "waiting";
+  const mark = entry.state === "overtaken" ? "overtaken" : stuck ? "failed" : "waiting";
   const meta = html`<span class="meta"><${Ticks} status=${mark} /></span>`;
   return html`<li class=${classes("entry entry-ours entry-last entry-pending", note ? "entry-note" : "entry-us")}
     data-key=${entry.key} tabindex="-1">

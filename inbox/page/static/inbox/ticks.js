@@ -10,6 +10,7 @@ const MARKS = {
   waiting: { icon: "clock-fading", tone: "quiet" },
   queued: { icon: "clock", tone: "quiet" },
   sending: { icon: "clock", tone: "quiet" },
+  overtaken: { icon: "circle-question-mark", tone: "warn" },
   sent: { icon: "check", tone: "quiet" },
   delivered: { icon: "check-check", tone: "quiet" },
   read: { icon: "check-check", tone: "read" },

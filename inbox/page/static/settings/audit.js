@@ -5,7 +5,9 @@ import { Button, Empty, html, useEffect, useState } from "../ui/index.js";
 import { useDesk, whyNot } from "./desk.js";
 
 export function Audit() {
-  const { api, times } = useDesk();
+  const { api, boot, times } = useDesk();
+  /** @type {Map<string, string>} */
+  const numbers = new Map(boot.accounts.map((/** @type {any} */ each) => [each.id, each.name]));
   const [rows, setRows] = useState(/** @type {any[]} */ ([]));
   const [next, setNext] = useState(/** @type {string | null} */ ("/admin/audit-log?limit=50"));
   const [busy, setBusy] = useState(false);
@@ -32,7 +34,7 @@ export function Audit() {
     <ol class="settings-log" aria-label=${t("settings.audit")}>${rows.map((row) => html`<li key=${row.id}>
       <time class="meta" datetime=${row.at}>${times.full(row.at)}</time>
       <span class="settings-what"><strong><bdi>${by(row.actor)}</bdi></strong> <span>${said(row.action)}</span>
-        ${told(row.details) && html`<span class="quiet settings-text" dir="auto">${told(row.details)}</span>`}</span></li>`)}</ol>
+        ${told(row.details, numbers) && html`<span class="quiet settings-text" dir="auto">${told(row.details, numbers)}</span>`}</span></li>`)}</ol>
     ${trouble && html`<${Empty} icon="circle-alert" title=${trouble} />`}
     ${next && html`<p class="buttons"><${Button} kind="tone" busy=${busy} onClick=${more}>${t("set.audit.more")}<//></p>`}
   </div>`;
@@ -47,11 +49,11 @@ function by({ kind, name }) {
 /** What was done; a kind that has no words yet by its own name. @param {string} action */
 const said = (action) => (has(`audit.${action}`) ? t(`audit.${action}`) : action);
 
-/** Details as a line: names and values. @param {Record<string, any>} details */
-const told = (details) =>
+/** Details as a line: names and values. @param {Record<string, any>} details @param {Map<string, string>} numbers */
+const told = (details, numbers) =>
   Object.entries(details)
     .filter(([, value]) => value !== null && value !== "" && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => t("set.audit.detail", { name: worded(name, DETAILS), value: valued(value) }))
+    .map(([name, value]) => t("set.audit.detail", { name: worded(name, DETAILS), value: valued(value, numbers) }))
     .join(" · ");
 
 /** Where the words of values stand: permissions, fields of a number, why one is paused. */
@@ -70,9 +72,9 @@ function worded(word, places) {
   return key ? t(key) : word;
 }
 
-/** @param {any} value @returns {string} */
-function valued(value) {
-  if (Array.isArray(value)) return value.map(valued).join(", ");
-  if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map(valued).join(" ");
-  return worded(String(value), VALUES);
+/** @param {any} value @param {Map<string, string>} numbers their names, by id @returns {string} */
+function valued(value, numbers) {
+  if (Array.isArray(value)) return value.map((each) => valued(each, numbers)).join(", ");
+  if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map((each) => valued(each, numbers)).join(" ");
+  return numbers.get(value) ?? worded(String(value), VALUES);
 }

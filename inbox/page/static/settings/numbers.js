@@ -43,6 +43,7 @@ function NumberRow({ row, reload, onEdit, onGone }) {
   const desk = useDesk();
   const [asking, setAsking] = useState(false);
   const [renewing, setRenewing] = useState(false);
+  const [renewed, setRenewed] = useState(0); // what a check has found is of the values that it was made with
   const [opening, setOpening] = useState(false);
   const call = useCall();
   const manages = desk.may("accounts.manage", row.id);
@@ -87,19 +88,20 @@ function NumberRow({ row, reload, onEdit, onGone }) {
     </div>`}
     <${Trouble} text=${call.trouble} />
     <${Reputation} said=${row.reputation} />
-    ${manages && html`<${Check} path=${path} onAsked=${reload} onRenew=${OF_TOKENS.includes(row.paused_code) ? null : () => setRenewing(true)} onEdit=${() => onEdit({ ...row, access_token: "" })} />`}
+    ${manages && html`<${Check} key=${[row.phone_number, row.waba_id, renewed].join(" ")} path=${path} onAsked=${reload} onRenew=${OF_TOKENS.includes(row.paused_code) ? null : () => setRenewing(true)} onEdit=${() => onEdit({ ...row, access_token: "" })} />`}
     ${opening && html`<${HoursForm} row=${row} onClose=${() => setOpening(false)} />`}
-    ${renewing && html`<${Renew} row=${row} onClose=${() => setRenewing(false)} onSaved=${() => (setRenewing(false), reload())} />`}
+    ${renewing && html`<${Renew} row=${row} onClose=${() => setRenewing(false)} onSaved=${() => (setRenewing(false), setRenewed(renewed + 1), reload())} />`}
     <${Ask} open=${asking} title=${t("set.numbers.remove.ask", { name: row.name })} action=${t("set.numbers.remove")} busy=${call.busy}
       trouble=${call.trouble} onYes=${remove} onClose=${() => setAsking(false)}>${t("set.numbers.remove.detail")}<//>
   </article>`;
 }
 
-/** Whether a number sends. Without a token it does not, though nobody paused it. @param {{ row: any }} props */
+/** Whether a number sends. Without a token it does not, though nobody paused it; with one that WhatsApp has not answered yet, who knows. @param {{ row: any }} props */
 function State({ row }) {
   if (row.paused_code)
     return html`<${Chip} tone=${row.paused_code === "paused_by_a_person" ? "warn" : "danger"} icon="pause">${t("set.numbers.is_paused")}<//>`;
   if (!row.has_access_token) return html`<${Chip} tone="warn" icon="key-round">${t("set.numbers.no_token")}<//>`;
+  if (!row.reputation) return html`<${Chip} tone="warn" icon="circle-question-mark">${t("set.numbers.unchecked")}<//>`;
   return html`<${Chip} icon="circle-check">${t("set.numbers.sends")}<//>`;
 }
 

@@ -52,11 +52,11 @@ export function Avatar({ name, id, size, bot }) {
 }
 
 /**
- * Two letters at most; of a phone number its last two digits.
+ * Two letters at most; of a phone number its last two digits, of a mail address the person's part.
  * @param {string} name
  */
 export function initials(name) {
-  const words = name.normalize("NFC").match(/[\p{L}\p{N}]+/gu) ?? [];
+  const words = name.replace(/(.)@\S+$/u, "$1").normalize("NFC").match(/[\p{L}\p{N}]+/gu) ?? [];
   const letters = words.filter((word) => /\p{L}/u.test(word));
   if (!letters.length) return words.join("").slice(-2) || "?";
   const ends = letters.length > 1 ? [letters[0], letters[letters.length - 1]] : [letters[0]];
