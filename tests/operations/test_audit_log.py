@@ -259,6 +259,7 @@ def test_an_entry_says_who_did_what_to_whom(app: Flask, db: Database) -> None:
         "actor": {"kind": "user", "id": str(boss), "name": "Boss"},
         "action": "user.roles_changed",
         "target_id": str(anna),
+        "target_name": "anna@example.com",
         "account_id": None,
         "details": {"before": [], "after": [f"manager of {account}", "viewer"]},
     }

@@ -145,6 +145,15 @@ def test_a_file_that_is_refused_for_what_it_is_is_not_tried_again(core: Page, st
     assert run(core, "api attachments", body, status) is passes
 
 
+def test_a_line_of_the_audit_log_names_people_and_numbers(core: Page) -> None:
+    number = "01a22949-32cc-7716-8000-000000000001"
+    body = """words.loadWords('en', { ...(await import('/words/en.js')).default,
+            ...(await import('/words/settings-en.js')).default });
+        return audit.lineOf(given, new Map([[given.number, 'Atelier']]));"""
+    row = {"target_name": "Anna", "details": {"roles": [f"viewer of {number}", "manager"]}, "number": number}
+    assert run(core, "words settings/audit", body, row) == "Anna · roles: Viewer · Atelier, Manager"
+
+
 # --- places and doubts -------------------------------------------------------------------------------------------
 
 

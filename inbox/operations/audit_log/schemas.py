@@ -26,6 +26,7 @@ class AuditRow(Row):
     actor: ActorInfo
     action: str = Field(examples=["user.disabled"])
     target_id: str | None = Field(description="The id or name of what was changed.")
+    target_name: str | None = Field(description="What the person or the number is called, where it is one.")
     account_id: UUID | None
     details: dict[str, Any]
     request_id: str

@@ -18,13 +18,14 @@ export async function play({ api, accountId, breakIt, mend, write, say, score, s
   /** @param {{phone: string}} who */
   const conversationOf = async ({ phone }) =>
     (await api.get("/conversations", { account_id: accountId, q: phone, limit: 1 })).body[0];
-
-  await mend();
-  // Whoever wrote to one of them before keeps the bot away, the minute before this one as well.
-  for (const who of [CAMILLE, NOE, ALICE]) {
+  /** Whoever writes to a customer keeps the bot away for a while. @param {{phone: string}} who */
+  const giveBack = async (who) => {
     const row = await conversationOf(who);
     if (row?.bot_silent_reason) await api.post(`/conversations/${row.id}/bot`, { enabled: true });
-  }
+  };
+
+  await mend();
+  for (const who of [CAMILLE, NOE, ALICE]) await giveBack(who);
   say(t("demo.step.answered"));
   await write(t("demo.says.hours"));
   await pause(10, signal);
@@ -46,6 +47,7 @@ export async function play({ api, accountId, breakIt, mend, write, say, score, s
 
   say(t("demo.step.back"));
   await mend();
+  await giveBack(CAMILLE); // she may have asked something since
   await pause(15, signal);
   let end = await score();
   for (let waited = 0; end.waiting > 0 && waited < PATIENCE; waited += 2) {

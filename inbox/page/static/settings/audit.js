@@ -8,6 +8,7 @@ export function Audit() {
   const { api, boot, times } = useDesk();
   /** @type {Map<string, string>} */
   const numbers = new Map(boot.accounts.map((/** @type {any} */ each) => [each.id, each.name]));
+  const line = (/** @type {any} */ row) => lineOf(row, numbers);
   const [rows, setRows] = useState(/** @type {any[]} */ ([]));
   const [next, setNext] = useState(/** @type {string | null} */ ("/admin/audit-log?limit=50"));
   const [busy, setBusy] = useState(false);
@@ -34,7 +35,7 @@ export function Audit() {
     <ol class="settings-log" aria-label=${t("settings.audit")}>${rows.map((row) => html`<li key=${row.id}>
       <time class="meta" datetime=${row.at}>${times.full(row.at)}</time>
       <span class="settings-what"><strong><bdi>${by(row.actor)}</bdi></strong> <span>${said(row.action)}</span>
-        ${told(row.details, numbers) && html`<span class="quiet settings-text" dir="auto">${told(row.details, numbers)}</span>`}</span></li>`)}</ol>
+        ${line(row) && html`<span class="quiet settings-text" dir="auto">${line(row)}</span>`}</span></li>`)}</ol>
     ${trouble && html`<${Empty} icon="circle-alert" title=${trouble} />`}
     ${next && html`<p class="buttons"><${Button} kind="tone" busy=${busy} onClick=${more}>${t("set.audit.more")}<//></p>`}
   </div>`;
@@ -49,6 +50,14 @@ function by({ kind, name }) {
 /** What was done; a kind that has no words yet by its own name. @param {string} action */
 const said = (action) => (has(`audit.${action}`) ? t(`audit.${action}`) : action);
 
+/**
+ * Who or what was changed, and the details: names and values.
+ * @param {{ target_name: string | null, details: Record<string, any> }} row @param {Map<string, string>} numbers their names, by id
+ */
+export function lineOf({ target_name, details }, numbers) {
+  return [target_name, told(details, numbers)].filter(Boolean).join(" · ");
+}
+
 /** Details as a line: names and values. @param {Record<string, any>} details @param {Map<string, string>} numbers */
 const told = (details, numbers) =>
   Object.entries(details)
@@ -59,6 +68,7 @@ const told = (details, numbers) =>
 /** Where the words of values stand: permissions, fields of a number, why one is paused. */
 const VALUES = [
   (/** @type {string} */ word) => `set.permission.${word}`,
+  (/** @type {string} */ word) => `set.role.${word}`,
   (/** @type {string} */ word) => `set.numbers.${word}`,
   (/** @type {string} */ word) => `pause.${word}`,
   (/** @type {string} */ word) => `bot.field.${word}`,
@@ -76,5 +86,6 @@ function worded(word, places) {
 function valued(value, numbers) {
   if (Array.isArray(value)) return value.map((each) => valued(each, numbers)).join(", ");
   if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map((each) => valued(each, numbers)).join(" ");
-  return numbers.get(value) ?? worded(String(value), VALUES);
+  const [, what, id] = /^(\S+) of ([0-9a-f-]{36})$/.exec(String(value)) ?? []; // a right for one number
+  return id ? `${worded(what, VALUES)} · ${numbers.get(id) ?? id}` : (numbers.get(value) ?? worded(String(value), VALUES));
 }
