@@ -152,6 +152,7 @@ def test_many_new_messages_are_read_from_the_first_of_them(shop: Shop, desk: Des
     line = amina.thread.locator(".entry-divider")
     expect(line).to_have_text("90 new")
     expect(line).to_be_in_viewport()
+    expect(amina.thread.locator(".entry-divider + li")).to_contain_text("Message 64")  # the last of all is Bonjour
     amina.page.wait_for_timeout(1500)  # long enough to have read what is on the screen
     assert camille.row()["unread_count"] == 90
     amina.page.get_by_role("button", name="To the newest message").click()

@@ -105,8 +105,8 @@ export function createLoading({ api, store }) {
       let path = /** @type {string|null} */ (first(id, `limit=${MOST}`));
       while (path && left > 0) {
         const { body, link } = await api.get(path);
-        const theirs = body.filter((/** @type {any} */ { direction }) => direction === "inbound").slice(0, left);
-        found = theirs.at(-1)?.id ?? found;
+        const theirs = body.filter((/** @type {any} */ { direction }) => direction === "inbound").slice(-left); // oldest first
+        found = theirs[0]?.id ?? found;
         left -= theirs.length;
         path = link.next;
       }
