@@ -43,7 +43,7 @@ from inbox.outbox import jobs
 FRESH = 3.0  # seconds that a look at the database is shared
 DAY = timedelta(hours=24)
 MOST_INCIDENTS = 100
-MOST_UNDECIDED = 100
+MOST_UNDECIDED = 100  # of all numbers: after a restore there may be many
 UPSTREAMS = ("gemini", "whatsapp", "supabase", "media_store")
 _BY_WEIGHT = ("whatsapp", "gemini", "supabase", "media_store")  # when several are away
 
