@@ -108,10 +108,9 @@ def phone(value: object) -> str | None:
     word = "".join(str(int(each)) if each.isdecimal() else each for each in word.replace("(0)", ""))
     word = word.translate(_MARKS).strip().removeprefix("00")
     try:
-        digits = phone_digits(word)
+        return phone_digits(word)
     except ValueError:
         return None
-    return None if digits.startswith("0") else digits
 
 
 def group(value: object, *, told: bool) -> str | None:
