@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,10 +20,13 @@ from inbox.auth.access import OPERATOR, Grant, Override, Permission, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.models import AuditEntry, Contact, ContactField, DeadLetter
+from inbox.page import assets
 from tests.builders import the_account
 from tests.users.people import ADMIN, another_account, as_key, as_user, assign, entries, member, pointers, role_id
 
 NOBODY = uuid.UUID(int=9)
+#: What the page has a word for.
+WORDS = set(json.loads((assets.WORDS / "en.json").read_text()))
 
 
 # --- one entry for each change -----------------------------------------------------------------------------------
@@ -231,6 +235,8 @@ def test_a_change_leaves_one_entry_and_a_refusal_none(
         assert entry.account_id == ids["account"]
     if "secret" in response.json:
         assert response.json["secret"] not in str(entry.details)
+    unsaid = [name for name in entry.details if not {f"set.audit.of.{name}", f"set.numbers.{name}"} & WORDS]
+    assert (f"audit.{entry.action}" in WORDS, unsaid) == (True, [])
 
 
 def test_a_change_that_is_rolled_back_leaves_no_entry(db: Database) -> None:

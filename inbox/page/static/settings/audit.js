@@ -72,6 +72,7 @@ const VALUES = [
   (/** @type {string} */ word) => `set.numbers.${word}`,
   (/** @type {string} */ word) => `pause.${word}`,
   (/** @type {string} */ word) => `bot.field.${word}`,
+  (/** @type {string} */ word) => `set.hooks.event.${word}`,
   (/** @type {string} */ word) => `set.audit.value.${word}`,
 ];
 const DETAILS = [(/** @type {string} */ word) => `set.audit.of.${word}`, (/** @type {string} */ word) => `set.numbers.${word}`];
