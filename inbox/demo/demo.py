@@ -136,10 +136,13 @@ def _stoppable() -> Iterator[list[bool]]:
             signal.signal(number, handler)
 
 
+#: Settings of the caller's that the app takes over, with what a process needs at all.
+_KEPT = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "CORS_ORIGINS", "WEBHOOKS_ALLOW_PRIVATE")
+
+
 def _environment(folder: Path, port: int, sandbox_url: str, secret: str) -> dict[str, str]:
-    """The app's environment: everything embedded or simulated, and of the caller's settings CORS_ORIGINS alone."""
-    names = ("PATH", "HOME", "LANG", "VIRTUAL_ENV", "CORS_ORIGINS")
-    kept = {name: os.environ[name] for name in names if name in os.environ}
+    """The app's environment: everything embedded or simulated, and what the caller sets of `_KEPT`."""
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | {
         "INBOX_ENV": "development",
         "INBOX_INSTANCE_PATH": str(folder),

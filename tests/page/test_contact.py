@@ -13,10 +13,16 @@ from tests.page.desk import Desk
 from tests.page.shop import Shop
 from tests.waiting import wait_until
 
+POINTS = {"name": "Points", "kind": "number"}
+
 
 def test_a_detail_is_written_and_a_contact_blocked(shop: Shop, desk: Callable[..., Desk]) -> None:
     path = f"/accounts/{shop.account}/contact-fields"
-    for body in ({"name": "Allergies", "kind": "text"}, {"name": "Taille", "kind": "choice", "choices": ["S", "L"]}):
+    for body in (
+        {"name": "Allergies", "kind": "text"},
+        {"name": "Taille", "kind": "choice", "choices": ["S", "L"]},
+        POINTS,
+    ):
         assert shop.ask("POST", path, json=body).ok
     zoe = shop.customer("Zoé Bloc", "Bonjour")
     amina = desk("Amina").opens(zoe)
@@ -26,9 +32,19 @@ def test_a_detail_is_written_and_a_contact_blocked(shop: Shop, desk: Callable[..
     contact = f"/contacts/{zoe.row()['contact_id']}"
 
     def written() -> list[str]:
-        return sorted(shop.ask("GET", contact).json()["fields"].values())
+        return sorted(map(str, shop.ask("GET", contact).json()["fields"].values()))
 
     wait_until(lambda: written() == ["L", "noix"], "both details are written")
+    points = amina.page.get_by_label("Points")
+    points.fill("12,5")
+    points.press("Enter")
+    wait_until(lambda: written() == ["12.5", "L", "noix"], "the number is written")
+    expect(points).to_have_value("12.5")
+    amina.refuses(400)
+    points.fill("twelve")
+    points.press("Enter")
+    amina.sees("Write a number in digits.")
+    assert written() == ["12.5", "L", "noix"]
     amina.button("Block").first.click()
     amina.sees("You have blocked Zoé Bloc")
     expect(amina.field).to_have_count(0)

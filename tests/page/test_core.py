@@ -614,3 +614,37 @@ def test_only_the_list_that_was_asked_for_last_is_shown(core: Page) -> None:
            return [shop.filter.value, shop.list.value.next];""",
     )
     assert found == [{"status": "done"}, "/for done"]
+
+
+# --- numbers -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("lang", "text", "number"),
+    [
+        ("fr", "12,5", 12.5),
+        ("fr", "12.5", 12.5),
+        ("fr", "1\u202f234,5", 1234.5),
+        ("fr", "1.234,5", None),
+        ("fr", " -4 ", -4),
+        ("en", "12,5", 12.5),
+        ("en", "1,234", 1234),
+        ("en", "1,234.5", 1234.5),
+        ("en", "1'000", 1000),
+        ("fr", "douze", None),
+        ("fr", "12,5 kg", None),
+        ("fr", "1,2,3", None),
+        ("en", "12.", None),
+        ("en", "1e5", None),
+        ("en", "--1", None),
+    ],
+)
+def test_a_number_is_read_as_the_reader_writes_it(core: Page, lang: str, text: str, number: float | None) -> None:
+    assert run(core, "numbers", "return numbers.numberIn(...given)", [text, lang]) == number
+
+
+def test_a_number_is_written_as_it_is_read_again(core: Page) -> None:
+    body = "return given.map((each) => numbers.numberIn(numbers.writtenNumber(each, 'fr'), 'fr'))"
+    given = [12.5, -1234567.25, 0, 0.1, 10**15]
+    assert run(core, "numbers", body, given) == given
+    assert run(core, "numbers", "return numbers.writtenNumber(12345.5, 'fr')") == "12345,5"

@@ -221,6 +221,12 @@ def test_a_shortcut_is_one_wherever_the_cursor_stands(core: Page, text: str, cur
     assert run(core, "inbox/field", body, [text, cursor]) == {"kind": "canned", "from": 0, "word": word}
 
 
+@pytest.mark.parametrize("content", ["[unsupported]", "[unsupported: poll_creation]"])
+def test_what_the_page_cannot_show_has_no_machine_word_in_lists(core: Page, content: str) -> None:
+    body = "words.loadWords('en', { 'kind.unknown': 'Not shown' }); return said.spoken(given)"
+    assert run(core, "words inbox/said", body, content) == "Not shown"
+
+
 def test_variables_of_a_canned_reply_are_those_that_the_api_takes(core: Page) -> None:
     assert run(core, "inbox/variables", "return variables.VARIABLES") == list(VARIABLES)
 

@@ -50,8 +50,8 @@ export function AttachedFile({ row, attachments }) {
     </div>`;
 }
 
-/** What is wrong with a file, and what to change. @param {any} problem */
-function reasonOf(problem) {
+/** What is wrong with a file or a field, else why the server refused. @param {any} problem */
+export function reasonOf(problem) {
   return problem.errors?.[0]?.problem ?? whyNot(problem);
 }
 

@@ -1,8 +1,9 @@
 /** Of the contact beside the conversation: details that the number defines, who may be the same person, blocking. */
 
-import { t } from "../core/words.js";
+import { numberIn, writtenNumber } from "../core/numbers.js";
+import { language, t } from "../core/words.js";
 import { Button, Dialog, Field, html, toast, useEffect, useState } from "../ui/index.js";
-import { whyNot } from "./actions.js";
+import { reasonOf } from "./attach.js";
 import { useApp } from "./context.js";
 import { shownNumber } from "./phone.js";
 import { nameOf, numberOf } from "./row.js";
@@ -31,12 +32,11 @@ export function ContactDetails({ conversation, may, manages }) {
     try {
       return (await call()).body;
     } catch (error) {
-      toast(whyNot(error));
+      toast(reasonOf(error));
     }
   };
-  /** @param {Detail} detail @param {string} text */
-  const write = async (detail, text) => {
-    const value = text === "" ? null : detail.kind === "number" ? Number(text) : text;
+  /** @param {Detail} detail @param {string | number | null} value */
+  const write = async (detail, value) => {
     if (value === (values?.[detail.id] ?? null)) return;
     const body = await attempt(() => api.patch(path, { fields: { [detail.id]: value } }));
     if (body) setValues(body.fields);
@@ -69,17 +69,22 @@ export function ContactDetails({ conversation, may, manages }) {
 /** How a contact of the same name is told apart. @param {any} contact */
 const otherName = ({ whatsapp_number: number, username }) => (number ? shownNumber(number) : username && `@${username}`);
 
-/** @param {{ detail: Detail, value: any, may: boolean, onWrite: (detail: Detail, text: string) => void }} props */
+/** @param {{ detail: Detail, value: any, may: boolean, onWrite: (detail: Detail, value: string | number | null) => void }} props */
 function One({ detail, value, may, onWrite }) {
   const [text, setText] = useState("");
-  useEffect(() => setText(value ?? ""), [value]);
-  const common = { label: detail.name, value: String(text), disabled: !may };
+  useEffect(() => setText(typeof value === "number" ? writtenNumber(value, language()) : (value ?? "")), [value]);
+  const common = { label: detail.name, value: text, disabled: !may };
+  const leave = (/** @type {string} */ typed) => {
+    const number = detail.kind === "number" ? numberIn(typed, language()) : null;
+    onWrite(detail, typed.trim() === "" ? null : (number ?? typed)); // what is none is refused, and stays in the field
+  };
   if (detail.kind === "choice") {
     const options = ["", ...new Set([...(value ? [value] : []), ...detail.choices])].map((each) => ({ value: each, label: each || "–" }));
-    return html`<${Field} ...${common} options=${options} onChange=${(/** @type {string} */ chosen) => onWrite(detail, chosen)} />`;
+    return html`<${Field} ...${common} options=${options} onChange=${leave} />`;
   }
-  return html`<${Field} ...${common} type=${detail.kind} step="any" maxlength="500" onChange=${setText}
-    onBlur=${(/** @type {any} */ event) => onWrite(detail, event.currentTarget.value)}
+  return html`<${Field} ...${common} type=${detail.kind === "date" ? "date" : "text"} maxlength="500" onChange=${setText}
+    inputmode=${detail.kind === "number" ? "decimal" : undefined}
+    onBlur=${(/** @type {any} */ event) => leave(event.currentTarget.value)}
     onKeyDown=${(/** @type {any} */ event) => event.key === "Enter" && event.currentTarget.blur()} />`;
 }
 

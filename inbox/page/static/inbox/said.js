@@ -16,6 +16,7 @@ const KINDS = [["[missed call]", "call"], ["[call permission: accept]", "may_cal
 export function spoken(content) {
   const [, name, rest = ""] = PLACEHOLDER.exec(content) ?? [];
   const kind = KINDS.find(([begins]) => content.startsWith(begins))?.[1] ?? name;
+  if (kind === "unsupported") return t("kind.unknown");
   if (kind === undefined || !has(`kind.${kind}`)) return oneLine(content);
   return oneLine(rest) || t(`kind.${kind}`);
 }
