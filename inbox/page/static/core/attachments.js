@@ -65,11 +65,15 @@ export function createAttachments({ api, store, clock }) {
   async function bring(key, onPiece) {
     const { file, accountId } = /** @type {Attached} */ (find(key));
     let before = Infinity;
+    let known = false;
     const done = await upload(api, { file, accountId, key }, (body) => {
       if (body.received > before) onPiece();
       before = body.received;
       change(key, { uploadId: body.id, sent: body.received });
-      return find(key) !== undefined;
+      const wanted = find(key) !== undefined;
+      if (!wanted && !known) api.del(`/uploads/${body.id}`).catch(() => {}); // taken away before its id was known
+      known = true;
+      return wanted;
     });
     if (done) change(key, { state: "ready", kind: done.kind });
     return true;
