@@ -239,7 +239,7 @@ class Config:
         "WEBHOOKS_ALLOW_PRIVATE",
         switch,
         False,
-        "`on`: webhooks may also go to private networks and over plain http",
+        "`on`: webhooks may also go to private networks and over plain http; the demo takes it over",
     )
 
     knowledge_private: bool = setting(

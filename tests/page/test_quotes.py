@@ -72,6 +72,7 @@ def test_a_click_on_a_quote_goes_to_the_message_and_lights_it_up(shop: Shop, des
     first = max_.messages()[0]
     _writes_much(shop, max_, 180)
     max_.writes("Je parle de celui-ci", context=first["wa_message_id"])
+    shop.post(f"/conversations/{max_.conversation}/read")  # or it would open at the first that is new
     amina = desk("Amina").opens(max_)
     quote = amina.bubble("Je parle de celui-ci").locator("button.quote")
     quote.click()

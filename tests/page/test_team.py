@@ -150,7 +150,7 @@ def test_marking_as_unread_leaves_it_unread(shop: Shop, desk: Sits) -> None:
     mia.page.keyboard.press("Escape")
     mia.page.keyboard.press("Shift+U")
     expect(mia.row(camille).locator(".row-count")).to_have_text("1")
-    assert mia.page.url.endswith("/inbox")
+    assert mia.page.url.partition("?")[0].endswith("/inbox")
 
 
 def test_on_a_phone_the_details_lie_over_the_thread(shop: Shop, desk: Sits) -> None:

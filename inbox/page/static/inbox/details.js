@@ -55,6 +55,7 @@ function Inside({ conversation }) {
   const told = notes.filter((note) => !note.deleted);
   const files = messages.filter((message) => message.media_id);
   const ours = messages.findLast((message) => message.direction === "outbound");
+  // What is known of the contact is asked for when this opens: it stands last, and pushes nothing down.
   return html`
     <${Who} conversation=${conversation} />
     <dl class="details-facts">
@@ -68,7 +69,6 @@ function Inside({ conversation }) {
       <//>
     </dl>
     ${!conversation.is_group && html`<${Bot} conversation=${conversation} may=${may && conversation.blocked_at === null} />`}
-    <${ContactDetails} conversation=${conversation} may=${may} manages=${store.may("accounts.manage", account)} />
     ${may && !conversation.is_group && html`<p class="buttons"><${BlockButton} conversation=${conversation} /></p>`}
     <${Section} name=${t("details.notes")} count=${told.length}>
       ${told.length
@@ -87,6 +87,7 @@ function Inside({ conversation }) {
       <div class="details-road"><${Road} message=${ours} /></div>
     <//>`}
     ${store.may("accounts.manage", account) && html`<${Privacy} conversation=${conversation} />`}
+    <${ContactDetails} conversation=${conversation} may=${may} manages=${store.may("accounts.manage", account)} />
   `;
 }
 
