@@ -82,12 +82,13 @@ def overlap(shop: Shop, amina: Desk, account: str, database_url: str) -> None:
     """Transactions of up to two seconds, six at a time, while she looks; in the end she sees what there is."""
     expect(amina.page.locator("a.row").first).to_contain_text("Client 12")
     ids = [row["id"] for row in shop.get("/conversations", account_id=account, limit=12).json()]
-    changed = text("UPDATE conversations SET last_message = :text, changed_at = :now WHERE id = :id")
+    at = "date_trunc('milliseconds', clock_timestamp())"  # the server's own time, as all our writers take it
+    changed = text(f"UPDATE conversations SET last_message = :text, changed_at = {at} WHERE id = :id")
 
     def write(number: int) -> None:
         """A writer takes its time early and commits late, as a busy one does."""
         with db.writing() as session:
-            session.execute(changed, {"text": f"Changed {number}", "now": db.now(session), "id": ids[number]})
+            session.execute(changed, {"text": f"Changed {number}", "id": ids[number]})
             session.execute(text("SELECT pg_sleep(:seconds)"), {"seconds": 0.5 + (number % 4) / 2})
 
     with closing(Database(database_url)) as db, ThreadPoolExecutor(6) as writers:

@@ -12,35 +12,56 @@ import { Plain } from "./text.js";
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {{ id: string, name: string, kind: "text" | "number" | "date" | "choice", choices: string[] }} Detail */
 
-/** @param {{ conversation: Conversation, may: boolean, manages: boolean }} props */
-export function ContactDetails({ conversation, may, manages }) {
+/** @param {() => Promise<any>} call */
+async function attempt(call) {
+  try {
+    return (await call()).body;
+  } catch (error) {
+    toast(reasonOf(error));
+  }
+}
+
+/**
+ * What is answered at `path`, once it is. @template T
+ * @param {import("../core/api.js").Api} api @param {string} path @param {(body: T) => void} onBody
+ */
+function useAnswer(api, path, onBody) {
+  useEffect(() => {
+    let current = true;
+    api.get(path).then(({ body }) => current && onBody(body), () => {});
+    return () => void (current = false);
+  }, [path]);
+}
+
+/** @param {{ conversation: Conversation, may: boolean }} props */
+export function ContactDetails({ conversation, may }) {
   const { api, team } = useApp();
   const details = team.details.of(conversation.account_id);
   const [values, setValues] = useState(/** @type {Record<string, any> | null} */ (null));
-  const [alike, setAlike] = useState(/** @type {any[]} */ ([]));
-  const [asking, setAsking] = useState(/** @type {any} */ (null)); // about one of those
-  const [busy, setBusy] = useState(false);
   const path = `/contacts/${conversation.contact_id}`;
-  useEffect(() => {
-    let current = true;
-    api.get(path).then(({ body }) => current && setValues(body.fields), () => {});
-    if (manages && !conversation.is_group) api.get(`${path}/duplicates`).then(({ body }) => current && setAlike(body), () => {});
-    return () => void (current = false);
-  }, [path]);
-  /** @param {() => Promise<any>} call */
-  const attempt = async (call) => {
-    try {
-      return (await call()).body;
-    } catch (error) {
-      toast(reasonOf(error));
-    }
-  };
+  useAnswer(api, path, (/** @type {any} */ body) => setValues(body.fields));
   /** @param {Detail} detail @param {string | number | null} value */
   const write = async (detail, value) => {
     if (value === (values?.[detail.id] ?? null)) return;
     const body = await attempt(() => api.patch(path, { fields: { [detail.id]: value } }));
     if (body) setValues(body.fields);
   };
+  return (
+    details.length > 0 &&
+    html`<section class="details-section"><h3>${t("details.more")}</h3>
+      ${details.map((detail) => html`<${One} key=${detail.id} detail=${detail} value=${values?.[detail.id]} may=${may && values !== null} onWrite=${write} />`)}
+    </section>`
+  );
+}
+
+/** Who may be the same person. It comes late and seldom, so it stands last: it pushes nothing down. @param {{ conversation: Conversation }} props */
+export function Alike({ conversation }) {
+  const { api } = useApp();
+  const [alike, setAlike] = useState(/** @type {any[]} */ ([]));
+  const [asking, setAsking] = useState(/** @type {any} */ (null)); // about one of those
+  const [busy, setBusy] = useState(false);
+  const path = `/contacts/${conversation.contact_id}`;
+  useAnswer(api, `${path}/duplicates`, setAlike);
   const leave = () => setAsking(null);
   const merge = async () => {
     setBusy(true);
@@ -49,9 +70,6 @@ export function ContactDetails({ conversation, may, manages }) {
     leave();
   };
   return html`
-    ${details.length > 0 && html`<section class="details-section"><h3>${t("details.more")}</h3>
-      ${details.map((detail) => html`<${One} key=${detail.id} detail=${detail} value=${values?.[detail.id]} may=${may && values !== null} onWrite=${write} />`)}
-    </section>`}
     ${alike.length > 0 && html`<section class="details-section"><h3>${t("details.alike")}</h3>
       <ul>${alike.map((each) => html`<li key=${each.id} class="details-alike">
         <span class="clip"><${Plain} text=${each.display_name ?? ""} /> <bdi>${otherName(each)}</bdi></span>

@@ -4,7 +4,7 @@ import { t } from "../core/words.js";
 import { Avatar, Button, Dialog, Drawer, html, Icon, Switch, toast, useEffect, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
 import { AssignMenu } from "./assign.js";
-import { BlockButton, ContactDetails } from "./contact.js";
+import { Alike, BlockButton, ContactDetails } from "./contact.js";
 import { useApp } from "./context.js";
 import { LabelChips, LabelMenu } from "./labels.js";
 import { NoteList } from "./notes.js";
@@ -48,14 +48,9 @@ export function Details({ conversation }) {
 
 /** @param {{ conversation: Conversation }} props */
 function Inside({ conversation }) {
-  const { places, store } = useApp();
+  const { store, team } = useApp();
   const account = conversation.account_id;
   const may = store.may("messages.send", account);
-  const { messages, notes } = store.thread(conversation.id).value;
-  const told = notes.filter((note) => !note.deleted);
-  const files = messages.filter((message) => message.media_id);
-  const ours = messages.findLast((message) => message.direction === "outbound");
-  // What is known of the contact is asked for when this opens: it stands last, and pushes nothing down.
   return html`
     <${Who} conversation=${conversation} />
     <dl class="details-facts">
@@ -69,10 +64,27 @@ function Inside({ conversation }) {
       <//>
     </dl>
     ${!conversation.is_group && html`<${Bot} conversation=${conversation} may=${may && conversation.blocked_at === null} />`}
+    ${team.details.known(account) && html`<${Below} conversation=${conversation} may=${may} />`}
+  `;
+}
+
+/**
+ * All that stands below the fields of the number's contacts, once it is known which those are: it is not pushed down.
+ * @param {{ conversation: Conversation, may: boolean }} props
+ */
+function Below({ conversation, may }) {
+  const { places, store } = useApp();
+  const manages = store.may("accounts.manage", conversation.account_id);
+  const { messages, notes } = store.thread(conversation.id).value;
+  const told = notes.filter((note) => !note.deleted);
+  const files = messages.filter((message) => message.media_id);
+  const ours = messages.findLast((message) => message.direction === "outbound");
+  return html`
+    <${ContactDetails} conversation=${conversation} may=${may} />
     ${may && !conversation.is_group && html`<p class="buttons"><${BlockButton} conversation=${conversation} /></p>`}
     <${Section} name=${t("details.notes")} count=${told.length}>
       ${told.length
-        ? html`<${NoteList} notes=${told} mayWrite=${may} manages=${store.may("accounts.manage", account)} />`
+        ? html`<${NoteList} notes=${told} mayWrite=${may} manages=${manages} />`
         : html`<p class="small quiet">${t("details.no_notes")}</p>`}
     <//>
     ${files.length > 0 &&
@@ -86,8 +98,8 @@ function Inside({ conversation }) {
       <p class="small clip"><${Plain} text=${spoken(ours.content_text)} /></p>
       <div class="details-road"><${Road} message=${ours} /></div>
     <//>`}
-    ${store.may("accounts.manage", account) && html`<${Privacy} conversation=${conversation} />`}
-    <${ContactDetails} conversation=${conversation} may=${may} manages=${store.may("accounts.manage", account)} />
+    ${manages && html`<${Privacy} conversation=${conversation} />`}
+    ${manages && !conversation.is_group && html`<${Alike} conversation=${conversation} />`}
   `;
 }
 

@@ -30,6 +30,12 @@ class Kept {
     return this.rows.value.get(accountId) ?? [];
   }
 
+  /** Whether all has been said about an account, or could not be; asks as `of`. @param {string} accountId */
+  known(accountId) {
+    this.of(accountId);
+    return this.rows.value.has(accountId);
+  }
+
   /** @param {string} accountId */
   async load(accountId) {
     this.asked.set(accountId, performance.now());
@@ -38,6 +44,7 @@ class Kept {
       this.rows.value = new Map(this.rows.peek()).set(accountId, body);
     } catch {
       this.asked.delete(accountId); // whoever needs it next asks again
+      if (!this.rows.peek().has(accountId)) this.rows.value = new Map(this.rows.peek()).set(accountId, []); // nobody waits for it
     }
   }
 
