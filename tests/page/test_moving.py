@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_a_click_hits_the_row_that_was_seen_although_the_order_has_changed(shop:
     box = amina.row(second).bounding_box()
     assert box is not None
     amina.page.mouse.move(box["x"] + 60, box["y"] + 30)
-    first.writes("Vous êtes là ?")
+    first.writes("Vous êtes là ?", timestamp=int(time.time()) + 2)  # later than the others, in whole seconds
     expect(amina.page.get_by_text("1 moved")).to_be_visible()
     assert amina.row(second).bounding_box() == box
     amina.page.mouse.down()
