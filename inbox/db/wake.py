@@ -3,7 +3,7 @@
 A ring may be for later: what is due at a known time wakes its crew then. Polling is the net under all of it: every
 second where other processes cannot be heard, and ever more seldom where they can. NOTIFY never travels inside a
 request's transaction: it serialises commits (20 to 30 % of them, measured), so a thread sends it apart, at most every
-50 ms. A process whose crews work for it tells nobody, unless there is more than they can take.
+100 ms. A process whose crews work for it tells nobody, unless there is more than they can take.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from inbox.db.postgres import TRANSPORT, WatchedConnection
 log = logging.getLogger(__name__)
 
 CHANNEL = "inbox_wake"
-NOTIFY_INTERVAL = 0.05  # seconds
-GATHER = 0.1  # seconds: work that comes so close together is done together. What comes alone waits for nothing
+NOTIFY_INTERVAL = 0.1  # seconds: whom it wakes gathers as long
+GATHER = 0.12  # seconds: work that comes so close together is done together. What comes alone waits for nothing
 STATUSES = "statuses"  #: the signal that delivery statuses have come
 STATUSES_GATHER = 1.5  # seconds: a tick may come a little later, and a batch of them costs what one does
 _FOREVER = 3600.0  # seconds
