@@ -68,8 +68,21 @@ SAID = {
 
 def set_password(session: Session, user: User, password: str, now: datetime) -> None:
     """Give a user a new password and sign them out everywhere. Raises InvalidRequest for a bad one."""
+    set_password_hash(session, user, hash_of_new(user, password), now)
+
+
+def hash_of_new(user: User, password: str) -> str:
+    """What is stored of a user's new password. It takes a while: not for a transaction that others wait for.
+
+    Raises InvalidRequest for a bad one.
+    """
     check_password(user, password)
-    user.password_hash = generate_password_hash(password)
+    return generate_password_hash(password)
+
+
+def set_password_hash(session: Session, user: User, password_hash: str, now: datetime) -> None:
+    """As set_password, with what `hash_of_new` made."""
+    user.password_hash = password_hash
     user.updated_at = now
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
     rights_changed(session)

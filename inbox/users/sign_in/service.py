@@ -19,7 +19,7 @@ from inbox.auth.addresses import known_email
 from inbox.auth.generation import rights_changed
 from inbox.auth.hashing import token_hash
 from inbox.auth.identities import SESSION_PREFIX, Identities, principal_of
-from inbox.auth.passwords import set_password, verify_password
+from inbox.auth.passwords import hash_of_new, set_password_hash, verify_password
 from inbox.clock import new_id
 from inbox.db import Database
 from inbox.errors import DatabaseUnavailable, HasNoPassword, TemporarilyUnavailable, UpstreamBusy, WrongPassword
@@ -97,12 +97,13 @@ def change_password(
         raise HasNoPassword
     if not _verified(user, current, network, familiar=familiar):
         raise WrongPassword
+    new_hash = hash_of_new(user, new)
     with db.writing() as session:
         changed = session.get_one(User, user.id, with_for_update=True)
         if changed.password_hash != user.password_hash:  # meanwhile, by somebody else
             raise WrongPassword
         now = db.now(session)
-        set_password(session, changed, new, now)
+        set_password_hash(session, changed, new_hash, now)
         audit.record(session, caller, "user.password_changed", now, target=user.id)
     return begin_for(db, user.id, lifetime)
 
