@@ -6,11 +6,10 @@ message costs nothing for the people who will read it; the difference is written
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, tuple_, update
+from sqlalchemy import func, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from inbox.auth.access import Permission, Principal
@@ -56,18 +55,18 @@ def read_through(
 
     By somebody who may write there the team has read it as well, and the customer gets the blue ticks.
     """
-    seen = _Seen.until(session, conversation, through)
+    left = 0 if through is None else _left(session, through)
     before = conversation.unread_count
     me = caller.user_id
     mine = new_to(session, conversation, me) if me else 0
     if caller.may(Permission.MESSAGES_SEND, conversation.account_id):
-        team_has_read(session, conversation, min(before, seen.left))
+        team_has_read(session, conversation, min(before, left))
     if me:
-        set_new_to(session, conversation, me, min(mine, seen.left))
-    if conversation.unread_count < before or min(mine, seen.left) < mine:
+        set_new_to(session, conversation, me, min(mine, left))
+    if conversation.unread_count < before or min(mine, left) < mine:
         conversation.touch()
-    if conversation.unread_count < before and seen.newest is not None:
-        jobs.request_receipt(session, conversation.account_id, conversation.id, seen.newest, now)
+    if conversation.unread_count < before and (newest := _newest(session, conversation.id, through)) is not None:
+        jobs.request_receipt(session, conversation.account_id, conversation.id, newest, now)
 
 
 def _beyond_team(session: Session, conversation: Conversation, user_id: UUID) -> int:
@@ -77,35 +76,25 @@ def _beyond_team(session: Session, conversation: Conversation, user_id: UUID) ->
     return session.execute(query).scalar_one_or_none() or 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    """What somebody has seen: how many of the customer's messages are `left`, and the newest that is not."""
-
-    left: int
-    newest: str | None  #: its wa id
-
-    @classmethod
-    def until(cls, session: Session, conversation: Conversation, through: Message | None) -> _Seen:
-        if through is None:
-            return cls(0, _newest(session, conversation.id))
-        place = tuple_(Message.timestamp, Message.id)
-        last = tuple_(through.timestamp, through.id)
-        newer = select(Message.id).where(
-            Message.conversation_id == conversation.id, Message.direction == Direction.INBOUND, place > last
-        )
-        # More of them than are new to anybody need not be counted.
-        left = session.scalar(select(func.count()).select_from(newer.limit(_MOST).subquery()))
-        return cls(left or 0, _newest(session, conversation.id, place <= last))
-
-
 _MOST = 1000
+_PLACE = tuple_(Message.timestamp, Message.id)
 
 
-def _newest(session: Session, conversation_id: UUID, *conditions: ColumnElement[bool]) -> str | None:
-    query = (
-        select(Message.wa_message_id)
-        .where(Message.conversation_id == conversation_id, Message.author_kind == Author.CUSTOMER, *conditions)
-        .order_by(Message.timestamp.desc(), Message.id.desc())
-        .limit(1)
+def _left(session: Session, through: Message) -> int:
+    """How many of the customer's messages are newer; more than are new to anybody need not be counted."""
+    newer = select(Message.id).where(
+        Message.conversation_id == through.conversation_id,
+        Message.direction == Direction.INBOUND,
+        tuple_(through.timestamp, through.id) < _PLACE,
     )
-    return session.execute(query).scalar_one_or_none()
+    return session.scalar(select(func.count()).select_from(newer.limit(_MOST).subquery())) or 0
+
+
+def _newest(session: Session, conversation_id: UUID, through: Message | None) -> str | None:
+    """The wa id of the customer's newest message, or of the newest until `through`."""
+    query = select(Message.wa_message_id).where(
+        Message.conversation_id == conversation_id, Message.author_kind == Author.CUSTOMER
+    )
+    if through is not None:
+        query = query.where(tuple_(through.timestamp, through.id) >= _PLACE)
+    return session.execute(query.order_by(Message.timestamp.desc(), Message.id.desc()).limit(1)).scalar_one_or_none()

@@ -6,7 +6,7 @@ has come; then it can be sent (`conversations.attachments`), and its `Upload` be
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
@@ -74,9 +74,7 @@ def put_piece(db: Database, store: Store, access: Access, upload_id: UUID, offse
     Raises UploadNotFound, UploadOffset (it is not the next one), InvalidRequest, MediaUnavailable.
     """
     with db.reading() as session:
-        upload = _found(session.get(Upload, upload_id))
-        if not access.allows(upload.account_id):
-            raise UploadNotFound
+        upload = _found(session, upload_id, access.allows, lock=False)
     _check_piece(upload, offset, data)
     if offset < upload.received:
         return upload_row(upload)
@@ -97,7 +95,7 @@ def put_piece(db: Database, store: Store, access: Access, upload_id: UUID, offse
 @whole_transaction(idempotent=True)
 def _received(db: Database, upload_id: UUID, offset: int, size: int, mime_type: str) -> UploadRow:
     with db.writing() as session:
-        upload = _found(session.get(Upload, upload_id, with_for_update=True))
+        upload = _found(session, upload_id, lambda _: True)
         if upload.received == offset:
             upload.received = offset + size
             if upload.received == upload.size:
@@ -109,24 +107,22 @@ def _received(db: Database, upload_id: UUID, offset: int, size: int, mime_type: 
 def drop(db: Database, access: Access, upload_id: UUID) -> None:
     """Somebody has thought better of it. Raises UploadNotFound."""
     with db.writing() as session:
-        upload = _found(session.get(Upload, upload_id, with_for_update=True))
-        if not access.allows(upload.account_id):
-            raise UploadNotFound
+        upload = _found(session, upload_id, access.allows)
         upload.created_at = LET_GO
 
 
 def whole_upload(session: Session, upload_id: UUID, account_id: UUID) -> Upload:
     """A whole file that was handed over for this number, locked. Raises UploadNotFound, UploadIncomplete."""
-    upload = _found(session.get(Upload, upload_id, with_for_update=True))
-    if upload.account_id != account_id:
-        raise UploadNotFound
+    upload = _found(session, upload_id, lambda number: number == account_id)
     if upload.done_at is None:
         raise UploadIncomplete
     return upload
 
 
-def _found(upload: Upload | None) -> Upload:
-    if upload is None or upload.created_at == LET_GO:
+def _found(session: Session, upload_id: UUID, mine: Callable[[UUID], bool], *, lock: bool = True) -> Upload:
+    """Raises UploadNotFound, also for one that was given up or is of a number that is not `mine`."""
+    upload = session.get(Upload, upload_id, with_for_update=lock)
+    if upload is None or upload.created_at == LET_GO or not mine(upload.account_id):
         raise UploadNotFound
     return upload
 
