@@ -160,8 +160,7 @@ class Reporter:
         """Write what there is to say, or say goodbye; the resets that were asked for."""
         db = self.db
         if self._schema is not None and report is not None:
-            with db.reading() as session:
-                self._schema.look(session)
+            self._schema.is_open()
         with db.writing() as session:
             now = db.now(session)
             if report is None:

@@ -17,6 +17,7 @@ from inbox.clock import first_id, rfc3339
 from inbox.db import Database
 from inbox.gateways.whatsapp.pauses import in_words as why_paused
 from inbox.models import (
+    NOT_SENT_YET,
     Account,
     AuditEntry,
     Author,
@@ -145,7 +146,7 @@ def _road(session: Session, message: Message, now: datetime) -> Road:
         _tell_how_it_left(message, road)
         _tell_why_it_waits(session, message, road, now)
     ended = max((step.at for step in road.steps), default=message.stored_at)
-    waits = message.status in (MessageStatus.QUEUED, MessageStatus.SENDING, MessageStatus.UNCONFIRMED)
+    waits = message.status in (*NOT_SENT_YET, MessageStatus.UNCONFIRMED)
     open_ = waits or (message.awaits_answer and not _is_answered(session, message))
     until = now if open_ else ended
     _tell_acts(session, message, road, until)

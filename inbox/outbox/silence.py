@@ -17,7 +17,7 @@ from inbox.db import fixed
 from inbox.models import DeadLetter, EventState, Incident, Process, WebhookEvent
 
 DEAD_AFTER = timedelta(seconds=30)  #: without a report, of which there is one every 5 s
-_LAST_WORD = timedelta(seconds=10)  # two reports: a process that is dead by now died within this time after its last
+TWO_REPORTS = timedelta(seconds=10)  #: a process that is dead by now died within this time after its last one
 #: WhatsApp repeats a webhook "at once, then ever less often, for up to 7 days" (Cloud API, Webhooks, 2026) and does
 #: not publish when. After a gap we wait for five windows, and four times as long as it may have been trying by then.
 _REPEATED_WITHIN, _GROWTH = 5, 4
@@ -52,7 +52,7 @@ def hearing(session: Session, now: datetime) -> Hearing:
         )
     ).one()
     started, stopped, missed, last_word, reported_through = row
-    gaps = (started, stopped, missed, last_word and last_word + _LAST_WORD, _database_back(session, now))
+    gaps = (started, stopped, missed, last_word and last_word + TWO_REPORTS, _database_back(session, now))
     return Hearing(max(filter(None, gaps), default=None), reported_through, _unread_from(session))
 
 

@@ -38,7 +38,7 @@ from inbox.worker.housekeeping import Housekeeping
 _FILES = 2  # threads that keep files: people who wait for one take turns with them
 _HOOKS = 4  # threads for webhooks to others, at most two of them at one endpoint
 _RECEIPTS = 4  # threads for read receipts and typing signs
-_STATUSES_APART = 0.5  # seconds: messages are ingested ten times a second, and statuses cost less in one batch
+_STATUSES_APART = 0.5  # seconds: messages are ingested more often (GATHER), and statuses cost less in one batch
 
 
 @dataclass

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import func, select, text
@@ -26,10 +26,10 @@ from inbox.operations.doctor.subject import Subject
 from inbox.operations.doctor.whatsapp import Number
 from inbox.operations.processes import Seen
 from inbox.outbox import jobs
+from inbox.outbox.silence import TWO_REPORTS
 from inbox.webhooks.ingest import backlog
 
 SLOW = 0.1  # seconds for a round trip: a webhook takes one, a page several
-_TWO_REPORTS = timedelta(seconds=10)
 LATE, VERY_LATE = 60.0, 900.0  # seconds that work may wait
 
 
@@ -277,7 +277,7 @@ def _processes(everybody: list[Seen], now: datetime, *, work: bool, full: bool) 
 
 def _quiet(live: list[Seen], now: datetime) -> str:
     """Those that say nothing while others do may have been killed just now."""
-    silent = [now - each.seen_at for each in live if now - each.seen_at > _TWO_REPORTS]
+    silent = [now - each.seen_at for each in live if now - each.seen_at > TWO_REPORTS]
     if not silent:
         return ""
     return f"; {len(silent)} of them not heard of for {seconds(max(silent).total_seconds())}, perhaps killed"
