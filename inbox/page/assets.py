@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache, lru_cache, partial
 from graphlib import TopologicalSorter
@@ -15,13 +15,16 @@ from pathlib import Path, PurePosixPath
 import brotli
 
 from inbox.conversations.shapes import limits
-from inbox.page.bundles import Around, Base, bundle, later
+from inbox.page.bundles import Around, Base, bundle, later, unpacked
 
 ROOT = Path(__file__).parent
 STATIC, WORDS = ROOT / "static", ROOT / "words"
 LANGUAGES = ("en", "fr")
 PREFIX = "/assets"
 _VENDOR = "vendor/"
+#: Draws with every library that all pages have; they are in one file. Others, as the charts', stay with who needs them.
+_DRAWS = "ui/base.js"
+_LIBRARIES = "bundles/vendor.js"
 #: Keys that begin so are said in these pages or parts only (of fields: when one is wrong), and in the server's own.
 #: They do not weigh on the inbox.
 _OF_PAGES = {
@@ -108,6 +111,14 @@ class Assets:
         """The paths of a module and of all that it imports, directly or not, the entry last: what a browser fetches."""
         return _needed(entry, {path: file.content.decode() for path, file in self.files.items() if _is_script(path)})
 
+    def scripts(self, entry: str, *, joined: bool) -> tuple[str, list[str]]:
+        """The script that begins a page, and what it will ask for: bundles, or modules one by one."""
+        *needed, last = self.modules(entry)
+        if not joined:
+            return last, needed
+        libraries = self.modules(_DRAWS)
+        return bundle_of(entry), [_LIBRARIES, *(path for path in needed if _is_foreign(path) and path not in libraries)]
+
     def styles(self, page: str | None = None, *, joined: bool) -> list[str]:
         """The paths of what every page looks like and of what this one adds: one for each, or all that they are of."""
         wanted = (_EVERY, page) if page else (_EVERY,)
@@ -155,9 +166,13 @@ def _is_script(path: str) -> bool:
     return path.endswith(".js")
 
 
+def _is_foreign(path: str) -> bool:
+    return path.startswith(_VENDOR)
+
+
 def _is_style(path: str) -> bool:
     """One of ours: a vendored one keeps its licence."""
-    return path.endswith(".css") and not path.startswith(_VENDOR)
+    return path.endswith(".css") and not _is_foreign(path)
 
 
 def _needed(entry: str, sources: Mapping[str, str]) -> list[str]:
@@ -173,16 +188,29 @@ def _needed(entry: str, sources: Mapping[str, str]) -> list[str]:
 
 
 def _bundles(sources: Mapping[str, str]) -> dict[str, str]:
-    """By path: all of a page's own modules in one, and those of each part that it loads later; vendored ones stay."""
+    """By path: all of a page's own modules in one, those of each part that it loads later, and the libraries of all."""
+    libraries = Base("./vendor.js", list(filter(_is_foreign, _needed(_DRAWS, sources))), "$v")
     entries = [path for path in sources if path.endswith("/main.js")]
-    own = {entry: [path for path in _needed(entry, sources) if not path.startswith(_VENDOR)] for entry in entries}
+    own = {entry: [path for path in _needed(entry, sources) if not _is_foreign(path)] for entry in entries}
     pages = {part: entry for entry in entries for path in own[entry] for part in _later(path, sources[path])}
-    made = {}
+
+    def outside(path: str) -> str | None:
+        """Where a bundle finds a file."""
+        if path in pages:
+            return f"./{_name(path)}.js"
+        return f"../{path}" if path in sources else None
+
+    around = Around(outside, _meant, lent=libraries.modules, mark=libraries.mark)
+    modules = {path: unpacked(sources[path]) for path in libraries.modules}
+    made = {_LIBRARIES: bundle({**modules, "the entry": ""}, around)}
     for entry in entries:
         page = pages.get(entry)
-        base = Base(f"./{_name(page)}.js", own[page]) if page else None
-        lent = {path for part in pages if pages[part] == entry for path in own[part]}
-        around = Around(lambda path: _outside(path, sources, pages), _meant, lent, base)
+        if page:
+            bases = [libraries, Base(f"./{_name(page)}.js", own[page])]
+            around = Around(outside, _meant, bases=bases, mark="$l", is_part=True)
+        else:
+            lent = {path for part in pages if pages[part] == entry for path in own[part]}
+            around = Around(outside, _meant, lent=lent, bases=[libraries])
         held = set(own[page]) if page else set()
         made[bundle_of(entry)] = bundle({path: sources[path] for path in own[entry] if path not in held}, around)
     return made
@@ -194,13 +222,6 @@ def _later(path: str, source: str) -> list[str]:
 
 def _meant(path: str, name: str) -> str:
     return _resolved(PurePosixPath(path).parent, name)
-
-
-def _outside(path: str, sources: Mapping[str, str], parts: Collection[str]) -> str | None:
-    """Where a bundle finds a file."""
-    if path in parts:
-        return f"./{_name(path)}.js"
-    return f"../{path}" if path in sources else None
 
 
 def assets(*, fresh: bool = False) -> Assets:
@@ -218,7 +239,7 @@ def _assets(_newest: int) -> Assets:
             )
     contents["words/limits.js"] = f"export default {json.dumps(limits())};\n".encode()
     for path in filter(_is_script, contents):
-        if not path.startswith(_VENDOR):
+        if not _is_foreign(path):
             contents[path] = without_comments(contents[path].decode()).encode()
     for path in filter(_is_style, contents):
         contents[path] = _COMMENT.sub("", contents[path].decode()).encode()

@@ -3,8 +3,8 @@
 There is no build: this is done once, when a process begins, of the same files that development serves one by one. It
 knows the statements that our modules are written with and refuses all others; a test holds every module to them.
 
-A part that a page loads later is a bundle of its own, which takes from the page's what that has already: a module is
-never there twice, so what it keeps is one.
+The libraries that every page is made of are a bundle of their own, and so is a part that a page loads later. Bundles
+take from each other what is there already: a module is never there twice, so what it keeps is one.
 """
 
 from __future__ import annotations
@@ -16,23 +16,27 @@ from dataclasses import dataclass, field
 _IMPORT = re.compile(r'^import\s+(?:([^";]*?)\s+from\s+)?"([^"]+)";[ \t]*$', re.MULTILINE)
 _EXPORT_FROM = re.compile(r'^export\s+(\*|\{[^}]*\})\s+from\s+"([^"]+)";[ \t]*$', re.MULTILINE)
 _DECLARED = re.compile(r"^export (?=(?:async )?(?:function\*?|const|class) (\w+))", re.MULTILINE)
-_NOTHING = re.compile(r"^export \{\};[ \t]*$", re.MULTILINE)
+_LISTED = re.compile(r"^export (\{[^}]*\});[ \t]*$", re.MULTILINE)
 _LEFT = re.compile(r"^(?:import|export)\b.*$", re.MULTILINE)
 _WHERE = "import.meta.url"
 _LATER = re.compile(r'\bimport\("([^"]+)"\)')
+#: How the vendored modules write the same, being packed.
+_PACKED = re.compile(r'(?<![\w$.])(import|export)(\{[^}]*\})(?:from("[^"]+"))?(?:;|$)')
+_PACKED_DEFAULT = re.compile(r"(?<![\w$.])export default (?=function\()")
 _INDENTED = re.compile(r"\n\s+(?=\S)")  # in markup over several lines it means nothing either
 
 
 @dataclass(frozen=True)
 class Base:
-    """The bundle of a page, for the parts that it loads later: its address, and its modules in the order of need."""
+    """A bundle that others take from: its address, its modules in the order of need, and how their names begin."""
 
     address: str
     modules: Collection[str]
+    mark: str = "$"
 
     def names(self) -> dict[str, str]:
         """How the bundle calls its modules."""
-        return {path: f"${number}" for number, path in enumerate(self.modules)}
+        return {path: f"{self.mark}{number}" for number, path in enumerate(self.modules)}
 
 
 @dataclass(frozen=True)
@@ -40,13 +44,16 @@ class Around:
     """What a bundle stands among.
 
     `outside` gives the address of what is not in it. `resolve(path, name)` is the path that a module at `path` means by
-    `name`. `lent`: modules that parts which come later take from it. `base`: it is such a part, of that bundle.
+    `name`. `lent`: modules that others take from it. `bases`: the bundles that it takes from. `mark`: how the names of
+    its own modules begin. `is_part`: a page loads it later, for what its entry exports.
     """
 
     outside: Callable[[str], str | None]
     resolve: Callable[[str, str], str]
     lent: Collection[str] = field(default=())
-    base: Base | None = None
+    bases: Collection[Base] = field(default=())
+    mark: str = "$"
+    is_part: bool = False
 
 
 def later(source: str) -> list[str]:
@@ -59,19 +66,20 @@ def bundle(modules: Mapping[str, str], around: Around) -> str:
 
     Raises ValueError for a statement that is not known here.
     """
-    own = {path: f"${'l' if around.base else ''}{number}" for number, path in enumerate(modules)}
-    held = around.base.names() if around.base else {}
+    own = {path: f"{around.mark}{number}" for number, path in enumerate(modules)}
+    held = {path: (name, base.address) for base in around.bases for path, name in base.names().items()}
     foreign: dict[str, str] = {}
-    taken: set[str] = set()
+    taken: dict[str, set[str]] = {}
 
     def name_of(here: str, wanted: str) -> str:
         path = around.resolve(here, wanted)
         if path in own:
             return own[path]
         if path in held:
-            taken.add(held[path])
-            return held[path]
-        return foreign.setdefault(address_of(here, wanted), f"$v{len(foreign)}")
+            name, address = held[path]
+            taken.setdefault(address, set()).add(name)
+            return name
+        return foreign.setdefault(address_of(here, wanted), f"$f{len(foreign)}")
 
     def address_of(here: str, wanted: str) -> str:
         address = around.outside(around.resolve(here, wanted))
@@ -86,15 +94,24 @@ def bundle(modules: Mapping[str, str], around: Around) -> str:
     parts = [_wrapped(path, put_off(path), own[path], name_of) for path in before]
     lines, exported = _body(entry, put_off(entry), name_of)
     parts += lines
-    if around.base:
+    if around.is_part:
         parts.append(f"export {{ {', '.join(exported)} }};")
     elif lent := [own[path] for path in modules if path in around.lent]:
         parts.append(f"export {{ {', '.join(lent)} }};")
     head = [f'import * as {name} from "{address}";' for address, name in foreign.items()]
-    if around.base and taken:
-        head.append(f'import {{ {", ".join(sorted(taken))} }} from "{around.base.address}";')
+    head += [f'import {{ {", ".join(sorted(names))} }} from "{address}";' for address, names in taken.items()]
     at = "const $at = (path) => new URL(`../${path}`, import.meta.url).href;"
     return _INDENTED.sub("\n", "\n".join([*head, at, *parts, ""]))
+
+
+def unpacked(source: str) -> str:
+    """A vendored module with its statements as ours are written."""
+
+    def apart(found: re.Match[str]) -> str:
+        return f"\n{found[1]} {found[2]}{f' from {found[3]}' if found[3] else ''};\n"
+
+    source, defaults = _PACKED_DEFAULT.subn("\nconst $default = ", _PACKED.sub(apart, source))
+    return f"{source.rstrip()}\nexport {{ $default as default }};\n" if defaults else source
 
 
 def _wrapped(path: str, source: str, name: str, name_of: Callable[[str, str], str]) -> str:
@@ -117,7 +134,11 @@ def _body(path: str, source: str, name_of: Callable[[str, str], str]) -> tuple[l
         exported.append(found[1])
         return ""
 
-    source = _EXPORT_FROM.sub(passed_on, _NOTHING.sub("", source))
+    def listed(found: re.Match[str]) -> str:
+        exported.extend(": ".join(dict.fromkeys(reversed(each))) for each in _names(found[1]))
+        return ""
+
+    source = _LISTED.sub(listed, _EXPORT_FROM.sub(passed_on, source))
     source = _DECLARED.sub(declared, source)
     source = _IMPORT.sub(lambda found: _bound(found[1], name_of(path, found[2])), source)
     if left := _LEFT.search(source):

@@ -16,7 +16,7 @@ from inbox.auth.access import Permission
 from inbox.bot.profiles import get_profile
 from inbox.operations.status.schemas import StatusRow
 from inbox.page import html, shell
-from inbox.page.assets import PACKINGS, bundle_of
+from inbox.page.assets import PACKINGS
 from inbox.page.schemas import Boot, Welcome
 from inbox.schemas import Query
 from inbox.web import access, answer, contract, member, principal, public, requires, runtime
@@ -143,11 +143,7 @@ def _opened(entry: str, block: str, lang: str) -> Response:
 
 
 def _scripts(entry: str) -> tuple[str, list[str]]:
-    """The script that begins a page, and what it will ask for: modules one by one for those who work on them."""
-    *needed, last = html.current().modules(entry)
-    if not runtime().config.production:
-        return last, needed
-    return bundle_of(entry), [path for path in needed if path.startswith("vendor/")]
+    return html.current().scripts(entry, joined=runtime().config.production)
 
 
 def _words(entry: str, lang: str) -> list[str]:

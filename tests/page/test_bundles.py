@@ -7,7 +7,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from inbox.page.assets import assets, imported
-from inbox.page.bundles import Around, Base, bundle
+from inbox.page.bundles import Around, Base, bundle, unpacked
 
 MODULES = {
     "a/one.js": "export const one = 1;\nexport function two() {\n  return 2;\n}\nexport class Three {}\n",
@@ -34,12 +34,12 @@ def outside(path: str) -> str | None:
 
 def test_each_form_of_import_and_export_is_known() -> None:
     lines = made(MODULES).splitlines()
-    assert 'import * as $v0 from "../vendor/thing.js";' in lines
+    assert 'import * as $f0 from "../vendor/thing.js";' in lines
     assert "const $0 = (() => {" in lines
     assert "return { one, two, Three };" in lines
     assert "return { ...$0, uno: $0.one };" in lines
     assert "const all = $1;" in lines
-    assert "const thing = $v0.default; const { other: another } = $v0;" in lines
+    assert "const thing = $f0.default; const { other: another } = $f0;" in lines
     assert "const { uno, two: due } = $1;" in lines
     assert 'const here = $at("b/main.js");' in lines
 
@@ -54,10 +54,31 @@ def test_a_part_that_comes_later_takes_from_its_page_what_is_there() -> None:
         "c/own.js": 'import { two } from "../a/one.js";\nexport const four = two() + 2;\n',
         "c/main.js": 'import { four } from "./own.js";\nexport const Part = four;\n',
     }
-    after = bundle(part, Around(outside, resolve, base=Base("./b.js", list(MODULES)))).splitlines()
+    around = Around(outside, resolve, bases=[Base("./b.js", list(MODULES))], mark="$l", is_part=True)
+    after = bundle(part, around).splitlines()
     assert after[0] == 'import { $0 } from "./b.js";'
     assert "const { two } = $0;" in after
     assert after[-2:] == ["const Part = four;", "export { Part };"]
+
+
+def test_a_packed_module_of_a_library_is_read_as_ours_are() -> None:
+    packed = 'import{one as t}from"./one.js";const n=t+1;export{t as h,n};export default function(s){return s}'
+    lines = unpacked(packed).splitlines()
+    assert 'import {one as t} from "./one.js";' in lines
+    modules = {"a/one.js": MODULES["a/one.js"], "a/packed.js": unpacked(packed), "b/main.js": ""}
+    assert "return { h: t, n, default: $default };" in made(modules).splitlines()
+
+
+def test_the_libraries_of_all_pages_are_in_one_file() -> None:
+    text = assets().files["bundles/vendor.js"].content.decode()
+    held = [line[3:] for line in text.splitlines() if line.startswith("// ")]
+    for entry in ("inbox/main.js", "settings/main.js", "status/main.js"):
+        first, others = assets().scripts(entry, joined=True)
+        assert first == f"bundles/{PurePosixPath(entry).parent}.js"
+        assert others[0] == "bundles/vendor.js"
+        wanted = {path for path in assets().modules(entry) if path.startswith("vendor/")}
+        assert wanted == {*held, *others[1:]}
+        assert set(held).isdisjoint(others)
 
 
 @pytest.mark.parametrize(
