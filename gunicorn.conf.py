@@ -69,8 +69,10 @@ def on_reload(server):
 
 
 def post_worker_init(worker):
-    """The dispatcher works from the start, not from the first request on. Then clients may come."""
-    worker.wsgi.extensions["inbox"].start()
+    """The dispatcher works from the start, not from the first request on, and the page is there. Then clients come."""
+    inbox = worker.wsgi.extensions["inbox"]
+    inbox.start()
+    inbox.changes.release()
     opening.open_for_clients(worker)
 
 

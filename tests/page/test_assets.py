@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import brotli
@@ -11,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from inbox.page import assets as files
-from inbox.page.assets import STATIC, assets, imported
+from inbox.page.assets import STATIC, Assets, assets, imported
 
 OWN = [path for path in sorted(STATIC.rglob("*.js")) if "vendor" not in path.parts]
 
@@ -54,6 +56,23 @@ def test_another_release_is_not_answered_with_this_ones_files(stranger: FlaskCli
     response = stranger.get("/assets/0123456789abcdef/style/ui.css")
     assert response.status_code == 404
     assert response.headers["Cache-Control"] == "no-store"
+
+
+def test_many_who_ask_at_once_have_the_page_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    listed = files._files
+    monkeypatch.setattr(files, "_files", lambda: made.append(1) or listed())  # type: ignore[func-returns-value]
+    files._assets.cache_clear()
+    together = threading.Barrier(6)
+
+    def ask() -> Assets:
+        together.wait()
+        return assets()
+
+    with ThreadPoolExecutor(6) as pool:
+        found = [asked.result() for asked in [pool.submit(ask) for _ in range(6)]]
+    assert len(made) == 1
+    assert len({id(each) for each in found}) == 1
 
 
 def test_the_release_follows_from_every_file_and_word(monkeypatch: pytest.MonkeyPatch) -> None:
