@@ -73,6 +73,7 @@ def post_worker_init(worker):
     inbox = worker.wsgi.extensions["inbox"]
     inbox.start()
     inbox.changes.release()
+    worker.hold_questions(inbox.changes.quiet)
     opening.open_for_clients(worker)
 
 

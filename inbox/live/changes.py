@@ -7,7 +7,7 @@ be told twice, so a client merges rows by id and the newer `changed_at` wins.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
@@ -24,6 +24,7 @@ from inbox.db import Database
 from inbox.db.queries import Values, values_of
 from inbox.errors import Resync
 from inbox.live.positions import Position, Positions
+from inbox.live.quiet import Quiet
 from inbox.live.schemas import ChangesQuery, ChangesRow, Notice, PersonHere, PresentRow
 from inbox.live.watcher import Look, Watcher
 from inbox.models import CONVERSATIONS, MESSAGES, GoneConversation
@@ -62,6 +63,11 @@ class ChangeFeed:
     notices: Callable[[], Sequence[Notice]]
     release: Callable[[], str]
 
+    @cached_property
+    def quiet(self) -> Quiet:
+        """Which questions may wait, under a server that can let them."""
+        return Quiet(lambda account_id: self._state(self.watcher.look(account_id)))
+
     def since(self, access: Access, query: ChangesQuery, now: Callable[[], Access] | None = None) -> ChangesRow | None:
         """What changed since a position; None when nothing did. Without a position: where to begin.
 
@@ -75,6 +81,8 @@ class ChangeFeed:
         position = None if query.since is None else self._position(query.account_id, query.since)
         quiet = position is not None and position.id is None and (look.newest is None or look.newest < position.since)
         if position is not None and quiet and scene.mark == position.scene:
+            if query.wait and query.since is not None:
+                self.quiet.tell(query.account_id, self._state(look), query.since)
             return None
         if now is not None:
             access = now()
@@ -152,6 +160,10 @@ class ChangeFeed:
             where, until = each.conversation_id, each.until
             notices.append(Notice(code="reply_expiring", since=None, reason=None, conversation_id=where, until=until))
         return _Scene(present, notices, self.release())
+
+    def _state(self, look: Look) -> Hashable:
+        told = [(each.code, each.since, each.reason) for each in self.notices()]
+        return look.state, tuple(told), self.release()
 
     def _row(self, account_id: UUID, after: Position, scene: _Scene) -> ChangesRow:
         more = after.id is not None

@@ -19,9 +19,12 @@ class ChangesQuery(Query):
     since: Annotated[str | None, Field(max_length=500, description="`next` of the answer before; without: begin.")] = (
         None
     )
-    conversation_id: UUID | None = Field(
-        None, description="Tell the changed messages and notes of this conversation as well."
-    )
+    conversation_id: Annotated[
+        UUID | None, Field(description="Tell the changed messages and notes of this conversation as well.")
+    ] = None
+    wait: Annotated[
+        int, Field(ge=0, le=20, description="Seconds that you can wait for a change; the answer may come sooner.")
+    ] = 0
 
 
 NoticeCode = Literal[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
@@ -61,6 +61,11 @@ class Look:
     present: tuple[Present, ...] = ()
     closing: tuple[Closing, ...] = ()
     scenes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def state(self) -> Hashable:
+        """Another one when there may be something to tell."""
+        return self.newest, self.paused, self.warned, self.present, self.closing
 
 
 class Watcher:

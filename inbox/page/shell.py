@@ -96,7 +96,7 @@ def inbox_boot(sources: Sources, reader: Reader, release: str, asked: Asked) -> 
     if made.account_id is None:
         return made
     # The position comes first: what changes while the lists are read is told by the first GET /changes.
-    change = sources.changes.since(seen, ChangesQuery(account_id=made.account_id, conversation_id=None))
+    change = sources.changes.since(seen, ChangesQuery(account_id=made.account_id))
     if change is not None:
         made.position, made.counts = change.next, change.counts
         made.present, made.notices = change.present, change.notices

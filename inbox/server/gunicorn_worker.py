@@ -11,6 +11,7 @@ them, are run long after their clients have left, and `/health` waits with the r
   What is too large for the kernel's buffer is gathered here meanwhile. What is larger than any request of ours, or
   chunked, has two threads of its own, and ten seconds to come;
 - a line holds so many tickets; who comes on top is refused at once;
+- a question for changes to which the answer is none waits here, if its client can wait (`wait`), until there are some;
 - files, which WhatsApp and slow readers hold up, have threads of their own: they take none from anybody else;
 - what a page is made of (`/assets`) has threads of its own, too: it comes out of memory, also while all others wait.
 
@@ -29,19 +30,21 @@ import math
 import selectors
 import socket
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import gunicorn
 from gunicorn.http import wsgi
 from gunicorn.http.errors import ParseException
 from gunicorn.workers.gthread import ThreadWorker
 
-from inbox.server import shedding
+from inbox.server import held, shedding
 from inbox.server.client_socket import READ
 from inbox.server.connection import ARRIVAL, PEEK, Connection
 from inbox.server.framing import FramedBody, refuse
+from inbox.server.held import Question, Quiet
 from inbox.server.installed import missing_from_gunicorn
 from inbox.server.shedding import Kind, Line, Ticket
 from inbox.webhooks.missed import missed
@@ -55,6 +58,10 @@ STREAMED_THREADS = 2
 WAITING_PER_THREAD = 32
 #: Shares of `worker_connections`, at which gunicorn stops accepting, probes included: all limits end before that.
 ORDINARY_SHARE, WEBHOOK_SHARE, LINGERING_SHARE, OPEN_SHARE = 0.25, 0.4, 0.1, 0.95
+#: And the share that may wait for changes; who comes on top is answered at once.
+HELD_SHARE = 0.2
+LOOK_EVERY = 0.5  # seconds between two looks at the accounts of those who wait
+LOOKING_SHARE = 4  # of the time that a look takes, spent without one afterwards
 
 #: Of the threads, the share that ordinary requests may hold at once, and that webhooks may. Each kind finds some of the
 #: others free, also while each statement of the other takes seconds: webhook_events locked stops no agent's send.
@@ -81,6 +88,9 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._lines: dict[Kind, Line] = {}
         self._gathering: dict[Connection, None] = {}  # pending, partly held here; the first began first
         self._lingering: dict[Connection, float] = {}  # until when; the first is always the next
+        self._quiet: Quiet | None = None
+        self._held: dict[Connection, Question] = {}
+        self._look_at = 0.0  # when the accounts of these are looked at next; infinity while somebody does
         self._room = int(self.worker_connections * OPEN_SHARE)
         self._wake_at = 0.0  # when there is something to tidy up, or earlier
         self._accept_after = 0.0
@@ -181,6 +191,11 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         if conn.arrive_by is not None:
             conn.arrive_by = None
             conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
+        if not self._holds(conn, head):
+            self._line_up(conn, head)
+
+    def _line_up(self, conn: Connection, head: bytes) -> None:
+        """Put a request that is there into the line of its kind."""
         line = self._lines[shedding.kind_of(head)]
         conn.ticket = ticket = Ticket(line.kind, conn, time.monotonic(), self._begin)
         if line.is_full():
@@ -253,6 +268,59 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         else:
             super().handle_error(req, client, addr, exc)
 
+    # --- a question waits until there is something to tell ---------------------------------------------------------
+
+    def hold_questions(self, quiet: Quiet) -> None:
+        """Let those wait who ask for changes, can wait, and would be told that there are none: without a thread."""
+        self._quiet = quiet
+
+    def _holds(self, conn: Connection, head: bytes) -> bool:
+        question = held.question(head, time.monotonic())
+        if self._quiet is None or question is None or not self.alive:
+            return False
+        if len(self._held) >= self.worker_connections * HELD_SHARE or conn.gathered:
+            return False
+        if not self._quiet.holds(question.account_id, question.since):
+            return False
+        if not self._held:
+            self._look_at = time.monotonic() + LOOK_EVERY
+        self._held[conn] = question
+        self._wake_at = min(self._wake_at, question.until, self._look_at)
+        return True
+
+    def _let_go(self, conn: Connection) -> None:
+        """Its time is up, or something has changed: answer it like any other. It is not looked at meanwhile."""
+        del self._held[conn]
+        if conn.has_left():
+            self.nr_conns -= 1
+            conn.close()
+        else:
+            self._line_up(conn, conn.peek() or b"")
+
+    def _attend(self, now: float) -> None:
+        """Let go whose time is up, and have somebody look whether the others have to go on waiting."""
+        for conn, question in list(self._held.items()):
+            if question.until <= now:
+                self._let_go(conn)
+        if self._held and now >= self._look_at and self._quiet is not None:
+            self._look_at = math.inf
+            look = self.tpool.submit(self._quiet.moved, {question.account_id for question in self._held.values()})
+            look.add_done_callback(partial(self.method_queue.defer, self._looked, now))
+        until = (question.until for question in self._held.values())
+        self._wake_at = min(self._wake_at, self._look_at, *until) if self._held else self._wake_at
+
+    def _looked(self, began: float, look: Future[list[UUID]]) -> None:
+        """Let go whose account has moved. `began`: monotonic seconds; who looks for long, looks less often."""
+        failed = look.exception()
+        if failed is not None:
+            log.error("cannot look for changes", exc_info=failed)
+        for conn, question in list(self._held.items()):
+            if failed is not None or question.account_id in look.result():
+                self._let_go(conn)
+        now = time.monotonic()
+        self._look_at = now + max(LOOK_EVERY, LOOKING_SHARE * (now - began))
+        self._wake_at = min(self._wake_at, self._look_at)
+
     # --- time passes -----------------------------------------------------------------------------------------------
 
     def is_parent_alive(self) -> bool:
@@ -287,6 +355,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
                 self._wake_at = min(self._wake_at, until)
                 break
             self._end(conn)
+        if self._held:
+            self._attend(now)
         shedding.tally.report(now)
 
     def _make_room(self) -> None:
@@ -303,6 +373,8 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: connections without a request end by `deadline`, also those that never had one."""
         self._close_the_door()
+        for held_back in list(self._held):
+            self._let_go(held_back)
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)

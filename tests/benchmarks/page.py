@@ -30,7 +30,8 @@ from tests.page.many import TO_THE_END, fill_list
 from tests.page.shop import PASSWORD, Shop, open_shop
 from tests.servers import Databases, create_database, drop_database, postgres_server
 
-PACE = 1.5  # seconds between two questions of a tab in use
+PACE = 1.5  # seconds until the next question of a tab in use, when one was answered at once
+WAITS = 4  # seconds that its questions can wait at the server
 KB = 1000
 
 
@@ -154,7 +155,7 @@ def _quiet_polls(shop: Shop, tabs: int, seconds: float) -> Iterator[tuple[str, s
     token = session.post(f"{shop.url}/auth/login", json={"email": person.email, "password": PASSWORD}).json()["token"]
     signed_in = {"Authorization": f"Bearer {token}"}
     began = session.get(f"{shop.url}/changes", params={"account_id": shop.account}, headers=signed_in, timeout=30)
-    query = {"account_id": shop.account, "since": began.json()["next"]}
+    query = {"account_id": shop.account, "since": began.json()["next"], "wait": WAITS}
     quiet = session.get(f"{shop.url}/changes", params=query, headers=signed_in, timeout=30)
     size = len(quiet.content) + sum(len(name) + len(value) + 4 for name, value in quiet.headers.items())
     yield "quiet poll", f"{quiet.status_code}, {size} bytes with headers", "204, ≤ 1 KB"
@@ -162,11 +163,11 @@ def _quiet_polls(shop: Shop, tabs: int, seconds: float) -> Iterator[tuple[str, s
     idle = _used(web)
     _pause(seconds)
     rest = _used(web) - idle
-    took: list[float] = []
+    took: list[float] = []  # seconds, beyond those that the question could wait
     lock = threading.Lock()
 
     def tab(number: int) -> int:
-        """One tab: a question every PACE, like all the others at its own moment."""
+        """One tab, which asks as the page does, like all the others at its own moment."""
         mine = requests.Session()
         until, asked = time.monotonic() + seconds, 0
         _pause(PACE * number / tabs)
@@ -175,20 +176,22 @@ def _quiet_polls(shop: Shop, tabs: int, seconds: float) -> Iterator[tuple[str, s
             answer = mine.get(f"{shop.url}/changes", params=query, headers=signed_in, timeout=30)
             assert answer.status_code in (200, 204), answer.text
             asked += 1
+            waited = time.monotonic() - at
             with lock:
-                took.append(time.monotonic() - at)
-            _pause(max(0.0, PACE - (time.monotonic() - at)))
+                took.append(waited - WAITS if waited >= WAITS else waited)
+            if waited < WAITS:
+                _pause(PACE)
         return asked
 
     before = _used(web)
     with ThreadPoolExecutor(tabs) as all_tabs:
         polls = sum(all_tabs.map(tab, range(tabs)))
     cost = max(0.0, _used(web) - before - rest)
-    yield f"CPU of a quiet poll, {tabs} tabs", f"{cost / polls * 1000:.2f} ms", "≤ 0.6 ms"
+    yield f"CPU for each question, {tabs} tabs", f"{cost / polls * 1000:.2f} ms", "≤ 0.6 ms"
     yield f"{tabs} tabs in use", f"{cost / seconds * 100:.1f} % of a core", "≤ 10 % of a core"
     busy = sum(took) / seconds
     yield "threads held by them on average", f"{busy:.2f} of 16", "–"
-    yield "answer to a quiet poll, median", f"{statistics.median(took) * 1000:.1f} ms", "–"
+    yield "answer beyond the wait, median", f"{statistics.median(took) * 1000:.1f} ms", "–"
 
 
 def _used(processes: list[psutil.Process]) -> float:

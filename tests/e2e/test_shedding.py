@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import io
 import json
+import select
 import signal
 import socket
 import threading
@@ -97,8 +98,12 @@ class Client:
         if not status:
             raise ConnectionError("closed without an answer")
         headers = http.client.parse_headers(self._file)
-        body = self._file.read(int(headers["Content-Length"]))
+        body = self._file.read(int(headers["Content-Length"] or 0))
         return Answer(int(status.split()[1]), headers, body, time.monotonic() - self._sent)
+
+    def has_answer(self) -> bool:
+        """Whether something of the next answer is there."""
+        return bool(select.select([self._socket], [], [], 0)[0])
 
     def is_closed(self) -> bool:
         """Whether the server ends the connection, and says nothing more."""

@@ -156,11 +156,63 @@ def test_an_answer_that_does_not_come_is_told_before_its_limit(core: Page) -> No
         """answer = () => new Promise(() => {});
            made.start();
            await clock.pass(1500);
-           const before = shop.connection.value.state;
-           await clock.pass(5000);
-           return [before, shop.connection.value.state];""",
+           const states = [shop.connection.value.state];
+           for (const ms of [8900, 200]) { await clock.pass(ms); states.push(shop.connection.value.state); }
+           return states;""",
     )
-    assert found == ["live", "offline"]
+    assert found == ["live", "live", "offline"]
+
+
+#: A server that lets questions wait: it answers after `wait` seconds, or when `something` is to be told.
+WAITING = """
+    let tell = null;
+    const something = (more) => tell && tell(body(more));
+    answer = (query) => new Promise((done) => {
+        tell = done;
+        if (query.wait) clock.after(() => done(null), query.wait * 1000); else done(null);
+    });
+"""
+
+
+def test_a_question_waits_at_the_server_and_the_next_one_comes_at_once(core: Page) -> None:
+    body = WAITING + "made.start(); await clock.pass(14_000); return [polls, asked.map((query) => query.wait)]"
+    assert play(core, body) == [[1.5, 5.5, 9.5, 13.5], [4, 4, 4, 4]]
+
+
+def test_a_change_ends_the_waiting_and_a_tab_that_nobody_uses_does_not_wait(core: Page) -> None:
+    found = play(
+        core,
+        WAITING
+        + """made.start();
+           await clock.pass(3000);
+           something({ next: 'later' });
+           await clock.pass(1500);
+           const busy = [...polls];
+           tab.lastInput.value -= 300_000;
+           await clock.pass(20_000);
+           return [busy, asked.at(1).since, polls.slice(-2), asked.at(-1).wait];""",
+    )
+    assert found == [[1.5, 4.5], "later", [8.5, 18.5], None]
+
+
+def test_a_question_after_a_failure_does_not_wait(core: Page) -> None:
+    body = """answer = (query, number) => { if (number === 1) throw new Unreachable('cut'); return null; };
+        made.start(); await clock.pass(6000); return asked.map((query) => query.wait)"""
+    assert play(core, body) == [4, None, 4]
+
+
+def test_what_was_asked_for_another_thread_leaves_the_position_where_it_was(core: Page) -> None:
+    found = play(
+        core,
+        WAITING
+        + """made.start();
+           await clock.pass(2000);
+           shop.openId.value = 'opened-meanwhile';
+           something({ next: 'too-late' });
+           await clock.pass(100);
+           return asked.map((query) => [query.since, query.conversation_id]);""",
+    )
+    assert found == [["p0", None], ["p0", "opened-meanwhile"]]
 
 
 def test_a_browser_without_a_network_is_offline_at_once_and_asks_when_it_is_back(core: Page) -> None:

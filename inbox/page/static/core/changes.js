@@ -11,6 +11,7 @@ export const PACE = { used: 1500, resting: 10_000, hidden: 15_000, restsAfter: 3
 const TRIES = [2000, 4000, 8000, 15_000, 30_000];
 const SILENT = 30_000; // without a good answer: what is shown has an age
 const OFFLINE = 5000;
+const WAITS = 4; // seconds that a question of a tab in use can wait for something to tell, on servers that let it
 const DENIED = 15_000; // between two looks whether the rights have come back
 const HELD = 6000; // a notice stays so long after it was told last: each of the server's processes sees for itself
 
@@ -127,12 +128,16 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     }
     asking = true;
     again = false;
-    const slow = clock.after(() => {
-      failures = Math.max(failures, 1); // no answer is told before its limit has passed
-      show();
-    }, OFFLINE);
+    const waits = failures === 0 && since !== null && pace() === PACE.used ? WAITS : 0;
+    const slow = clock.after(
+      () => {
+        failures = Math.max(failures, 1); // no answer is told before its limit has passed
+        show();
+      },
+      OFFLINE + waits * 1000,
+    );
     const mine = turn;
-    round(mine)
+    round(mine, waits)
       .catch((error) => failed(error, mine))
       .then((wait) => {
         asking = false;
@@ -142,12 +147,17 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
       });
   }
 
-  /** One question. @param {AbortController} mine @returns {Promise<number|null>} how long to wait for the next */
-  async function round(mine) {
+  /**
+   * One question, to which the answer may take as many seconds as it waits.
+   * @param {AbortController} mine @param {number} waits @returns {Promise<number|null>} how long to wait for the next
+   */
+  async function round(mine, waits) {
     const account = store.accountId.peek();
     if (account === null) return pace();
     const begins = since === null;
-    const query = { account_id: account, since, conversation_id: store.openId.peek() };
+    const open = store.openId.peek();
+    const query = { account_id: account, since, conversation_id: open, wait: waits || null };
+    const askedAt = clock.now();
     const { status, body } = await api.get("/changes", query, { signal: mine.signal });
     if (mine !== turn) return 0;
     failures = 0;
@@ -157,15 +167,16 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     answeredServer = time.now();
     if (status === 200) told = body.notices;
     showNotices();
-    if (status === 204) return pace();
-    since = body.next;
+    if (status === 204) return waits > 0 && clock.now() - askedAt >= waits * 1000 ? 0 : pace();
+    const moved = !begins && open !== store.openId.peek(); // what changed in the thread that is open now is not told
+    if (!moved) since = body.next;
     store.denied.value = false;
     take(body);
     // A position first, then the lists: nothing falls between.
     if (begins) await resync();
     else leader.post("changes", { ...body, present: null });
     const wait = pace();
-    if (body.more) return 0;
+    if (body.more || moved) return 0;
     return wait === null ? null : Math.max(wait, body.poll_after_ms ?? 0);
   }
 
