@@ -241,10 +241,11 @@ class _Change:
         return _Noted(_update(self.entity.__table__, names, self.by_server, None), values, count=len(self.rows))
 
     def expire(self, session: Session) -> None:
-        """Forget what the server has filled in."""
+        """Forget what the server has filled in. Where that is nothing: a session told no names would forget all."""
         filled = {column.key for column in self.entity.__table__.c if column.onupdate is not None}
-        for row in self.rows:
-            session.expire(row, [*(filled - set(self.plain)), *self.by_server])
+        names = [*(filled - set(self.plain)), *self.by_server]
+        for row in self.rows if names else ():
+            session.expire(row, names)
 
 
 def _changes(session: Session) -> list[_Change] | None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
 from inbox.db.writes import delete_rows, insert_rows, update_rows, write_later
-from inbox.models import CONVERSATIONS, Contact, Conversation, Lane
+from inbox.models import CONVERSATIONS, Account, Contact, Conversation, Lane
 from inbox.models.base import server_now
 from tests.builders import the_account
 from tests.queries import asked
@@ -71,6 +71,19 @@ def test_the_server_fills_in_what_is_its_to_fill_in(db: Database, ids: list[UUID
         session.flush()
         assert min(first.changed_at, third.changed_at) > began
     assert all(row.changed_at > began for row in stored(db, ids))
+
+
+def test_a_row_of_which_the_server_fills_in_nothing_is_known_as_it_was_written(db: Database) -> None:
+    known = the_account(db)
+    with db.writing() as session:
+        account = session.get_one(Account, known.id)
+        account.name = "Bakery"
+        session.flush()
+        with asked(db) as statements:
+            account.waba_id = "102"
+            assert account.phone_number_id == known.phone_number_id  # a look that would write first, and forget
+            assert (account.name, account.waba_id) == ("Bakery", "102")
+        assert statements == []
 
 
 def test_what_is_set_to_what_it_was_is_no_change(db: Database, ids: list[UUID]) -> None:
