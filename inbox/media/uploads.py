@@ -6,11 +6,12 @@ has come; then it can be sent (`conversations.attachments`), and its `Upload` be
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from inbox.accounts.service import require_account
@@ -31,8 +32,10 @@ from inbox.errors import (
 from inbox.media import kinds_sent
 from inbox.media.kinds import HEAD, type_of
 from inbox.media.schemas import PIECE, UploadBody, UploadRow
-from inbox.media.store import Store, key_of
+from inbox.media.store import FileMissing, Store, key_of
 from inbox.models import LET_GO, Upload
+
+log = logging.getLogger(__name__)
 
 KEPT = timedelta(hours=24)  # that nobody sends
 _READ = 65_536  # bytes at a time
@@ -53,6 +56,7 @@ def _begin(db: Database, access: Access, body: UploadBody, key: str) -> tuple[Up
     with db.writing() as session:
         require_account(session, access, body.account_id, lock=True)
         keyed = select(Upload).where(Upload.account_id == body.account_id, Upload.client_key == key)
+        keyed = keyed.with_for_update()  # a sweep may be taking it just now
         earlier = session.execute(keyed).scalar_one_or_none()
         if earlier is not None and earlier.created_at == LET_GO:
             earlier.client_key = str(earlier.id)  # its key is free again
@@ -84,12 +88,26 @@ def put_piece(db: Database, store: Store, access: Access, upload_id: UUID, offse
     try:
         store.put(_piece_key(upload, offset // PIECE), [data])
         mime_type = _put_together(store, upload) if is_last else upload.mime_type
+        row = _received(db, upload_id, offset, len(data), mime_type)
+    except FileMissing as error:
+        row = _done_by_another(db, access, upload_id, error)
+    except UploadNotFound:  # given up, or sent, meanwhile: nobody else looks for what has just come
+        _let_pieces_go(store, upload)
+        raise
     except UpstreamError as error:
         raise MediaUnavailable(retry_after=5) from error
-    row = _received(db, upload_id, offset, len(data), mime_type)
     if is_last:
-        _forget_pieces(store, upload)
+        _let_pieces_go(store, upload)
     return row
+
+
+def _done_by_another(db: Database, access: Access, upload_id: UUID, error: FileMissing) -> UploadRow:
+    """A piece is gone: a request with the same last piece was quicker. Raises UploadNotFound, MediaUnavailable."""
+    with db.reading() as session:
+        upload = _found(session, upload_id, access.allows, lock=False)
+    if upload.done_at is None:
+        raise MediaUnavailable(retry_after=5) from error
+    return upload_row(upload)
 
 
 @whole_transaction(idempotent=True)
@@ -132,16 +150,18 @@ def forget_old(db: Database, store: Store, limit: int = 100) -> None:
 
     Raises UpstreamError.
     """
-    with db.reading() as session:
+    with db.writing() as session:
         old = Upload.created_at <= db.now(session) - KEPT
-        found = list(session.execute(select(Upload).where(old).order_by(Upload.created_at).limit(limit)).scalars())
+        these = select(Upload.id).where(old).order_by(Upload.created_at).limit(limit)
+        let_go = update(Upload).where(Upload.id.in_(these), old).values(created_at=LET_GO)  # nobody sends one now
+        options = {"synchronize_session": False}
+        found = session.scalars(let_go.returning(Upload), execution_options=options).all()
     for upload in found:
         _forget_pieces(store, upload)
         store.delete(key_of(upload.account_id, upload.id))
     if found:
         with db.writing() as session:
-            ids = [upload.id for upload in found]
-            session.execute(delete(Upload).where(Upload.id.in_(ids), Upload.created_at <= found[-1].created_at))
+            session.execute(delete(Upload).where(Upload.id.in_([upload.id for upload in found])))
 
 
 def upload_row(upload: Upload) -> UploadRow:
@@ -189,6 +209,14 @@ def _read(store: Store, key: str) -> Iterator[bytes]:
             yield part
     finally:
         file.close()
+
+
+def _let_pieces_go(store: Store, upload: Upload) -> None:
+    """Forget them if that can be done now: the file is as it is without them."""
+    try:
+        _forget_pieces(store, upload)
+    except UpstreamError as error:
+        log.warning("pieces of a file are still there", extra={"upload_id": str(upload.id), "reason": error.reason})
 
 
 def _forget_pieces(store: Store, upload: Upload) -> None:

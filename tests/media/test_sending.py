@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import delete
 
 from inbox.config import BucketAddress, Config
+from inbox.errors import UpstreamUnavailable
+from inbox.media import uploads
 from inbox.media.schemas import PIECE
+from inbox.models import Upload
 from inbox.runtime import crews_of
+from inbox.web import access
 from sandbox import Sandbox
 from tests.api_shop import ApiShop, open_shop
+from tests.queries import while_it_goes
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(PIECE)  # a piece and a little more
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -38,6 +45,10 @@ class Shop(ApiShop):
     def sends(self, upload: dict[str, Any], **more: Any) -> Any:
         given = {"conversation_id": self.conversation, "upload_id": upload["id"], **more}
         return self.client.post("/messages/send-media", json=given)
+
+    def pieces(self) -> list[Path]:
+        """Those that are kept in the folder."""
+        return list(self.runtime.config.media_path.rglob("*.piece*"))
 
     def file(self, message_id: str) -> bytes:
         with self.client.get(f"/messages/media/{message_id}") as answer:
@@ -126,6 +137,99 @@ def test_a_file_that_was_given_up_is_gone_at_once_and_its_key_begins_anew(shop: 
     shop.keeps_files()
     shop.deliver()
     assert [delivery.type for delivery in shop.sandbox.deliveries()] == ["image"]
+
+
+def test_a_last_piece_is_taken_also_when_the_database_has_to_be_asked_for_the_time(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That question writes what has changed so far, and takes from the row nothing that is set after it."""
+    monkeypatch.setattr(shop.runtime.db._clock, "now", lambda: None)
+    upload = shop.hands_over(PNG)
+    assert (upload["done"], upload["mime_type"]) == (True, "image/png")
+
+
+def test_a_last_piece_that_comes_twice_at_once_is_there_for_both(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's line was slow, and the same piece came again: the second is done while the first is being stored."""
+    upload = shop.begins(PNG).json
+    shop.puts(upload, PNG, 0)
+    store = shop.runtime.store
+    put, quicker = store.put, []
+
+    def put_by_both(key: str, pieces: Iterable[bytes]) -> int:
+        if not quicker:
+            quicker.append(key)
+            quicker.append(uploads.put_piece(shop.runtime.db, store, access(), UUID(upload["id"]), PIECE, PNG[PIECE:]))
+        return put(key, pieces)
+
+    monkeypatch.setattr(store, "put", put_by_both)
+    answer = shop.puts(upload, PNG, PIECE)
+    assert (answer.status_code, answer.json["done"], quicker[-1].done) == (200, True, True)
+    assert shop.pieces() == []
+    monkeypatch.undo()
+    assert shop.file(shop.sends(upload).json["message_id"]) == PNG
+
+
+@on_sqlite
+def test_a_piece_that_got_lost_is_no_whole_file(shop: Shop) -> None:
+    upload = shop.begins(PNG).json
+    shop.puts(upload, PNG, 0)
+    for path in shop.pieces():
+        path.unlink()
+    answer = shop.puts(upload, PNG, PIECE)
+    assert (answer.status_code, answer.json["code"]) == (503, "media_unavailable")
+
+
+@on_sqlite
+def test_a_file_is_whole_also_while_its_pieces_cannot_be_deleted(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_key: str) -> None:
+        raise UpstreamUnavailable("media_store", "it is away")
+
+    monkeypatch.setattr(shop.runtime.store, "delete", away)
+    assert shop.hands_over(PNG)["done"]
+
+
+@on_sqlite
+def test_a_piece_of_a_file_that_is_given_up_meanwhile_leaves_nothing(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upload = shop.begins(PNG).json
+    store = shop.runtime.store
+    put = store.put
+
+    def given_up_meanwhile(key: str, pieces: Iterable[bytes]) -> int:
+        uploads.drop(shop.runtime.db, access(), UUID(upload["id"]))
+        uploads.forget_old(shop.runtime.db, store)
+        return put(key, pieces)
+
+    monkeypatch.setattr(store, "put", given_up_meanwhile)
+    answer = shop.puts(upload, PNG, 0)
+    assert (answer.status_code, answer.json["code"]) == (404, "upload_not_found")
+    assert shop.pieces() == []
+
+
+def test_a_file_that_is_being_forgotten_cannot_be_sent_without_it(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    upload = shop.hands_over(PNG)
+    store, answers = shop.runtime.store, []
+    delete = store.delete
+
+    def sent_meanwhile(key: str) -> None:
+        answers.append(shop.sends(upload))
+        delete(key)
+
+    with shop.runtime.db.writing() as session:
+        session.get_one(Upload, UUID(upload["id"])).created_at -= uploads.KEPT
+    monkeypatch.setattr(store, "delete", sent_meanwhile)
+    uploads.forget_old(shop.runtime.db, store)
+    assert {(each.status_code, each.json["code"]) for each in answers} == {(404, "upload_not_found")}
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_key_begins_anew_while_the_sweep_takes_what_was_given_up_under_it(shop: Shop) -> None:
+    given_up = shop.begins(PNG).json
+    shop.client.delete(f"/uploads/{given_up['id']}")
+    swept = delete(Upload).where(Upload.id == UUID(given_up["id"]))
+    anew = while_it_goes(shop.runtime.db, swept, lambda: shop.begins(PNG))
+    assert (anew.status_code, anew.json["id"] != given_up["id"]) == (201, True)
 
 
 @on_sqlite
