@@ -481,7 +481,9 @@ def resend(db: Database, access: Access, message_id: UUID, *, bot_stays_out: tim
             raise MessageNotFound
         conversation = visible(session, access, message.conversation_id, lock=True)
         store.lock_lane(session, conversation.id)
-        session.refresh(message, with_for_update=True)
+        message = session.get(Message, message_id, with_for_update=True, populate_existing=True)
+        if message is None:  # too old by now, and deleted
+            raise MessageNotFound
         if message.status not in (MessageStatus.FAILED, MessageStatus.UNCONFIRMED):
             raise NotResendable
         if message.message_type == REACTION:

@@ -177,7 +177,9 @@ def resend(db: Database, access: Access, delivery_id: UUID) -> WebhookDeliveryRo
         if found is None or not access.allows(found.account_id):
             raise WebhookDeliveryNotFound
         endpoint, _ = _found(session, access, found.endpoint_id)
-        session.refresh(found, with_for_update=True)
+        found = session.get(WebhookDelivery, found.seq, with_for_update=True, populate_existing=True)
+        if found is None:  # too old by now, and deleted
+            raise WebhookDeliveryNotFound
         now = db.now(session)
         if found.lease is None:
             found.state, found.attempts, found.due_at, found.ended_at = "pending", 0, now, None

@@ -43,7 +43,8 @@ def save_draft(db: Database, access: Access, conversation_id: UUID, mode: Mode, 
     with db.writing() as session:
         # The conversation is locked, if only to be shared: of two first drafts one waits, and sees the other.
         visible(session, access, conversation_id, lock=True)
-        draft, now = session.get(SavedDraft, (conversation_id, me, mode)), db.now(session)
+        draft = session.get(SavedDraft, (conversation_id, me, mode), with_for_update=True)  # it may be dropped just now
+        now = db.now(session)
         if draft is None:
             draft = SavedDraft(conversation_id=conversation_id, user_id=me, mode=mode, version=body.version)
             session.add(draft)

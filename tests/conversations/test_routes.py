@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from inbox import create_app
 from inbox.auth import keys
@@ -22,6 +22,7 @@ from inbox.db import Database
 from inbox.models import Account, Conversation, Job, JobKind, Message
 from inbox.runtime import Runtime
 from tests.builders import ingest, status, text_message, the_account, the_conversation, webhook
+from tests.queries import while_it_goes
 from tests.users.people import another_account, as_user, member
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -438,6 +439,16 @@ def test_only_failed_and_unconfirmed_messages_can_be_sent_again(
     assert row["error"]["can_retry"] is False
     again = client.post(f"/messages/{message}/resend")
     assert (again.status_code, again.json["message"]["status"]) == (202, "queued")
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_message_that_is_deleted_just_now_is_not_sent_again(
+    client: FlaskClient, db: Database, talk: Conversation
+) -> None:
+    message = send(client, talk).json["message_id"]
+    gone = delete(Message).where(Message.id == uuid.UUID(message))
+    late = while_it_goes(db, gone, lambda: client.post(f"/messages/{message}/resend"))
+    assert (late.status_code, late.json["code"]) == (404, "message_not_found")
 
 
 # --- contacts and accounts ---------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from uuid import UUID
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from inbox import create_app
 from inbox.auth import keys
@@ -31,6 +31,7 @@ from inbox.runtime import Runtime, crews_of, runtime_of
 from sandbox import Sandbox
 from tests.builders import CUSTOMER, ingest, text_message, the_account, the_conversation, webhook
 from tests.contract.conformance import ConformingClient
+from tests.queries import while_it_goes
 from tests.users.people import another_account, member
 
 on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)  # where the database does not matter
@@ -247,6 +248,17 @@ def test_of_two_threads_one_endpoint_that_hangs_takes_no_more_than_its_share(
         assert delivering.claim(session, now, 4) == []
         after_a_crash = now + timedelta(seconds=61)
         assert len(delivering.claim(session, after_a_crash, 4)) == delivering.OF_ONE_ENDPOINT
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_event_that_is_deleted_just_now_is_not_sent_again(
+    client: FlaskClient, runtime: Runtime, endpoint: Callable[..., Any]
+) -> None:
+    endpoint()
+    write(runtime, "hello")
+    address = f"/webhook-deliveries/{rows(runtime)[0].id}/resend"
+    late = while_it_goes(runtime.db, delete(WebhookDelivery), lambda: client.post(address))
+    assert (late.status_code, late.json["code"]) == (404, "webhook_delivery_not_found")
 
 
 @on_sqlite

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
 from inbox.db import Database
 from inbox.models import SavedDraft, User
@@ -16,6 +16,7 @@ from inbox.runtime import Runtime, crews_of
 from inbox.team.drafts import KEPT
 from tests.auth.people import local_user, session_of
 from tests.builders import ingest, text_message, the_conversation, webhook
+from tests.queries import while_it_goes
 from tests.team.test_notes import signed_in
 from tests.users.people import ADMIN, refusal
 
@@ -51,6 +52,13 @@ def test_a_newer_draft_is_shown_instead_of_overwritten(amina: FlaskClient, addre
     again = save(amina, address, "Dear Camille", first["version"])  # a repeat whose answer was lost
     assert (again.status_code, again.json) == (200, newer)
     assert amina.get(address).json == [newer]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_draft_that_is_dropped_just_now_begins_anew(amina: FlaskClient, db: Database, address: str) -> None:
+    first = save(amina, address, "Dear").json
+    anew = while_it_goes(db, delete(SavedDraft), lambda: save(amina, address, "Dear Camille", first["version"]))
+    assert (anew.status_code, anew.json["text"]) == (200, "Dear Camille")
 
 
 def test_a_draft_that_was_sent_elsewhere_does_not_keep_anybody_from_writing(amina: FlaskClient, address: str) -> None:
