@@ -23,7 +23,7 @@ from inbox.config import Config, Policy
 from inbox.conversations.service import outbound_message, queue
 from inbox.db import Database
 from inbox.db.transactions import whole_transaction
-from inbox.db.wake import Work
+from inbox.db.wake import Work, wake
 from inbox.gateways.gemini import Gemini, Turn
 from inbox.logs import set_request_id
 from inbox.models import Account, Author, Contact, Conversation, Job, Message
@@ -182,8 +182,13 @@ def jobs(db: Database) -> list[Job]:
 
 @whole_transaction  # what works meanwhile locks the same rows in another order
 def let_pass(db: Database, seconds: float) -> None:
-    """Make everything that waits older by so much, as if that time had passed. Not while a send is under way."""
+    """Make everything that waits older by so much, as if that time had passed. Not while a send is under way.
+
+    Crews sleep until what they know of is due: they are told that this has changed.
+    """
     with db.writing() as session:
+        for work in Work:
+            wake(session, work)
         for table, column in (
             ("lanes", "due_at"),
             ("outbox", "due_at"),

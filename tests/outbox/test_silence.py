@@ -14,6 +14,7 @@ from inbox.operations.processes import Identity, Kind, Report
 from inbox.outbox import silence
 from inbox.outbox.outcomes import SendClaim, Unknown
 from inbox.outbox.silence import Hearing
+from inbox.outbox.store import LEASE
 from inbox.runtime import Runtime
 from tests.builders import status, webhook
 from tests.outbox.storm import WINDOW, Storm
@@ -175,6 +176,28 @@ def test_a_window_without_a_word_of_anybody_starts_again(world: World) -> None:
     world.deliver_other("an hour later, say")
     world.advance(WINDOW)
     assert world.settle(WINDOW) == 0  # the status of the first may come again for as long as this one was awaited
+
+
+def test_a_first_look_that_comes_too_late_has_heard_of_nobody_and_the_longer_window_has_an_end(world: World) -> None:
+    """A worker is killed in the middle of a send, and the next one begins when the confirm window is long over."""
+    world.queue("one")
+    world.claim()
+    attempted = world.message("one").attempted_at
+    assert attempted is not None
+    world.advance(LEASE.total_seconds() + WINDOW)
+    assert world.claim() == []  # its lease has ended: unknown
+    assert world.settle(WINDOW) == 0
+    world.deliver_other("before the first look is repeated")
+    world.advance(WINDOW)
+    assert world.settle(WINDOW) == 0
+    (job,) = world.jobs()
+    again = attempted + timedelta(seconds=WINDOW)
+    assert job.listening_from == again
+    longer = silence.wait_for(timedelta(seconds=WINDOW), attempted, again)
+    world.now = again + longer - timedelta(seconds=1)
+    assert world.settle(WINDOW) == 0
+    world.advance(1)
+    assert world.settle(WINDOW) == 1
 
 
 def test_a_person_is_asked_when_the_window_is_over_and_no_longer_once_it_is_settled(world: World) -> None:
