@@ -30,6 +30,7 @@ _LIBRARIES = "bundles/vendor.js"
 #: They do not weigh on the inbox.
 _OF_PAGES = {
     "fields": ("field.",),
+    "more": ("details.", "emoji.", "file.", "help.", "keys.", "live.", "notes.", "palette.", "road."),
     "settings": (
         *("audit.", "bot.", "pause.", "set.", "settings."),
         *(
@@ -194,7 +195,9 @@ def _bundles(sources: Mapping[str, str]) -> dict[str, str]:
     libraries = Base("./vendor.js", list(filter(_is_foreign, _needed(_DRAWS, sources))), "$v")
     entries = [path for path in sources if path.endswith("/main.js")]
     own = {entry: [path for path in _needed(entry, sources) if not _is_foreign(path)] for entry in entries}
-    pages = {part: entry for entry in entries for path in own[entry] for part in _later(path, sources[path])}
+    wanted = {entry: {part for path in own[entry] for part in _later(path, sources[path])} for entry in entries}
+    parts = set().union(*wanted.values())  # they may hold the module that asks for them
+    pages = {part: entry for entry in entries if entry not in parts for part in wanted[entry]}
 
     def outside(path: str) -> str | None:
         """Where a bundle finds a file."""

@@ -72,21 +72,26 @@ def _shop() -> Iterator[Shop]:
 
 
 def _visits(shop: Shop, browsers: Browsers) -> Iterator[tuple[str, str, str]]:
-    """The first visit loads everything, a later one the shell alone."""
+    """The first visit loads what its first look needs, then the rest; a later one the shell alone."""
     for number in range(50):
         shop.customer(f"Client {number}", "Avez-vous du pain de seigle ?")
     amina = browsers.sit_down(shop.person("Amina"), {})
-    first = _weight(amina)
+    first, idle = _weight(amina)
     yield "first visit, all on the wire", f"{sum(first.values()) / KB:.0f} KB", "≤ 150 KB"
     for kind, most in (("font", 48), ("script", 71), ("style", 14), ("document", 10), ("image", 6)):
         yield f"of it: {kind}", f"{first.get(kind, 0) / KB:.1f} KB", f"≤ {most} KB"
-    later = _weight(amina)
+    yield "scripts that come after it, in idle time", f"{idle.get('script', 0) / KB:.1f} KB", "–"
+    later, _ = _weight(amina)
     yield "later visit", f"{sum(later.values()) / KB:.1f} KB in {len(later)} kinds", "≤ 15 KB, one request"
     browsers.leave(amina)
+    noe = browsers.sit_down(shop.person("Noé"), {})
+    opened, _ = _weight(noe, f"/inbox/{shop.customer('Camille Roux', 'Bonjour').conversation}")
+    yield "first visit to a thread with its details, scripts", f"{opened['script'] / KB:.1f} KB", "–"
+    browsers.leave(noe)
 
 
-def _weight(desk: Desk) -> dict[str, float]:
-    """Bytes that came over the wire until the page stood, by kind."""
+def _weight(desk: Desk, path: str = "/inbox") -> tuple[dict[str, float], dict[str, float]]:
+    """Bytes on the wire by kind: until half a second after the page stood, and in five seconds after that."""
     session = desk.context.new_cdp_session(desk.page)
     session.send("Network.enable")
     kinds: dict[str, str] = {}
@@ -103,10 +108,12 @@ def _weight(desk: Desk) -> dict[str, float]:
 
     session.on("Network.responseReceived", came)
     session.on("Network.loadingFinished", ended)
-    desk.goes_to()
+    desk.goes_to(path)
     desk.page.wait_for_timeout(500)
+    first, weights = weights, {}
+    desk.page.wait_for_timeout(5000)
     session.detach()
-    return {kind: weight for kind, weight in weights.items() if weight > 0}
+    return tuple({kind: weight for kind, weight in each.items() if weight > 0} for each in (first, weights))
 
 
 # --- how quick a key is ------------------------------------------------------------------------------------------

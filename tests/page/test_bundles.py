@@ -98,6 +98,13 @@ def test_a_bundle_holds_every_module_of_its_page_once_and_in_the_order_of_need()
         assert [line[3:] for line in text.splitlines() if line.startswith("// ") and line.endswith(".js")] == own[:-1]
 
 
+def test_a_module_is_in_one_bundle_of_its_page() -> None:
+    texts = [assets().files[f"bundles/{name}.js"].content.decode() for name in ("vendor", "inbox", "more", "writing")]
+    held = [line[3:] for text in texts for line in text.splitlines() if line.startswith("// ") and line.endswith(".js")]
+    assert {"core/api.js", "more/palette.js", "writing/form.js"} <= set(held)
+    assert [path for path in held if held.count(path) > 1] == []
+
+
 def test_a_bundle_is_the_same_in_every_process() -> None:
     from inbox.page import assets as files
 

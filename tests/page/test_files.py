@@ -25,7 +25,7 @@ BEGIN = """
 
 
 def files(page: Page, body: str) -> Any:
-    return run(page, "inbox/loading", BEGIN + body)
+    return run(page, "more/loading", BEGIN + body)
 
 
 def test_two_are_loaded_at_a_time_in_the_order_they_were_seen(core: Page) -> None:

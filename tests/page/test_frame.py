@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.page.desk import WATCH, Desk
 from tests.page.shop import PASSWORD, Shop
@@ -102,6 +102,42 @@ def test_a_page_whose_script_does_not_come_says_so(shop: Shop, desk: Sits) -> No
     amina.page.unroute("**/bundles/inbox.js")
     amina.page.get_by_role("link", name="Reload").click()
     amina.page.wait_for_selector("html[data-ready]")
+
+
+def test_what_comes_after_the_page_is_asked_for_again_when_it_did_not_come(shop: Shop, desk: Sits) -> None:
+    lea = shop.customer("Léa Simon", "Bonjour")
+    amina = desk("Amina")
+    amina.loses_network()
+    amina.page.route("**/bundles/more.js", lambda route: route.abort())
+    amina.opens(lea)
+    expect(amina.bubble("Bonjour")).to_be_visible()
+    details = amina.page.get_by_role("complementary", name="Details")
+    expect(details).to_contain_text("This could not be loaded.")
+    amina.page.keyboard.press("Control+k")
+    expect(amina.page.locator(".toast")).to_contain_text("This could not be loaded.")
+    amina.page.unroute_all()
+    details.get_by_role("button", name="Try again").click()
+    expect(details).to_contain_text("Assigned")
+    amina.page.keyboard.press("Control+k")
+    expect(amina.page.get_by_label("A name or an action")).to_be_focused()
+
+
+def test_keys_that_are_meant_for_a_dialog_on_its_way_are_no_commands(shop: Shop, desk: Sits) -> None:
+    lea = shop.customer("Léa Simon", "Bonjour")
+    amina = desk("Amina")
+    held: list[Route] = []
+    amina.page.route("**/bundles/more.js", lambda route: held.append(route))
+    with amina.page.expect_request("**/bundles/more.js"):
+        amina.opens(lea)
+    amina.page.keyboard.press("Control+k")
+    amina.page.keyboard.press("e")
+    held[0].continue_()
+    expect(amina.page.get_by_label("A name or an action")).to_be_focused()
+    amina.page.keyboard.press("Escape")
+    expect(amina.page.get_by_role("dialog")).to_have_count(0)
+    expect(amina.page.locator(".head [data-action=done]")).to_have_accessible_name("Done")
+    amina.page.keyboard.press("e")
+    expect(amina.page.locator(".toast")).to_be_visible()
 
 
 def test_what_is_not_there_for_me_is_a_page_in_my_language(shop: Shop, desk: Sits) -> None:

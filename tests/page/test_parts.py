@@ -159,9 +159,9 @@ def test_no_payload_breaks_the_reading_of_it(core: Page, value: Any) -> None:
     """Whatever WhatsApp sends in the place of a structure, a bubble is drawn."""
     kinds = ("location", "contacts", "order", "interactive", "button", "referral", "context", "audio", "unsupported")
     row = {"message_type": "text", "content_text": "x", "payload": dict.fromkeys(kinds, value)}
-    body = """for (const read of [said.textOf, said.placeOf, said.cardsOf, said.orderOf, said.choiceOf, said.originOf,
-                                  said.isForwarded, said.isVoice, said.unknownKindOf]) read(given)"""
-    run(core, "inbox/said", body, row)
+    body = """for (const read of [said.textOf, said.originOf, said.isForwarded, held.placeOf, held.cardsOf,
+                                  held.orderOf, held.choiceOf, held.isVoice, held.unknownKindOf]) read(given)"""
+    run(core, "inbox/said more/held", body, row)
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_canned_reply_is_filled_in_and_shows_what_nobody_knows(
 def test_emoji_are_found_by_their_name_without_accents(core: Page, word: str, found: str | None) -> None:
     all_emoji = [["😊", "visage souriant", "joie", 0], ["❤", "cœur rouge", "coeur amour", 7]]
     body = "return emoji.findEmoji(given[0], given[1], 8).map((each) => each[0])[0] ?? null"
-    assert run(core, "inbox/emoji", body, [all_emoji, word]) == found
+    assert run(core, "more/emoji", body, [all_emoji, word]) == found
 
 
 @pytest.mark.parametrize(

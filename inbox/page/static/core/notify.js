@@ -21,11 +21,6 @@ export function worthTelling(before, after, { me, choice }) {
   return mine || choice === "all" || (choice === "needs_human" && after.needs_human) ? "message" : null;
 }
 
-/** The title of the tab. @param {number} unread mine @param {string} name */
-export function titleOf(unread, name) {
-  return unread > 0 ? `(${unread}) ${name}` : name;
-}
-
 /**
  * Tells what happens while nobody looks: one notification for each conversation, by the leading tab alone.
  * @param {object} parts

@@ -1,17 +1,13 @@
 /** The inbox: list, thread and what stands around them, on three sizes of screen. */
 
-import { titleOf } from "../core/notify.js";
 import { t } from "../core/words.js";
 import { Announcer, Button, Empty, html, Part, SignInAgain, Toasts, useEffect, useRef, useState } from "../ui/index.js";
-import { useAnnouncements } from "./announcing.js";
 import { useApp } from "./context.js";
 import { Details } from "./details.js";
-import { Help } from "./help.js";
 import { useKeyboard } from "./keyboard.js";
-import { Later } from "./later.js";
+import { Dialogs } from "./later.js";
 import { List } from "./list.js";
 import { ListHead } from "./listhead.js";
-import { Palette } from "./palette.js";
 import { Rail } from "./rail.js";
 import { nameOf } from "./row.js";
 import { Strips } from "./strips.js";
@@ -28,7 +24,6 @@ export function Inbox() {
     places.open(next);
   };
   useKeyboard(open);
-  useAnnouncements();
   useTitle(conversation);
   useOpened(id);
   useFocus(id);
@@ -47,10 +42,8 @@ export function Inbox() {
         : html`<${Nobody} id=${id} />`}
     </main>
     ${conversation && html`<${Part} name="details"><${Details} conversation=${conversation} /><//>`}
-    ${conversation && html`<${Later} conversation=${conversation} />`}
     <${SignInAgain} open=${store.signedOut.value} known=${store.me.value.email ?? null} api=${api} onSignedIn=${signedIn}>${t("strip.signed_out")}<//>
-    <${Palette} onOpen=${open} />
-    <${Help} />
+    <${Dialogs} conversation=${conversation} onOpen=${open} />
     <${Toasts} />
     <${Announcer} />
   </div>`;
@@ -90,7 +83,7 @@ function useTitle(conversation) {
   const mine = counts?.mine_unread ?? 0;
   const where = conversation ? `${nameOf(conversation)} · ${t("inbox.title")}` : t("inbox.title");
   useEffect(() => {
-    document.title = titleOf(mine, where);
+    document.title = mine > 0 ? `(${mine}) ${where}` : where;
   }, [mine, where]);
 }
 

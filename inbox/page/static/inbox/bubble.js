@@ -7,8 +7,8 @@ import { EmojiButton } from "./emoji.js";
 import { voiceOf } from "./grouping.js";
 import { Content } from "./kinds.js";
 import { From } from "./knowledge.js";
+import { More } from "./later.js";
 import { Closing, failureOf, Failure, SendAgain } from "./failure.js";
-import { Road } from "./road.js";
 import { Plain, Words } from "./text.js";
 import { spoken } from "./said.js";
 import { Ticks, wordOf } from "./ticks.js";
@@ -75,7 +75,7 @@ export function Bubble(props) {
     ${message.status === "failed" && html`<${Failure} message=${message} mayWrite=${props.mayWrite} />`}
     ${message.status === "queued" && message.window_closes_at && html`<${Closing} message=${message} />`}
     ${message.status === "unconfirmed" && props.mayWrite && html`<${SendAgain} message=${message} />`}
-    ${road && html`<${Road} message=${message} />`}
+    ${road && html`<${More} is="Road" message=${message} />`}
   </li>`;
 }
 
@@ -127,7 +127,7 @@ function Meta({ message, why, open, onRoad }) {
     ${time}
     ${message.direction === "outbound" &&
     html`<button type="button" class="meta-road" aria-expanded=${open}
-      aria-label=${t("road.open", { state: wordOf(message.status, why).replace(/\.$/, "") })} onClick=${onRoad}>
+      aria-label=${t("tick.road", { state: wordOf(message.status, why).replace(/\.$/, "") })} onClick=${onRoad}>
       <${Ticks} status=${message.status} why=${why} />
     </button>`}
   </span>`;

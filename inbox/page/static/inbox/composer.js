@@ -10,10 +10,10 @@ import { Button, classes, html, Icon, Menu, Tabs, toast, useEffect, useId, useLa
 import { whyNot } from "./actions.js";
 import { AttachButton, Attached, dropping } from "./attach.js";
 import { quotedVoice } from "./bubble.js";
-import { BlockButton } from "./contact.js";
 import { useApp } from "./context.js";
 import { EmojiButton } from "./emoji.js";
 import { insert } from "./field.js";
+import { BlockButton } from "./headactions.js";
 import { WIDE } from "./panels.js";
 import { nameOf } from "./row.js";
 import { spoken } from "./said.js";

@@ -4,7 +4,6 @@ import { createContext, useContext } from "../ui/index.js";
 
 /**
  * @typedef {object} Own
- * @property {import("./loading.js").Files} files
  * @property {import("./places.js").Places} places where the reader is: conversation, message and view
  * @property {Record<string, any>} settings limits from the boot data
  * @property {{ value: Record<string, any> }} preferences of the reader

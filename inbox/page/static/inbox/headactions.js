@@ -67,3 +67,10 @@ function BotButton({ conversation }) {
     onClick=${() => actions.setBot(conversation, !answers)}
   ><span class="words">${t(answers ? "action.take_over" : "action.give_back")}</span><//>`;
 }
+
+/** @param {{ conversation: Conversation }} props */
+export function BlockButton({ conversation }) {
+  const { actions } = useApp();
+  const blocked = conversation.blocked_at !== null;
+  return html`<${Button} icon="lock" onClick=${() => actions.setBlocked(conversation, !blocked)}>${t(blocked ? "action.unblock" : "action.block")}<//>`;
+}

@@ -4,6 +4,7 @@ import { actionOf, targetOf } from "../core/keys.js";
 import { t } from "../core/words.js";
 import { toast, undoLast, useEffect } from "../ui/index.js";
 import { useApp } from "./context.js";
+import { isComing } from "./later.js";
 
 const MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 
@@ -18,8 +19,10 @@ export function useKeyboard(open) {
     const pressed = (/** @type {KeyboardEvent} */ event) => {
       const at = /** @type {HTMLElement} */ (event.target);
       if (event.defaultPrevented || at.closest?.("dialog, [popover]")) return;
+      const inField = at.matches?.("input, textarea, select, [contenteditable]") ?? false;
+      if (!inField && isComing(app.panels.dialog.value)) return; // it was meant for the dialog
       const action = actionOf(event, {
-        inField: at.matches?.("input, textarea, select, [contenteditable]") ?? false,
+        inField,
         where: at.closest?.(".composer") ? "composer" : at.closest?.(".list") ? "list" : "thread",
         singleKeys: app.preferences.value.keys !== false,
         mac: MAC,
@@ -42,7 +45,7 @@ function perform(app, open, at, action) {
   const { places, selection } = app;
   const target = targetOf(action, { chosen: selection.ids.value.size, open: places.conversation.value !== null });
   if (target === "none" || target === "not_many") {
-    toast(t(`keys.target.${target}`));
+    toast(t(`target.${target}`));
     return true;
   }
   return (target === "chosen" ? ofChosen(app) : commands(app, open, at))[action]?.() ?? false;

@@ -8,13 +8,12 @@ import {
   Button, classes, Empty, html, Pill, useComputed, useEffect, useLayoutEffect, useMemo, useRef, useState,
 } from "../ui/index.js";
 import { othersIn } from "./beside.js";
-import { BulkBar } from "./bulk.js";
 import { useApp } from "./context.js";
 import { Filters } from "./filters.js";
+import { More } from "./later.js";
 import { drawn, filterOf, frozen, moved } from "./listing.js";
 import { shownNumber } from "./phone.js";
 import { nameOf, Row } from "./row.js";
-import { Results } from "./search.js";
 
 const ROW = 76; // pixels, as in inbox.css
 const MOST = 120; // rows in the document
@@ -36,8 +35,8 @@ export function List({ onOpen, head }) {
   return html`<section class="list" aria-label=${t("list.title")}>
     ${head}
     ${places.q.value
-      ? html`<${Results} onOpen=${onOpen} />`
-      : html`${selection.active.value ? html`<${BulkBar} />` : html`<${Filters} />`}<${Rows} key=${name} filter=${filter} onOpen=${onOpen} />`}
+      ? html`<${More} is="Found" onOpen=${onOpen} />`
+      : html`${selection.active.value ? html`<${More} is="BulkBar"><${Filters} /><//>` : html`<${Filters} />`}<${Rows} key=${name} filter=${filter} onOpen=${onOpen} />`}
     <${Foot} />
   </section>`;
 }
@@ -90,7 +89,7 @@ function Rows({ filter, onOpen }) {
         return row && html`<${Held} key=${id} row=${row} open=${id === open} shown=${shownRef} onOpen=${onOpen} />`;
       })}
       <div style=${{ height: `${Math.max(0, shown.length - from - count) * ROW}px` }}></div>
-      <${More} onAgain=${loading.more} />
+      <${End} onAgain=${loading.more} />
     </nav>
   </div>`;
 }
@@ -128,7 +127,7 @@ function Held({ row, open, shown, onOpen }) {
 }
 
 /** The end of what is loaded. @param {{ onAgain: () => void }} props */
-function More({ onAgain }) {
+function End({ onAgain }) {
   const { loading, trouble } = useApp().store.list.value;
   if (trouble) return html`<p class="list-more">${t("list.failed")} <${Button} little
     onClick=${onAgain}>${t("list.again")}<//></p>`;

@@ -1,7 +1,5 @@
 /** Begins the inbox: everything is wired here, once, and given to the parts that draw. */
 
-import { createNotifier } from "../core/notify.js";
-import { playSound } from "../core/sound.js";
 import { createAttachments } from "../core/attachments.js";
 import { start } from "../core/start.js";
 import { loadWords, t } from "../core/words.js";
@@ -10,11 +8,11 @@ import { Inbox } from "./app.js";
 import { createActions } from "./actions.js";
 import { rememberAccount } from "./accounts.js";
 import { AppProvider } from "./context.js";
+import { isPlain } from "./kinds.js";
+import { fetchMore, more } from "./later.js";
 import { filterOf } from "./listing.js";
-import { Files } from "./loading.js";
 import { createPanels } from "./panels.js";
 import { createPlaces } from "./places.js";
-import { nameOf, whyPerson } from "./row.js";
 import { createSelection } from "./selection.js";
 import { createTeam } from "./team.js";
 
@@ -81,31 +79,10 @@ const app = {
   team,
   panels: createPanels(preferences, prefer),
   composer: { current: null },
-  files: new Files({ onSignedOut: () => (page.store.signedOut.value = true) }),
   settings: boot.settings,
   times: { ...page.times, now: page.time.now },
 };
 
-const notifier = createNotifier({
-  store: page.store,
-  leader: page.leader,
-  tab: page.tab,
-  wishes: () => ({ me: boot.me.id, choice: preferences.value.notify ?? "mine", text: preferences.value.notify_text === true }),
-  words: (kind, row, withText) => ({
-    title: nameOf(row),
-    body: kind === "person" ? whyPerson(row) : withText ? (row.last_message ?? "") : t("notify.message"),
-  }),
-  sound: () => {
-    if (preferences.value.sound) playSound().catch(() => {}); // a page that nobody has clicked in stays silent
-  },
-});
-for (const name of ["focus", "blur", "visibilitychange"]) {
-  addEventListener(name, () => notifier.looks(document.visibilityState === "visible" && document.hasFocus()), true);
-}
-navigator.serviceWorker?.addEventListener("message", ({ data }) => {
-  const id = /^\/inbox\/([0-9a-f-]{36})$/.exec(data?.open ?? "")?.[1];
-  if (id) places.open(id);
-});
 addEventListener("beforeunload", (event) => {
   if (page.outgoing.atRisk) event.preventDefault();
 });
@@ -117,5 +94,13 @@ seen?.addEventListener("resize", () => {
   document.documentElement.style.setProperty("--seen", covered ? `${seen.height}px` : "100dvh");
 });
 
-draw(html`<${AppProvider} value=${app}><${Inbox} /><//>`);
-document.documentElement.dataset.ready = "";
+function show() {
+  draw(html`<${AppProvider} value=${app}><${Inbox} /><//>`);
+  document.documentElement.dataset.ready = "";
+  fetchMore();
+}
+
+more.here.subscribe((part) => part?.begin(app));
+// What the first look shows comes before it, so that nothing moves. No await: a part waits for this module to end.
+if (boot.thread?.rows.every(isPlain) ?? true) show();
+else more.want().then(show, show);

@@ -35,7 +35,7 @@ export function MeMenu() {
     })),
     null,
     { label: t("rail.settings"), icon: "settings", href: "/settings" },
-    { label: t("keys.help"), icon: "keyboard", keys: "?", onSelect: () => (panels.dialog.value = "help") },
+    { label: t("me.keys"), icon: "keyboard", keys: "?", onSelect: () => (panels.dialog.value = "help") },
     { label: t("me.sign_out"), icon: "log-out", onSelect: leave },
   ];
   const leave = async () => {

@@ -6,9 +6,8 @@
 import { composes } from "../core/keys.js";
 import { t } from "../core/words.js";
 import { html, toast, useLayoutEffect, useRef, useState } from "../ui/index.js";
-import { suggestCanned } from "./canned.js";
-import { suggestEmoji } from "./emoji.js";
 import { askedAt, insert } from "./field.js";
+import { more } from "./later.js";
 import { Plain } from "./text.js";
 import { fillIn, unfilled, valuesOf } from "./variables.js";
 
@@ -40,16 +39,18 @@ export function useSuggestions(field, app, conversation) {
   };
   const canned = async (/** @type {string} */ word) => {
     const values = valuesOf(conversation, app.store);
+    const { suggestCanned } = await more.want();
     const all = await suggestCanned(app.api, conversation.account_id, word);
     return all.map(({ text, ...one }) => ({ ...one, text: fillIn(text, values), more: fillIn(text, values) }));
   };
+  const emoji = async (/** @type {string} */ word) => (await more.want()).suggestEmoji(word);
   useLayoutEffect(() => {
     let current = true;
     hurried.current = false;
     setFound(null);
     if (!asked) return undefined;
     setChosen(asked.kind === "canned" ? 0 : -1);
-    const wanted = asked.kind === "emoji" ? suggestEmoji(asked.word) : canned(asked.word);
+    const wanted = asked.kind === "emoji" ? emoji(asked.word) : canned(asked.word);
     const told = (/** @type {Suggestion[]} */ all) => {
       if (!current) return;
       setFound(all);
@@ -99,7 +100,7 @@ export function Suggestions({ id, suggestions }) {
   const { found, chosen, kind, take } = suggestions;
   if (!found || (found.length === 0 && kind === "emoji")) return null;
   if (found.length === 0) return html`<p class="suggestions suggestions-none">${t("canned.none")}</p>`;
-  return html`<ul class="suggestions" id=${id} role="listbox" aria-label=${kind === "emoji" ? t("emoji.title") : t("canned.open")}>
+  return html`<ul class="suggestions" id=${id} role="listbox" aria-label=${kind === "emoji" ? t("composer.emoji") : t("canned.open")}>
     ${found.map(
       (one, place) => html`<li
         key=${one.id}

@@ -6,7 +6,7 @@ const KEPT = 5 * 60_000; // ms
 
 /** @typedef {{ id: string, name: string | null, email: string | null }} Person */
 /** @typedef {{ id: string, account_id: string, name: string, color: number }} Label */
-/** @typedef {import("./contact.js").Detail} Detail */
+/** @typedef {import("../more/contact.js").Detail} Detail */
 
 /**
  * A list of the open number that is read when it is needed.

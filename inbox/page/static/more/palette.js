@@ -3,12 +3,12 @@
 import { plain } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Avatar, Dialog, html, Icon, Kbd, useEffect, useId, useState } from "../ui/index.js";
-import { MORE } from "./composer.js";
-import { useApp } from "./context.js";
-import { botIsOn, nameOf } from "./row.js";
-import { useFound } from "./search.js";
-import { Plain } from "./text.js";
-import { replyWindow } from "./window.js";
+import { MORE } from "../inbox/composer.js";
+import { useApp } from "../inbox/context.js";
+import { botIsOn, nameOf } from "../inbox/row.js";
+import { Plain } from "../inbox/text.js";
+import { replyWindow } from "../inbox/window.js";
+import { useFound } from "./found.js";
 
 /** @typedef {{ key: string, label: any, words: string, icon?: string, name?: string, id?: string, keys?: string, run: () => void }} Choice */
 
@@ -86,7 +86,7 @@ function useCommands() {
   const may = row && store.may("messages.send", row.account_id);
   /** @param {string} key @param {string} icon @param {() => void} run @param {string} [keys] */
   const command = (key, icon, run, keys) => ({ key, label: t(`keys.${key}`), words: t(`keys.${key}`), icon, run, keys });
-  /** @param {import("./listing.js").View["name"]} name */
+  /** @param {import("../inbox/listing.js").View["name"]} name */
   const view = (name) => ({
     key: `view ${name}`,
     label: t("palette.view", { name: t(`view.${name}`) }),

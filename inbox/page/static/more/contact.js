@@ -3,11 +3,11 @@
 import { numberIn, writtenNumber } from "../core/numbers.js";
 import { language, t } from "../core/words.js";
 import { Button, Dialog, Field, html, toast, useEffect, useState } from "../ui/index.js";
-import { reasonOf } from "./attach.js";
-import { useApp } from "./context.js";
-import { shownNumber } from "./phone.js";
-import { nameOf, numberOf } from "./row.js";
-import { Plain } from "./text.js";
+import { reasonOf } from "../inbox/attach.js";
+import { useApp } from "../inbox/context.js";
+import { shownNumber } from "../inbox/phone.js";
+import { nameOf, numberOf } from "../inbox/row.js";
+import { Plain } from "../inbox/text.js";
 
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {{ id: string, name: string, kind: "text" | "number" | "date" | "choice", choices: string[] }} Detail */
@@ -104,11 +104,4 @@ function One({ detail, value, may, onWrite }) {
     inputmode=${detail.kind === "number" ? "decimal" : undefined}
     onBlur=${(/** @type {any} */ event) => leave(event.currentTarget.value)}
     onKeyDown=${(/** @type {any} */ event) => event.key === "Enter" && event.currentTarget.blur()} />`;
-}
-
-/** @param {{ conversation: Conversation }} props */
-export function BlockButton({ conversation }) {
-  const { actions } = useApp();
-  const blocked = conversation.blocked_at !== null;
-  return html`<${Button} icon="lock" onClick=${() => actions.setBlocked(conversation, !blocked)}>${t(blocked ? "details.unblock" : "details.block")}<//>`;
 }

@@ -2,8 +2,8 @@
 
 import { gaveUp, t } from "../core/words.js";
 import { html } from "../ui/index.js";
-import { useApp } from "./context.js";
-import { failureOf } from "./failure.js";
+import { useApp } from "../inbox/context.js";
+import { failureOf } from "../inbox/failure.js";
 
 /** @typedef {import("../core/types.js").Message} Message */
 

@@ -3,7 +3,7 @@
 import { BINDINGS } from "../core/keys.js";
 import { t } from "../core/words.js";
 import { Dialog, html, Kbd, Switch } from "../ui/index.js";
-import { useApp } from "./context.js";
+import { useApp } from "../inbox/context.js";
 
 const MORE = [
   { action: "canned", keys: ["/"] },

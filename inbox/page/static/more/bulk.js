@@ -2,9 +2,9 @@
 
 import { plural, t } from "../core/words.js";
 import { Button, Chip, html, Menu } from "../ui/index.js";
-import { useApp } from "./context.js";
-import { calledOf } from "./team.js";
-import { Plain } from "./text.js";
+import { useApp } from "../inbox/context.js";
+import { calledOf } from "../inbox/team.js";
+import { Plain } from "../inbox/text.js";
 
 export function BulkBar() {
   const { selection, store, team } = useApp();

@@ -2,11 +2,22 @@
 
 import { t } from "../core/words.js";
 import { Button, Dialog, html, Icon, useEffect, useRef, useState } from "../ui/index.js";
-import { useApp } from "./context.js";
-import { bytes, length } from "./figures.js";
+import { useApp } from "../inbox/context.js";
+import { bytes, length } from "../inbox/figures.js";
+import { Files } from "./loading.js";
 
 /** @typedef {import("../core/types.js").Message} Message */
 /** @typedef {import("./loading.js").FileState} FileState */
+
+/** Those of the page. @type {Files | undefined} */
+let files;
+
+/** @returns {Files} */
+function useFiles() {
+  const { store } = useApp();
+  files ??= new Files({ onSignedOut: () => (store.signedOut.value = true) });
+  return files;
+}
 
 /**
  * The state of a message's file. `eager`: it is loaded as soon as somebody sees the element of `ref`.
@@ -14,7 +25,7 @@ import { bytes, length } from "./figures.js";
  * @param {boolean} eager
  */
 function useFile(id, eager) {
-  const { files } = useApp();
+  const files = useFiles();
   const ref = useRef(/** @type {HTMLElement | null} */ (null));
   const [seen, setSeen] = useState(false);
   const state = files.of(id).value;

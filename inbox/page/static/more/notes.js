@@ -2,9 +2,9 @@
 
 import { t } from "../core/words.js";
 import { Button, Field, html, Menu, toast, useState } from "../ui/index.js";
-import { whyNot } from "./actions.js";
-import { useApp } from "./context.js";
-import { Words } from "./text.js";
+import { whyNot } from "../inbox/actions.js";
+import { useApp } from "../inbox/context.js";
+import { Words } from "../inbox/text.js";
 
 /** @typedef {import("../core/types.js").Note} NoteRow */
 
