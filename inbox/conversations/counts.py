@@ -33,10 +33,16 @@ def count_conversations(db: Database, access: Access, account_id: UUID) -> Conve
 
 def counts_of(connection: Connection, access: Access, account_id: UUID) -> ConversationCounts:
     """How many of an account are waiting, each up to COUNTED. Raises AccountNotFound, PermissionDenied."""
-    row = connection.execute(_counts(), {"account_id": account_id, "me": access.principal.user_id}).one_or_none()
-    if row is None:
+    counts = counted(connection, account_id, access.principal.user_id)
+    if counts is None:
         raise access.missing_account()
-    return ConversationCounts.model_validate(row)
+    return counts
+
+
+def counted(connection: Connection, account_id: UUID, user_id: UUID | None) -> ConversationCounts | None:
+    """As this user sees it, or the team; None: there is no such account."""
+    row = connection.execute(_counts(), {"account_id": account_id, "me": user_id}).one_or_none()
+    return None if row is None else ConversationCounts.model_validate(row)
 
 
 @cache

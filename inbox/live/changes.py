@@ -9,32 +9,44 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, bindparam, func, select, tuple_
+from sqlalchemy import Connection, Select, bindparam, select
 
 from inbox.auth.access import Access, Permission
 from inbox.clock import utc_now
-from inbox.conversations.counts import counts_of
-from inbox.conversations.rows import IN_THREADS, MESSAGE, conversation_rows, conversations_shown, me, message_rows
+from inbox.conversations.counts import counted, counts_of
+from inbox.conversations.rows import IN_THREADS, MESSAGE, message_rows
 from inbox.db import Database
 from inbox.db.queries import Values, values_of
 from inbox.errors import Resync
 from inbox.live.positions import Position, Positions
 from inbox.live.quiet import Quiet
-from inbox.live.schemas import ChangesQuery, ChangesRow, Notice, PersonHere, PresentRow
+from inbox.live.schemas import ChangesQuery, Moment, Notice, PersonHere, PresentRow
+from inbox.live.told import MOST, NOTHING, beyond_team, since, told
 from inbox.live.watcher import Look, Watcher
-from inbox.models import CONVERSATIONS, MESSAGES, GoneConversation
+from inbox.models import MESSAGES
 from inbox.team.notes import changed_notes
+
+T = TypeVar("T")
 
 POLL_AFTER_MS = 1500  #: how soon a page that somebody looks at asks again
 KEPT = timedelta(hours=24)  #: a position is good this long
-MOST = 1000  #: changed conversations, or messages of one; beyond, reading the lists again is cheaper
-PAGE = 100  # conversations in one answer
-_GONE = GoneConversation.__table__
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """An answer: `ChangesRow`, of which `changed` is written already."""
+
+    moment: Moment
+    changed: str = NOTHING
+
+    def json(self) -> str:
+        """All of it."""
+        return f"{self.moment.model_dump_json()[:-1]},{self.changed[1:]}"
 
 
 @dataclass(frozen=True)
@@ -68,7 +80,7 @@ class ChangeFeed:
         """Which questions may wait, under a server that can let them."""
         return Quiet(lambda account_id: self._state(self.watcher.look(account_id)))
 
-    def since(self, access: Access, query: ChangesQuery, now: Callable[[], Access] | None = None) -> ChangesRow | None:
+    def since(self, access: Access, query: ChangesQuery, now: Callable[[], Access] | None = None) -> Changes | None:
         """What changed since a position; None when nothing did. Without a position: where to begin.
 
         `now` gives the access anew, where that of the caller may be some seconds old: nothing is told without it.
@@ -89,13 +101,12 @@ class ChangeFeed:
             access.require(query.account_id)
         if position is None:
             with self.db.querying() as connection:
-                row = self._row(query.account_id, Position(look.horizon, scene.mark), scene)
-                row.counts = {str(query.account_id): counts_of(connection, access, query.account_id)}
-                return row
+                moment = self._moment(query.account_id, Position(look.horizon, scene.mark), scene)
+                moment.counts = {str(query.account_id): counts_of(connection, access, query.account_id)}
+                return Changes(moment)
         if quiet:
-            return self._row(query.account_id, Position(position.since, scene.mark), scene)
-        with self.db.querying() as connection:
-            return self._changes(connection, access, query, position, max(look.horizon, position.since), scene)
+            return Changes(self._moment(query.account_id, Position(position.since, scene.mark), scene))
+        return self._changes(access, query, position, look, scene)
 
     def _position(self, account_id: UUID, token: str) -> Position:
         position = self.positions.decode(account_id, token)
@@ -103,42 +114,48 @@ class ChangeFeed:
             raise Resync
         return position
 
-    def _changes(
-        self,
-        connection: Connection,
-        access: Access,
-        query: ChangesQuery,
-        position: Position,
-        edge: datetime,
-        scene: _Scene,
-    ) -> ChangesRow:
-        values = {"account_id": query.account_id, "since": position.since, "time": position.time, "id": position.id}
-        if position.id is None and connection.execute(_how_many(), values).scalar_one() > MOST:
-            raise Resync
-        found = values_of(connection.execute(_conversations(position.id is not None), values | me(access)))
-        shown, more = found[:PAGE], len(found) > PAGE
-        until = position.until or edge  # of the first page: what commits between two pages is told in the next round
+    def _changes(self, access: Access, query: ChangesQuery, position: Position, look: Look, scene: _Scene) -> Changes:
+        account_id, user_id = query.account_id, access.principal.user_id
+        begin = f"{position.since} {position.time} {position.id}"
+        found = self._once(look, f"from {begin}", lambda connection: told(connection, account_id, position))
+        until = position.until or max(look.horizon, position.since)  # what commits between two pages comes after them
         after = Position(until, scene.mark)
-        if more:
-            after = Position(position.since, scene.mark, until, shown[-1]["changed_at"], shown[-1]["id"])
-        row = self._row(query.account_id, after, scene)
-        row.counts = {str(query.account_id): counts_of(connection, access, query.account_id)}
-        row.conversations = conversation_rows(shown)
-        if not more:
-            row.gone = list(connection.execute(_gone(), values).scalars())
-            if query.conversation_id is not None and access.principal.may(Permission.MESSAGES_VIEW, query.account_id):
-                row.messages = message_rows(_changed_messages(connection, query.conversation_id, values))
-                row.notes = changed_notes(connection, query.account_id, query.conversation_id, position.since)
-        return row
+        if found.more:
+            last = found.rows[-1]
+            after = Position(position.since, scene.mark, until, last.changed_at, last.id)
+        moment = self._moment(account_id, after, scene)
+        sees_messages = access.principal.may(Permission.MESSAGES_VIEW, account_id)
+        thread = query.conversation_id if sees_messages and not found.more else None
+        beyond: dict[UUID, int] = {}
+        if user_id is None:  # a key, which sees what the team sees
+            counts = self._once(look, "counts", lambda connection: counted(connection, account_id, None))
+        if user_id is not None or thread is not None:
+            with self.db.querying() as connection:
+                if user_id is not None:  # not as the look has it: what they have just read themselves is counted
+                    counts = counted(connection, account_id, user_id)
+                    beyond = beyond_team(connection, account_id, position, user_id)
+                if thread is not None:
+                    moment.messages = message_rows(_changed_messages(connection, thread, account_id, position))
+                    moment.notes = changed_notes(connection, account_id, thread, position.since)
+        if counts is None:
+            raise access.missing_account()
+        moment.counts = {str(account_id): counts}
+        return Changes(moment, found.to(beyond))
+
+    def _once(self, look: Look, what: str, read: Callable[[Connection], T]) -> T:
+        """Read for the first who asks while the look holds, and all others."""
+
+        def make() -> T:
+            with self.db.querying() as connection:
+                return read(connection)
+
+        return look.once(what, make)
 
     def _scene(self, access: Access, look: Look) -> _Scene:
         """Made once for each look and all who ask meanwhile; apart for those whom it tells something of their own."""
         named = {str(each.user_id) for each in look.present} | {each.author_id for each in look.closing}
         who = access.principal.id if access.principal.id in named else ""
-        scene: _Scene | None = look.scenes.get(who)
-        if scene is None:
-            scene = look.scenes[who] = self._scene_for(who, look)
-        return scene
+        return look.once(f"scene for {who}", lambda: self._scene_for(who, look))
 
     def _scene_for(self, who: str, look: Look) -> _Scene:
         present = [
@@ -165,15 +182,13 @@ class ChangeFeed:
         told = [(each.code, each.since, each.reason) for each in self.notices()]
         return look.state, tuple(told), self.release()
 
-    def _row(self, account_id: UUID, after: Position, scene: _Scene) -> ChangesRow:
+    def _moment(self, account_id: UUID, after: Position, scene: _Scene) -> Moment:
         more = after.id is not None
-        return ChangesRow(
+        return Moment(
             next=self.positions.encode(account_id, after),
             now=utc_now(),
             more=more,
             poll_after_ms=0 if more else POLL_AFTER_MS,
-            conversations=[],
-            gone=[],
             messages=[],
             notes=[],
             counts={},
@@ -183,47 +198,21 @@ class ChangeFeed:
         )
 
 
-def _changed_messages(connection: Connection, conversation_id: UUID, values: Values) -> list[Values]:
-    found = values_of(connection.execute(_messages(), values | {"conversation_id": conversation_id}))
+def _changed_messages(
+    connection: Connection, conversation_id: UUID, account_id: UUID, position: Position
+) -> list[Values]:
+    values = {"conversation_id": conversation_id, "account_id": account_id, "since": position.since}
+    found = values_of(connection.execute(_messages(), values))
     if len(found) > MOST:
         raise Resync
     return found
-
-
-# --- statements --------------------------------------------------------------------------------------------------
-
-
-def _since(table: Any) -> Any:
-    return (table.c.account_id == bindparam("account_id")) & (table.c.changed_at >= bindparam("since"))
-
-
-@cache
-def _how_many() -> Select[Any]:
-    changed = select(CONVERSATIONS.c.id).where(_since(CONVERSATIONS)).limit(MOST + 1)
-    return select(func.count()).select_from(changed.subquery())
-
-
-@cache
-def _conversations(within: bool) -> Select[Any]:
-    """Changed conversations, the oldest change first; `within`: behind the row that was told last."""
-    order = CONVERSATIONS.c.changed_at, CONVERSATIONS.c.id
-    statement = conversations_shown().where(_since(CONVERSATIONS)).order_by(*order).limit(PAGE + 1)
-    if within:
-        told = tuple_(bindparam("time", type_=order[0].type), bindparam("id", type_=order[1].type))
-        statement = statement.where(tuple_(*order) > told)
-    return statement
-
-
-@cache
-def _gone() -> Select[Any]:
-    return select(_GONE.c.id).where(_since(_GONE)).limit(MOST)
 
 
 @cache
 def _messages() -> Select[Any]:
     return (
         select(*MESSAGE)
-        .where(_since(MESSAGES), MESSAGES.c.conversation_id == bindparam("conversation_id"), IN_THREADS)
+        .where(since(MESSAGES), MESSAGES.c.conversation_id == bindparam("conversation_id"), IN_THREADS)
         .order_by(MESSAGES.c.changed_at, MESSAGES.c.id)
         .limit(MOST + 1)
     )

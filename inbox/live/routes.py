@@ -25,7 +25,8 @@ def list_changes(query: ChangesQuery) -> Response:
 
     Begin without `since`, then read the lists; from then on ask with `next` of the answer before.
     """
-    return answer_once(runtime().changes.since(access(), query, access_now))
+    changes = runtime().changes.since(access(), query, access_now)
+    return answer_once(None if changes is None else changes.json())
 
 
 @bp.post("/presence")

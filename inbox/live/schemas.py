@@ -79,15 +79,13 @@ class PresenceBody(Body):
     doing: Literal["viewing", "writing", "gone"]
 
 
-class ChangesRow(Row):
-    """What changed. Merge rows by id: the newer `changed_at` wins, and a row may be told twice."""
+class Moment(Row):
+    """Of an answer to GET /changes, what belongs to the caller and the moment."""
 
     next: str = Field(description="The position to ask from next. It is good for 24 hours.")
     now: Time = Field(description="The server's clock.")
     more: bool = Field(description="There is more: ask again at once.")
     poll_after_ms: int = Field(ge=0, description="How long to wait before asking again.")
-    conversations: list[ConversationRow] = Field(description="Those that changed, at most 100.")
-    gone: list[UUID] = Field(description="Conversations that were merged into another, or deleted.")
     messages: list[MessageRow] = Field(description="Changed messages of the conversation that was asked for.")
     notes: list[NoteRow] = Field(description="Changed notes of the conversation that was asked for.")
     counts: dict[str, ConversationCounts] = Field(
@@ -96,3 +94,14 @@ class ChangesRow(Row):
     present: list[PresentRow] = Field(description="Colleagues who have a conversation open now, all of them.")
     notices: list[Notice] = Field(description="What holds up answers or replies now, all of it.")
     release: str = Field(description="Of the page that this server has: another one is to be loaded.")
+
+
+class Changed(Row):
+    """Of an answer to GET /changes, what changed since the position."""
+
+    conversations: list[ConversationRow] = Field(description="Those that changed, at most 100.")
+    gone: list[UUID] = Field(description="Conversations that were merged into another, or deleted.")
+
+
+class ChangesRow(Changed, Moment):
+    """What changed. Merge rows by id: the newer `changed_at` wins, and a row may be told twice."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from sqlalchemy import BindParameter, Connection, Select, bindparam, func, select
@@ -17,7 +17,11 @@ from inbox.accounts.reputation import Trouble, troubles
 from inbox.clock import utc_now
 from inbox.db import Database
 from inbox.db.horizon import horizon
+from inbox.errors import DatabaseUnavailable
+from inbox.memory.flights import Flights
 from inbox.models import ACCOUNTS, CONVERSATIONS, MESSAGES, NOT_SENT_YET, GoneConversation, Presence, User
+
+T = TypeVar("T")
 
 LOOK_EVERY = 0.25  # seconds between two looks at one account, in one process
 GONE_AFTER = timedelta(seconds=45)  #: since somebody last said that they were there
@@ -51,7 +55,7 @@ class Look:
     """What was seen of an account: its newest change, and the time that no change still to come can be below.
 
     `paused` is why the number sends nothing, a code, and since when; `warned` the worst that WhatsApp says of it.
-    `scenes` is for what is made of a look, by whom it is made for: as long as the look holds, so does that.
+    `scenes` is for what is made of a look (`once`): as long as the look holds, so does that.
     """
 
     horizon: datetime
@@ -61,6 +65,16 @@ class Look:
     present: tuple[Present, ...] = ()
     closing: tuple[Closing, ...] = ()
     scenes: dict[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    flights: Flights[Any] = field(default_factory=lambda: Flights(DatabaseUnavailable), compare=False, repr=False)
+
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What `make` makes of this look: for the first who asks for `what`, and all others.
+
+        Raises what `make` raises, and DatabaseUnavailable when another caller's takes too long.
+        """
+        if what not in self.scenes:
+            self.scenes[what] = self.flights.share(what, make, may_insist=True)
+        return cast("T", self.scenes[what])
 
     @property
     def state(self) -> Hashable:

@@ -98,8 +98,8 @@ def inbox_boot(sources: Sources, reader: Reader, release: str, asked: Asked) -> 
     # The position comes first: what changes while the lists are read is told by the first GET /changes.
     change = sources.changes.since(seen, ChangesQuery(account_id=made.account_id))
     if change is not None:
-        made.position, made.counts = change.next, change.counts
-        made.present, made.notices = change.present, change.notices
+        made.position, made.counts = change.moment.next, change.moment.counts
+        made.present, made.notices = change.moment.present, change.moment.notices
     made.conversations = _conversations(sources, seen, made.account_id, asked.filters)
     if made.conversation is not None and reader.principal.may(Permission.MESSAGES_VIEW, made.conversation.account_id):
         made.thread = _thread(sources, reader.principal, made.conversation)

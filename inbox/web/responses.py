@@ -19,9 +19,9 @@ def answer(row: BaseModel, status: int = 200) -> Response:
     return conditional(response) if request.method in ("GET", "HEAD") else response
 
 
-def answer_once(row: BaseModel | None) -> Response:
-    """One row that is good for this request alone, so without an ETag; 204 when there is none."""
-    response = Response(status=204) if row is None else Response(row.model_dump_json(), mimetype="application/json")
+def answer_once(row: str | None) -> Response:
+    """One row as JSON that is good for this request alone, so without an ETag; 204 when there is none."""
+    response = Response(status=204) if row is None else Response(row, mimetype="application/json")
     response.headers["Cache-Control"] = "private, no-store"
     return response
 

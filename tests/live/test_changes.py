@@ -17,12 +17,12 @@ from sqlalchemy import event, select, update
 
 from inbox import create_app
 from inbox.auth import keys
-from inbox.auth.access import Role
+from inbox.auth.access import Grant, Role
 from inbox.clock import utc_now
 from inbox.config import Config
 from inbox.contacts.merge import merge_contacts
 from inbox.db import Database
-from inbox.live import changes
+from inbox.live import told
 from inbox.live.positions import Position, Positions
 from inbox.live.watcher import Watcher
 from inbox.models import Account, ApiKey, Contact, Conversation, Message
@@ -31,6 +31,7 @@ from inbox.runtime import Runtime, runtime_of
 from tests import servers
 from tests.builders import ingest, text_message, the_account, the_conversation, webhook
 from tests.clocks import Clock
+from tests.users.people import as_user, member
 
 
 @pytest.fixture(autouse=True)
@@ -163,24 +164,24 @@ def test_a_merged_conversation_is_told_as_gone(client: FlaskClient, db: Database
 def test_many_changes_come_in_pages_without_a_gap_or_an_end_that_moves(
     client: FlaskClient, db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(changes, "PAGE", 3)
-    changes._conversations.cache_clear()
+    monkeypatch.setattr(told, "PAGE", 3)
+    told._conversations.cache_clear()
     position = settled(client, db)
     for number in range(1, 9):
         wrote(runtime, "hello", number)
-    told: list[str] = []
+    seen: list[str] = []
     rounds = 0
     while True:
         body = ask(client, db, position).json
-        told += [row["client_number"] for row in body["conversations"]]
+        seen += [row["client_number"] for row in body["conversations"]]
         position, rounds = body["next"], rounds + 1
         if not body["more"]:
             break
         if rounds == 1:
             wrote(runtime, "again", 1)  # between two pages: it moves behind the others
     assert rounds >= 3
-    assert set(told) == {f"3360000{number:04}" for number in range(1, 9)}
-    changes._conversations.cache_clear()
+    assert set(seen) == {f"3360000{number:04}" for number in range(1, 9)}
+    told._conversations.cache_clear()
 
 
 def test_a_position_behind_too_many_changes_is_410(
@@ -189,9 +190,14 @@ def test_a_position_behind_too_many_changes_is_410(
     position = settled(client, db)
     wrote(runtime, "a", 1)
     wrote(runtime, "b", 2)
-    monkeypatch.setattr(changes, "MOST", 1)
+    monkeypatch.setattr(told, "PAGE", 1)
+    monkeypatch.setattr(told, "MOST", 1)
+    for statement in (told._conversations, told._how_many):
+        statement.cache_clear()
     response = ask(client, db, position)
     assert (response.status_code, response.json["code"]) == (410, "resync")
+    for statement in (told._conversations, told._how_many):
+        statement.cache_clear()
 
 
 @pytest.mark.parametrize("age", [timedelta(hours=25), timedelta(hours=-25)])
@@ -282,6 +288,76 @@ def test_a_quiet_poll_costs_no_statement_within_the_look(
     clock[0] = 0.3
     watcher.look(account)
     assert len(statements) == 2 * paid
+
+
+@pytest.fixture
+def statements(db: Database) -> list[str]:
+    """Those about conversations that are executed from now on."""
+    found: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        if "conversation" in statement:
+            found.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    return found
+
+
+@pytest.fixture
+def hold(db: Database, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Looks at the account; all who ask from then on come within this look."""
+
+    def look() -> None:
+        monkeypatch.setattr("inbox.live.watcher.LOOK_EVERY", 0.0)
+        runtime.changes.watcher.look(the_account(db).id)
+        monkeypatch.setattr("inbox.live.watcher.LOOK_EVERY", float("inf"))
+
+    return look
+
+
+def test_what_changed_is_read_once_for_all_who_ask_from_there_within_a_look(
+    app: Flask, client: FlaskClient, db: Database, runtime: Runtime, hold: Callable[[], None], statements: list[str]
+) -> None:
+    position = settled(client, db)
+    wrote(runtime, "Bonjour")
+    hold()
+    first = ask(client, db, position).json
+    statements.clear()
+    second = ask(client, db, position).json
+    assert not statements
+    assert (second["conversations"], second["counts"]) == (first["conversations"], first["counts"])
+    person = as_user(app, member(db, "anna@example.com", [Grant(Role.MANAGER)]))
+    statements.clear()
+    assert ask(person, db, position).json["conversations"] == first["conversations"]
+    assert len(statements) == 2  # what is counted, and what is new to them
+    wrote(runtime, "Bonsoir")
+    later = ask(client, db, position).json
+    assert [row["last_message"] for row in later["conversations"]] == ["Bonjour"]
+    hold()
+    next_round = ask(client, db, later["next"]).json
+    assert [row["last_message"] for row in next_round["conversations"]] == ["Bonsoir"]
+
+
+def test_within_a_look_everybody_sees_what_is_new_to_them(
+    app: Flask, client: FlaskClient, db: Database, runtime: Runtime, hold: Callable[[], None]
+) -> None:
+    anna, noe = (as_user(app, member(db, f"{name}@example.com", [Grant(Role.MANAGER)])) for name in ("anna", "noe"))
+    wrote(runtime, "one")
+    path = f"/conversations/{the_conversation(db).id}/read"
+    assert noe.post(path).status_code == 200
+    position = settled(client, db)
+    wrote(runtime, "two")
+    assert anna.post(path).status_code == 200
+    hold()
+    told = {name: ask(who, db, position).json for name, who in {"key": client, "anna": anna, "noe": noe}.items()}
+    rows = {name: body["conversations"][0] for name, body in told.items()}
+    assert {name: row["my_unread"] for name, row in rows.items()} == {"key": 0, "anna": 0, "noe": 1}
+    assert rows["noe"] == rows["key"] | {"my_unread": 1}
+    assert [body["counts"][str(the_account(db).id)]["my_unread"] for body in told.values()] == [0, 0, 1]
+    assert noe.post(path).status_code == 200  # within the look: it has been told with one new message
+    again = ask(noe, db, position).json
+    assert again["conversations"][0]["my_unread"] == 0
+    assert again["counts"][str(the_account(db).id)]["my_unread"] == 0
 
 
 # --- overlapping transactions ------------------------------------------------------------------------------------
