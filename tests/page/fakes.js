@@ -83,6 +83,21 @@ export function fakeBus(leads = true) {
   };
 }
 
+/** Buses of so many tabs: each hears what the others post, in its turn. */
+export function fakeBuses(count) {
+  const tabs = Array.from({ length: count }, () => new Map());
+  return tabs.map((mine) => ({
+    leads: false,
+    post(kind, data) {
+      for (const other of tabs) if (other !== mine) setTimeout(() => other.get(kind)?.forEach((fn) => fn(data)), 0);
+    },
+    on(kind, fn) {
+      mine.set(kind, (mine.get(kind) ?? new Set()).add(fn));
+      return () => mine.get(kind).delete(fn);
+    },
+  }));
+}
+
 /** A lock that is kept within this page. */
 export function fakeLocks() {
   const lines = new Map();

@@ -70,6 +70,39 @@ def test_who_signs_out_is_told_how_many_texts_the_server_does_not_have(core: Pag
     assert found == [0, 1, 2, [["PUT", "just written"], ["PUT", "left"]]]
 
 
+def test_who_signs_out_in_one_tab_loses_nothing_of_another(core: Page) -> None:
+    """What the other tab was given a moment ago is in no other place yet; what it cannot hand over is told."""
+    found = play(
+        core,
+        """const [mine, theirs] = fakes.fakeBuses(2);
+           const here = make({ leader: mine }), there = make({ leader: theirs });
+           there.open('c', 'reply').set('the last seconds');
+           const none = here.unsaved();
+           await clock.pass(200);
+           const saved = [await none, writes()];
+           there.open('elsewhere', 'reply').set('where nothing can be stored');
+           const one = here.unsaved();
+           await clock.pass(200);
+           return [...saved, await one];""",
+    )
+    assert found == [0, [["PUT", "the last seconds"]], 1]
+
+
+def test_a_tab_that_is_frozen_does_not_keep_anybody_from_signing_out(core: Page) -> None:
+    found = play(
+        core,
+        """const [mine, theirs] = fakes.fakeBuses(2);
+           theirs.on('hand over drafts', (question) => theirs.post('drafts here', question));
+           let left = null;
+           make({ leader: mine }).unsaved().then((count) => (left = count));
+           await clock.pass(4900);
+           const early = left;
+           await clock.pass(100);
+           return [early, left];""",
+    )
+    assert found == [None, 0]
+
+
 def test_a_reply_and_a_note_are_two_drafts(core: Page) -> None:
     found = play(
         core,

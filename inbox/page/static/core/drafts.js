@@ -1,5 +1,6 @@
 import { batch, computed, signal } from "../vendor/signals-core.js";
 import { Refused } from "./api.js";
+import { newKey } from "./ids.js";
 
 /**
  * What I am writing, one draft for each conversation and mode: in this browser after 300 ms, at the server after 3 s and
@@ -16,6 +17,8 @@ import { Refused } from "./api.js";
 const KEEP_AFTER = 300; // ms, in the browser
 const SAVE_AFTER = 3000; // ms, at the server
 const TRY_AGAIN = 15_000;
+const HELLO = 200; // ms in which my other tabs say that they are there
+const PATIENCE = 5000; // ms for them to hand over what they hold
 
 /**
  * @param {object} parts
@@ -25,8 +28,9 @@ const TRY_AGAIN = 15_000;
  * @param {Clock} parts.clock
  * @param {{onLeaving(fn: () => void): () => void}} [parts.tab]
  * @param {{settled(key: string): Promise<void>}} [parts.outgoing]
+ * @param {import("./types.js").Bus} [parts.leader]
  */
-export function createDrafts({ api, kept, owner, clock, tab, outgoing }) {
+export function createDrafts({ api, kept, owner, clock, tab, outgoing, leader }) {
   /** @type {Map<string, ReturnType<typeof make>>} */
   const made = new Map();
   /** @type {Promise<Map<string, any>>|null} */
@@ -238,6 +242,45 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing }) {
     return draft;
   }
 
+  /** Hand every draft of this tab to the server; the ids of those that it does not take. */
+  async function handOver() {
+    const all = [...made.values()];
+    await Promise.all(all.map((draft) => draft.ready.then(() => draft.save())));
+    return all.filter((draft) => !draft.isSaved).map((draft) => draft.id);
+  }
+
+  leader?.on("hand over drafts", async (/** @type {string} */ question) => {
+    leader.post("drafts here", question);
+    leader.post("drafts handed over", { question, left: await handOver() });
+  });
+
+  /** Let my other tabs hand over theirs: what they hold has no other place yet. @returns {Promise<string[]>} ids, as above */
+  function askOthers() {
+    return new Promise((done) => {
+      const mine = newKey();
+      /** @type {string[]} */
+      const left = [];
+      let tabs = 0;
+      let told = false; // all that are there have said so
+      const end = () => {
+        stops.forEach((stop) => stop?.());
+        timers.forEach(clock.cancel);
+        done(left);
+      };
+      const stops = [
+        leader?.on("drafts here", (/** @type {string} */ question) => void (question === mine && (tabs += 1))),
+        leader?.on("drafts handed over", ({ question, left: theirs }) => {
+          if (question !== mine) return;
+          left.push(...theirs);
+          tabs -= 1;
+          if (told && tabs === 0) end();
+        }),
+      ];
+      const timers = [clock.after(end, PATIENCE), clock.after(() => ((told = true), tabs === 0 && end()), HELLO)];
+      leader?.post("hand over drafts", mine);
+    });
+  }
+
   return {
     /** My unsent replies by conversation, for the list. */
     texts,
@@ -247,11 +290,11 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing }) {
     begin,
     /** Hand every draft to the server; how many it does not take, as none of a form: this browser alone has those. */
     async unsaved() {
+      const elsewhere = leader ? await askOthers() : [];
       const rows = await kept.all("drafts");
       for (const row of rows) if (row.mode !== "form") open(row.conversationId, row.mode);
-      const all = [...made.values()];
-      await Promise.all(all.map((draft) => draft.ready.then(() => draft.save())));
-      return all.filter((draft) => !draft.isSaved).length + rows.filter((row) => row.mode === "form").length;
+      const forms = rows.filter((row) => row.mode === "form").map((row) => row.id);
+      return new Set([...elsewhere, ...(await handOver()), ...forms]).size;
     },
     open,
   };

@@ -36,7 +36,7 @@ export function start(boot, { onSomebodyElse = () => location.reload(), clock = 
   const kept = createKept(owner);
   const loading = createLoading({ api, store });
   const outgoing = createOutgoing({ api, store, kept, owner, clock, time, leader, onHanded: () => changes.wake() });
-  const drafts = createDrafts({ api, kept, owner, clock, tab, outgoing });
+  const drafts = createDrafts({ api, kept, owner, clock, tab, outgoing, leader });
   tab.onLeaving(() => kept.leave()); // after the drafts, which write down what they hold
   const presence = createPresence({ api, clock, tab });
   const reading = createReading({ api, store, clock, tab, leader });
