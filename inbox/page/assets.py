@@ -30,7 +30,10 @@ _LIBRARIES = "bundles/vendor.js"
 #: They do not weigh on the inbox.
 _OF_PAGES = {
     "fields": ("field.",),
-    "more": ("details.", "emoji.", "file.", "help.", "keys.", "live.", "notes.", "palette.", "road."),
+    "more": (
+        *("details.", "emoji.", "file.", "help.", "keys.", "live.", "notes.", "palette.", "road."),
+        "settings.section.",
+    ),
     "settings": (
         *("audit.", "bot.", "pause.", "set.", "settings."),
         *(

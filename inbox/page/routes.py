@@ -31,7 +31,7 @@ _HTML = {"content": {"text/html": {"schema": {"type": "string"}}}}
 _PAGE = {"responses": {"200": _HTML}}
 _LAST_ACCOUNT = "inbox_account"  # the page's own cookie: which number was open last
 _PLOTS = {"status": ("vendor/uplot.css",)}  # what vendored modules of a page need
-#: The parts of the settings, as settings/app.js has them.
+#: The parts of the settings, as settings/sections.js has them.
 SECTIONS = ("me", "numbers", "canned", "labels", "fields", "people", "roles", "keys", "webhooks", "reports", "audit")
 _FAST = 5  # gzip's level for what is made anew each time
 

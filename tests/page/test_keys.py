@@ -134,4 +134,11 @@ def test_the_palette_finds_a_person_an_action_and_a_page(shop: Shop, desk: Sits)
     keyboard.insert_text("sett")
     keyboard.press("Enter")
     amina.page.wait_for_url("**/settings")
+    amina.goes_to()
+    keyboard.press("Control+k")
+    focused(amina, ".palette input")
+    keyboard.insert_text("labels")
+    expect(amina.page.get_by_role("option", name="Settings: API keys")).to_have_count(0)  # not for her
+    keyboard.press("Enter")
+    amina.page.wait_for_url("**/settings/labels")
     assert zoe.row()["status"] == "open"

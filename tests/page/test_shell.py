@@ -243,7 +243,7 @@ def test_a_page_that_is_not_there_says_so_in_the_language_that_its_reader_chose(
 
 
 def test_every_part_of_the_settings_has_its_address() -> None:
-    named = re.findall(r'\{ id: "([a-z-]+)"', (STATIC / "settings" / "app.js").read_text())
+    named = re.findall(r'\{ id: "([a-z-]+)"', (STATIC / "settings" / "sections.js").read_text())
     assert tuple(named) == SECTIONS
 
 

@@ -8,6 +8,7 @@ import { useApp } from "../inbox/context.js";
 import { botIsOn, nameOf } from "../inbox/row.js";
 import { Plain } from "../inbox/text.js";
 import { replyWindow } from "../inbox/window.js";
+import { SECTIONS } from "../settings/sections.js";
 import { useFound } from "./found.js";
 
 /** @typedef {{ key: string, label: any, words: string, icon?: string, name?: string, id?: string, keys?: string, run: () => void }} Choice */
@@ -94,11 +95,10 @@ function useCommands() {
     icon: "list-filter",
     run: () => places.show({ name }),
   });
-  /** @param {"settings" | "status"} name @param {string} icon @returns {Choice} */
-  const page = (name, icon) => {
-    const label = t(`rail.${name}`);
-    return { key: `page ${name}`, label, words: label, icon, run: () => location.assign(`/${name}`) };
-  };
+  /** @param {string} path @param {string} label @param {string} icon @returns {Choice} */
+  const page = (path, label, icon) => ({ key: path, label, words: label, icon, run: () => location.assign(path) });
+  const sections = SECTIONS.filter((each) => each.may(store.me.value)).map(({ id, icon }) =>
+    page(`/settings/${id}`, t("palette.settings", { name: t(`settings.section.${id}`) }), icon));
   const open = row && row.blocked_at === null && replyWindow(row, times.now()).open;
   const written = (/** @type {(typeof MORE)[number]} */ [kind, icon]) => {
     const label = t("palette.write", { kind: t(`composer.${kind}`) });
@@ -119,8 +119,9 @@ function useCommands() {
     ...here,
     ...(row ? [command("details", "panel-right", panels.toggleDetails, "]")] : []),
     ...(/** @type {const} */ (["all", "waiting", "person", "mine", "unread", "pending", "done"]).map(view)),
-    page("settings", "settings"),
-    page("status", "activity"),
+    page("/settings", t("rail.settings"), "settings"),
+    ...sections,
+    page("/status", t("rail.status"), "activity"),
     command("help", "circle-question-mark", () => (panels.dialog.value = "help"), "?"),
   ];
 }

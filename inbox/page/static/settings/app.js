@@ -12,24 +12,16 @@ import { SignedOut } from "./parts.js";
 import { People } from "./people.js";
 import { Reports } from "./reports.js";
 import { Roles } from "./roles.js";
+import { SECTIONS } from "./sections.js";
 import { Webhooks } from "./webhooks.js";
 
-/** @typedef {{ id: string, icon: string, part: any, may: (desk: import("./desk.js").Desk) => boolean }} Section */
+/** @typedef {import("./sections.js").Section} Section */
 
-/** @type {Section[]} */
-const SECTIONS = [
-  { id: "me", icon: "user", part: Me, may: ({ boot }) => boot.me.kind === "user" },
-  { id: "numbers", icon: "phone", part: Numbers, may: (desk) => desk.mayNumbers("accounts.view") },
-  { id: "canned", icon: "message-square-text", part: Canned, may: (desk) => desk.mayNumbers("conversations.view") },
-  { id: "labels", icon: "tag", part: Labels, may: (desk) => desk.mayNumbers("conversations.view") },
-  { id: "fields", icon: "contact", part: ContactFields, may: (desk) => desk.mayNumbers("contacts.view") },
-  { id: "people", icon: "users", part: People, may: (desk) => desk.may("users.manage") },
-  { id: "roles", icon: "shield-check", part: Roles, may: (desk) => desk.may("roles.manage") },
-  { id: "keys", icon: "key-round", part: Keys, may: (desk) => desk.may("roles.manage") },
-  { id: "webhooks", icon: "webhook", part: Webhooks, may: (desk) => desk.mayNumbers("accounts.manage") },
-  { id: "reports", icon: "hourglass", part: Reports, may: (desk) => desk.mayNumbers("accounts.manage") },
-  { id: "audit", icon: "history", part: Audit, may: (desk) => desk.may("roles.manage") },
-];
+/** @type {Record<string, any>} */
+const PARTS = {
+  me: Me, numbers: Numbers, canned: Canned, labels: Labels, fields: ContactFields, people: People, roles: Roles, keys: Keys,
+  webhooks: Webhooks, reports: Reports, audit: Audit,
+};
 
 /** Which section the address names; null: none, so a phone shows the list of them. */
 const place = signal(sectionOf());
@@ -48,11 +40,11 @@ function go(id) {
 
 export function Settings() {
   const desk = useDesk();
-  const allowed = SECTIONS.filter((each) => each.may(desk));
+  const allowed = SECTIONS.filter((each) => each.may(desk.boot.me));
   const wide = matchMedia("(min-width: 45rem)").matches;
   const open = place.value ?? (wide ? allowed[0]?.id : null) ?? null;
   const section = allowed.find((each) => each.id === open);
-  document.title = section ? `${t(`settings.${section.id}`)} · ${t("settings.title")}` : t("settings.title");
+  document.title = section ? `${t(`settings.section.${section.id}`)} · ${t("settings.title")}` : t("settings.title");
   return html`<div class="settings" data-open=${place.value ? "task" : "list"}>
     <a class="skip unseen" href="#task">${t("settings.skip")}</a>
     <nav class="settings-list" aria-label=${t("settings.title")}>
@@ -64,9 +56,9 @@ export function Settings() {
       ${section
         ? html`<header class="settings-head">
               <${Button} class="settings-up" icon="arrow-left" label=${t("settings.back")} onClick=${() => go(null)} />
-              <h2>${t(`settings.${section.id}`)}</h2>
+              <h2>${t(`settings.section.${section.id}`)}</h2>
             </header>
-            <${Part} key=${section.id} name=${section.id}><${section.part} /><//>`
+            <${Part} key=${section.id} name=${section.id}><${PARTS[section.id]} /><//>`
         : open && html`<${Empty} icon="lock" title=${t("settings.closed")} />`}
     </main>
     <${SignedOut} />
@@ -83,5 +75,5 @@ function Entry({ section, current }) {
     go(section.id);
   };
   return html`<a class="settings-entry" href=${`/settings/${section.id}`} aria-current=${current ? "page" : undefined}
-    onClick=${click}><${Icon} name=${section.icon} />${t(`settings.${section.id}`)}</a>`;
+    onClick=${click}><${Icon} name=${section.icon} />${t(`settings.section.${section.id}`)}</a>`;
 }

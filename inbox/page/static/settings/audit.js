@@ -32,7 +32,7 @@ export function Audit() {
   }, []);
   return html`<div class="settings-groups">
     <p class="quiet">${t("set.audit.what")}</p>
-    <ol class="settings-log" aria-label=${t("settings.audit")}>${rows.map((row) => html`<li key=${row.id}>
+    <ol class="settings-log" aria-label=${t("settings.section.audit")}>${rows.map((row) => html`<li key=${row.id}>
       <time class="meta" datetime=${row.at}>${times.full(row.at)}</time>
       <span class="settings-what"><strong><bdi>${by(row.actor)}</bdi></strong> <span>${said(row.action)}</span>
         ${line(row) && html`<span class="quiet settings-text" dir="auto">${line(row)}</span>`}</span></li>`)}</ol>

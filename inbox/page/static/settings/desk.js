@@ -40,11 +40,6 @@ export async function createDesk() {
       const { accounts, global } = boot.me.permissions;
       return ((account !== null && accounts[account]) || global).includes(permission);
     },
-    /** Whether there is a number for which the reader may do it. @param {string} permission */
-    mayNumbers(permission) {
-      const { accounts, global } = boot.me.permissions;
-      return global.includes(permission) || Object.values(accounts).some((/** @type {any} */ each) => each.includes(permission));
-    },
   };
 }
 

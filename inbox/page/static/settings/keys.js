@@ -44,7 +44,7 @@ export function Keys() {
   return html`<div class="settings-groups">
     <p class="quiet">${t("set.keys.what")}</p>
     <div class="settings-tools"><${Button} kind="filled" icon="plus" onClick=${() => (saving.clear(), setForm({ name: "", role: "", where: "", until: "" }))}>${t("set.keys.add")}<//></div>
-    <${Rows} list=${list} icon="key-round" empty=${t("set.keys.none")} label=${t("settings.keys")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${list} icon="key-round" empty=${t("set.keys.none")} label=${t("settings.section.keys")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong><bdi>${row.name}</bdi></strong>
           <span class="quiet"><code>${row.prefix}…</code> · ${row.role_slug ? roleName(row.role_slug, row.role_name) : t("set.keys.no_role")} · ${where(row)}</span>

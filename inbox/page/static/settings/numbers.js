@@ -22,7 +22,7 @@ export function Numbers() {
   const reload = () => (list.reload(), removed.reload());
   return html`<div class="settings-groups">
     ${manages && html`<div class="settings-tools"><${Button} kind="filled" icon="plus" onClick=${() => setEdited(EMPTY)}>${t("set.numbers.add")}<//></div>`}
-    <${Rows} list=${list} icon="phone" empty=${t("set.numbers.none")} label=${t("settings.numbers")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${list} icon="phone" empty=${t("set.numbers.none")} label=${t("settings.section.numbers")}>${(/** @type {any} */ row) => html`
       <${NumberRow} row=${row} reload=${list.reload} onEdit=${setEdited} onGone=${reload} />`}<//>
     ${removed.rows && removed.rows.length > 0 && html`<${Group} title=${t("set.numbers.removed")}>
       <${Rows} list=${removed} empty="" label=${t("set.numbers.removed")}>${(/** @type {any} */ row) => html`<div class="settings-row">

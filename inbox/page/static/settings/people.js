@@ -22,7 +22,7 @@ export function People() {
       <form role="search" onSubmit=${seek}><${Field} label=${t("set.people.seek")} hiddenLabel placeholder=${t("set.people.seek")} value=${q} onChange=${setQ} type="search" /></form>
       <${Button} kind="filled" icon="user-plus" onClick=${() => setInviting(true)}>${t("set.people.invite")}<//>
     </div>
-    <${Rows} list=${list} icon="users" empty=${t("set.people.none")} label=${t("settings.people")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${list} icon="users" empty=${t("set.people.none")} label=${t("settings.section.people")}>${(/** @type {any} */ row) => html`
       <details class="settings-person" open=${open === row.user_id} onToggle=${(/** @type {any} */ event) => event.currentTarget.open ? setOpen(row.user_id) : open === row.user_id && setOpen(null)}>
         <summary class="settings-row"><${Avatar} name=${row.name ?? row.email ?? "?"} id=${row.user_id} />
           <span class="settings-what"><strong><bdi>${row.name ?? row.email}</bdi></strong>

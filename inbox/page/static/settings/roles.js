@@ -37,7 +37,7 @@ export function Roles() {
     setEdited({ ...edited, permissions: on ? [...edited.permissions, code] : edited.permissions.filter((/** @type {string} */ each) => each !== code) });
   return html`<div class="settings-groups">
     <div class="settings-tools"><${Button} kind="filled" icon="plus" onClick=${() => edit({ slug: "", name: "", description: "", permissions: [] })}>${t("set.roles.add")}<//></div>
-    <${Rows} list=${list} icon="shield-check" empty=${t("set.roles.none")} label=${t("settings.roles")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${list} icon="shield-check" empty=${t("set.roles.none")} label=${t("settings.section.roles")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong>${roleName(row.slug, row.name)}</strong><span class="quiet">${row.is_built_in ? t(`set.role.about.${row.slug}`) : row.description}</span>
           <span class="settings-chips">${row.permissions.map((/** @type {string} */ each) => html`<${Chip} key=${each}>${t(`set.permission.${each}`)}<//>`)}</span></span>

@@ -54,7 +54,7 @@ export function Canned() {
     <p class="quiet">${t("set.canned.what")}</p>
     <div class="settings-tools"><${NumberChoice} value=${words.account} onChange=${words.setAccount} />
       ${words.manages && html`<${Button} kind="filled" icon="plus" onClick=${() => words.edit({ shortcut: "", text: "" })}>${t("set.canned.add")}<//>`}</div>
-    <${Rows} list=${words.list} icon="message-square-text" empty=${t("set.canned.none")} label=${t("settings.canned")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${words.list} icon="message-square-text" empty=${t("set.canned.none")} label=${t("settings.section.canned")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong dir="auto">/${row.shortcut}</strong><span class="quiet settings-text" dir="auto">${row.text}</span></span>
         ${words.manages && html`<${RowButtons} name=${row.shortcut} onRemove=${() => words.setRemoved(row)}
@@ -86,7 +86,7 @@ export function ContactFields() {
     <p class="quiet">${t("set.fields.what")}</p>
     <div class="settings-tools"><${NumberChoice} value=${words.account} onChange=${words.setAccount} />
       ${words.manages && html`<${Button} kind="filled" icon="plus" onClick=${() => words.edit({ name: "", kind: "text", lines: "" })}>${t("set.fields.add")}<//>`}</div>
-    <${Rows} list=${words.list} icon="contact" empty=${t("set.fields.none")} label=${t("settings.fields")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${words.list} icon="contact" empty=${t("set.fields.none")} label=${t("settings.section.fields")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong dir="auto">${row.name}</strong><span class="quiet settings-text" dir="auto">${t(`set.fields.kind.${row.kind}`)}${row.choices.length > 0 && `: ${row.choices.join(", ")}`}</span></span>
         ${words.manages && html`<${RowButtons} name=${row.name} onRemove=${() => words.setRemoved(row)}
@@ -113,7 +113,7 @@ export function Labels() {
     <p class="quiet">${t("set.labels.what")}</p>
     <div class="settings-tools"><${NumberChoice} value=${words.account} onChange=${words.setAccount} />
       ${words.manages && html`<${Button} kind="filled" icon="plus" onClick=${() => words.edit({ name: "", color: 0 })}>${t("set.labels.add")}<//>`}</div>
-    <${Rows} list=${words.list} icon="tag" empty=${t("set.labels.empty")} label=${t("settings.labels")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${words.list} icon="tag" empty=${t("set.labels.empty")} label=${t("settings.section.labels")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><${Chip} hue=${row.color}><bdi>${row.name}</bdi><//></span>
         ${words.manages && html`<${RowButtons} name=${row.name} onRemove=${() => words.setRemoved(row)}

@@ -72,7 +72,7 @@ export function Webhooks() {
     <div class="settings-tools"><${NumberChoice} value=${account} onChange=${setAccount} />
       <${Button} kind="filled" icon="plus" onClick=${() => edit(NEW)}>${t("set.hooks.add")}<//></div>
     ${doing.trouble && !removed && html`<${Trouble} text=${doing.trouble} />`}
-    <${Rows} list=${list} icon="webhook" empty=${t("set.hooks.none")} label=${t("settings.webhooks")}>${(/** @type {any} */ row) => html`
+    <${Rows} list=${list} icon="webhook" empty=${t("set.hooks.none")} label=${t("settings.section.webhooks")}>${(/** @type {any} */ row) => html`
       <div class="settings-row">
         <span class="settings-what"><strong><bdi>${row.description || row.url}</bdi></strong>
           ${row.description && html`<span class="quiet"><bdi>${row.url}</bdi></span>`}
