@@ -114,6 +114,12 @@ def test_marks_of_direction_in_names_are_shown_by_name(core: Page) -> None:
     assert found == [{"text": "facture"}, {"control": "RLO"}, {"text": "gpj.exe"}]
 
 
+def test_a_name_in_a_sentence_turns_nothing_around_it(core: Page) -> None:
+    """It is isolated, and what it brings to leave that again is taken from it."""
+    found = run(core, "text", "return text.isolated(given)", "\u05d3\u05df \u2069(2)\u202e")
+    assert found == "\u2068\u05d3\u05df (2)\u2069"
+
+
 @pytest.mark.parametrize(
     ("name", "letters"),
     [

@@ -238,6 +238,9 @@ const CONTROLS = /** @type {Record<string, string>} */ ({
   "\u2069": "PDI",
 });
 
+/** A name within a sentence that can hold no element: it runs its own way and turns nothing around it. @param {string} name */
+export const isolated = (name) => `\u2068${name.replace(/[\u202a-\u202e\u2066-\u2069]/g, "")}\u2069`;
+
 /** A name or file name in pieces: its text, and the marks of direction in it by their names.
  * @param {string} name @returns {({text: string}|{control: string})[]} */
 export function nameParts(name) {

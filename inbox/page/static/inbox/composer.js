@@ -4,7 +4,7 @@
  */
 
 import { composes, sends } from "../core/keys.js";
-import { lengthOf } from "../core/text.js";
+import { isolated, lengthOf } from "../core/text.js";
 import { t } from "../core/words.js";
 import { Button, classes, html, Icon, Menu, Tabs, toast, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
@@ -201,7 +201,7 @@ function Writing({ mode, conversation, field, wanted }) {
         rows="1"
         dir="auto"
         aria-label=${labelOf(mode, conversation)}
-        placeholder=${matchMedia(WIDE).matches ? labelOf(mode, conversation) : t("composer.write")}
+        placeholder=${matchMedia(WIDE).matches ? labelOf(mode, conversation, isolated) : t("composer.write")}
         aria-controls=${suggestions.found ? list : undefined}
         aria-activedescendant=${suggestions.chosen >= 0 ? `${list}-${suggestions.chosen}` : undefined}
         aria-describedby=${`${list}-hints`}
@@ -332,9 +332,9 @@ function startCanned(field, look) {
   look();
 }
 
-/** @param {Mode} mode @param {Conversation} conversation */
-function labelOf(mode, conversation) {
-  return mode === "note" ? t("composer.note.to") : t("composer.reply.to", { name: nameOf(conversation) });
+/** @param {Mode} mode @param {Conversation} conversation @param {(name: string) => string} [written] */
+function labelOf(mode, conversation, written = (name) => name) {
+  return mode === "note" ? t("composer.note.to") : t("composer.reply.to", { name: written(nameOf(conversation)) });
 }
 
 /** A press does not take the focus: on a phone the field would unfold, and the button slip from under the finger. @param {Event} event */
