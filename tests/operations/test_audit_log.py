@@ -19,9 +19,10 @@ from inbox.auth import audit
 from inbox.auth.access import OPERATOR, Grant, Override, Permission, Role
 from inbox.clock import new_id, utc_now
 from inbox.db import Database
-from inbox.models import AuditEntry, Contact, ContactField, DeadLetter
+from inbox.models import AuditEntry, Contact, ContactField, DeadLetter, Note
 from inbox.page import assets
-from tests.builders import the_account
+from inbox.runtime import Runtime
+from tests.builders import CUSTOMER, all_messages, ingest, text_message, the_account, the_conversation, webhook
 from tests.users.people import ADMIN, another_account, as_key, as_user, assign, entries, member, pointers, role_id
 
 NOBODY = uuid.UUID(int=9)
@@ -269,6 +270,30 @@ def test_an_entry_says_who_did_what_to_whom(app: Flask, db: Database) -> None:
         "account_id": None,
         "details": {"before": [], "after": [f"manager of {account}", "viewer"]},
     }
+
+
+def test_an_entry_names_the_contact_that_it_is_about_to_those_who_may_see_them(runtime: Runtime, app: Flask) -> None:
+    db = runtime.db
+    ingest(runtime, webhook(messages=[text_message()], contacts=[{"wa_id": CUSTOMER, "profile": {"name": "Ana"}}]))
+    thread, (message,) = the_conversation(db), all_messages(db)
+    about = {"author_kind": "user", "author_id": "a", "author_name": "A", "text": "x", "created_at": utc_now()}
+    note = Note(id=new_id(), conversation_id=thread.id, account_id=thread.account_id, **about)
+    with db.writing() as session:
+        session.add(note)
+        session.flush()
+        for target in (thread.contact_id, thread.id, message.id, note.id, NOBODY):
+            audit.record(session, OPERATOR, "contact.exported", db.now(session), target=target)
+    boss, keeper = member(db, "boss@example.com", ADMIN), member(db, "keeper@example.com")
+    browser = as_user(app, boss)
+    role = {"slug": "keeper", "name": "Keeper", "permissions": ["roles.manage"]}
+    made = browser.post("/admin/roles", json=role)
+    roles = {"assignments": [{"role_id": made.json["id"], "account_id": None}]}
+    assert browser.put(f"/admin/users/{keeper}/roles", json=roles).status_code == 200
+    for reader, names in ((browser, {"Ana"}), (as_user(app, keeper), {None})):
+        told = reader.get("/admin/audit-log?action=contact.exported").json
+        named = {row["target_id"]: row["target_name"] for row in told}
+        assert named.pop(str(NOBODY)) is None
+        assert (len(named), set(named.values())) == (4, names)
 
 
 def many(db: Database, count: int, **fields: Any) -> None:

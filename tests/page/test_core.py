@@ -149,9 +149,12 @@ def test_a_line_of_the_audit_log_names_people_and_numbers(core: Page) -> None:
     number = "01a22949-32cc-7716-8000-000000000001"
     body = """words.loadWords('en', { ...(await import('/words/en.js')).default,
             ...(await import('/words/settings-en.js')).default });
-        return audit.lineOf(given, new Map([[given.number, 'Atelier']]));"""
+        const times = time.createTimes({ lang: 'en-GB', zone: 'UTC', now: () => Date.parse(given.now) });
+        return audit.lineOf(given, new Map([[given.number, 'Atelier']]), times.moment);"""
     row = {"target_name": "Anna", "details": {"roles": [f"viewer of {number}", "manager"]}, "number": number}
-    assert run(core, "words settings/audit", body, row) == "Anna · roles: Viewer · Atelier, Manager"
+    assert run(core, "words time settings/audit", body, row) == "Anna · roles: Viewer · Atelier, Manager"
+    row["details"] = {"expires_at": "2027-01-03T09:07:05.123Z", "contact_id": number[:-1] + "9", "before": []}
+    assert run(core, "words time settings/audit", body, {**row, "now": NOW}) == "Anna · until: 3 Jan 2027 09:07"
 
 
 # --- places and doubts -------------------------------------------------------------------------------------------
@@ -246,6 +249,9 @@ NOW = "2026-11-28T13:00:00Z"  # a Saturday, 14:00 in Paris
         ("short", "2026-11-24T20:00:00Z", "Tuesday", "mardi"),
         ("short", "2026-11-03T20:00:00Z", "3 Nov", "3 nov."),
         ("short", "2025-11-03T20:00:00Z", "3 Nov 2025", "3 nov. 2025"),
+        ("moment", "2026-11-28T08:07:04Z", "09:07", "09:07"),
+        ("moment", "2026-11-27T20:00:00Z", "yesterday 21:00", "hier 21:00"),
+        ("moment", "2027-01-03T20:00:00Z", "3 Jan 2027 21:00", "3 janv. 2027 21:00"),
         ("day", "2026-11-28T12:00:00Z", "Today", "Aujourd’hui"),
         ("day", "2026-11-27T12:00:00Z", "Yesterday", "Hier"),
         ("day", "2026-11-24T12:00:00Z", "Tuesday 24 November", "Mardi 24 novembre"),
@@ -268,6 +274,14 @@ def test_times_are_written_as_the_reader_does(
     assert [each and each.replace("’", "'") for each in found] == [
         each and each.replace("’", "'") for each in (english, french)
     ]
+
+
+def test_hours_from_one_to_twelve_have_no_zero_before_them(core: Page) -> None:
+    body = """return ['en-US', 'en-GB'].map((lang) => {
+        const made = time.createTimes({ lang, zone: 'UTC', now: () => 0 });
+        return [made.clock(given), made.precise(given)].map((each) => each.replace(/\\s/g, ' '));
+    });"""
+    assert run(core, "time", body, "2026-11-28T21:17:04Z") == [["9:17 PM", "9:17:04 PM"], ["21:17", "21:17:04"]]
 
 
 def test_a_date_of_the_calendar_is_the_same_in_every_zone(core: Page) -> None:

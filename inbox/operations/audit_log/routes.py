@@ -7,7 +7,7 @@ from flask import Blueprint, Response
 from inbox.auth.access import Permission
 from inbox.operations.audit_log import service
 from inbox.operations.audit_log.schemas import AuditQuery, AuditRow
-from inbox.web import answer_page, contract, requires, runtime
+from inbox.web import answer_page, contract, principal, requires, runtime
 
 bp = Blueprint("audit_log", __name__)
 
@@ -17,4 +17,4 @@ bp = Blueprint("audit_log", __name__)
 @contract("admin", {200: list[AuditRow]})
 def list_audit_log(query: AuditQuery) -> Response:
     """Who changed what, and when; newest first."""
-    return answer_page(AuditRow, service.list_entries(runtime().db, query))
+    return answer_page(AuditRow, service.list_entries(runtime().db, principal(), query))

@@ -26,7 +26,9 @@ class AuditRow(Row):
     actor: ActorInfo
     action: str = Field(examples=["user.disabled"])
     target_id: str | None = Field(description="The id or name of what was changed.")
-    target_name: str | None = Field(description="What the person or the number is called, where it is one.")
+    target_name: str | None = Field(
+        description="What the person, the number or the contact is called, also of a conversation, a message or a note."
+    )
     account_id: UUID | None
     details: dict[str, Any]
     request_id: str

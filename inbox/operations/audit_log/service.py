@@ -5,18 +5,19 @@ from __future__ import annotations
 import re
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from inbox.auth.access import Permission, Principal
 from inbox.db import Database
 from inbox.db.paging import Cursor, Page, newest_first
-from inbox.models import Account, AuditEntry, User
+from inbox.models import Account, AuditEntry, Contact, Conversation, Message, Note, User
 from inbox.operations.audit_log.schemas import ActorInfo, AuditQuery, AuditRow
 
 _IS_ID = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
-def list_entries(db: Database, query: AuditQuery) -> Page[AuditRow]:
+def list_entries(db: Database, reader: Principal, query: AuditQuery) -> Page[AuditRow]:
     """Newest first: all, or what was done by one actor, in one way, to one account."""
     wanted = select(AuditEntry)
     if query.action is not None:
@@ -30,19 +31,38 @@ def list_entries(db: Database, query: AuditQuery) -> Page[AuditRow]:
             session, wanted, AuditEntry.at, AuditEntry.id, limit=query.limit, cursor=Cursor.decode(query.cursor)
         )
         entries = [row[0] for row in page.rows]
-        names = _names(session, {entry.target_id for entry in entries if entry.target_id})
+        names = _names(session, reader, {entry.target_id for entry in entries if entry.target_id})
     return Page([_row(entry, names.get(entry.target_id or "")) for entry in entries], page.next)
 
 
-def _names(session: Session, targets: set[str]) -> dict[str, str]:
-    """What people and numbers are called, by their ids; what else was changed has none."""
+def _names(session: Session, reader: Principal, targets: set[str]) -> dict[str, str]:
+    """What is called something, by its id: people, numbers, and contacts that the reader may see, also of a
+    conversation, a message or a note."""
     ids = {UUID(target) for target in targets if _IS_ID.fullmatch(target)}
     if not ids:
         return {}
     people = select(User.id, func.coalesce(User.name, User.email)).where(User.id.in_(ids))
     numbers = select(Account.id, Account.name).where(Account.id.in_(ids))
-    found = [*session.execute(people), *session.execute(numbers)]
-    return {str(id_): name for id_, name in found if name is not None}
+    named: dict[UUID, str | None] = {id_: name for query in (people, numbers) for id_, name in session.execute(query)}
+    for query in _contacts():
+        for id_, account_id, name, phone in session.execute(query.where(query.selected_columns[0].in_(ids))):
+            if reader.may(Permission.CONVERSATIONS_VIEW, account_id):
+                named[id_] = name or (phone and f"+{phone}")
+    return {str(id_): name for id_, name in named.items() if name}
+
+
+def _contacts() -> list[Select[UUID, UUID, str | None, str | None]]:
+    """Whom an id is about: that of a contact, or of what belongs to their conversation."""
+    who = (Contact.account_id, Contact.display_name, Contact.phone)
+    threads = select(Conversation.id, *who).join(Contact, Contact.id == Conversation.contact_id)
+    return [
+        select(Contact.id, *who),
+        threads,
+        *(
+            threads.join(table, table.conversation_id == Conversation.id).with_only_columns(table.id, *who)
+            for table in (Message, Note)
+        ),
+    ]
 
 
 def _row(entry: AuditEntry, target_name: str | None) -> AuditRow:

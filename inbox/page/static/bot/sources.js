@@ -108,7 +108,7 @@ function fieldsOf(adding, set, errors) {
 /** How far the reading of a source is, in a line. @param {{ row: any }} props */
 function Standing({ row }) {
   const { times } = useDesk();
-  const read = row.read_at && `${plural("bot.know.passages", row.passages)} · ${t("bot.know.read", { at: times.full(row.read_at) })}`;
+  const read = row.read_at && `${plural("bot.know.passages", row.passages)} · ${t("bot.know.read", { at: times.stamp(row.read_at) })}`;
   if (row.state === "reading") return html`<span class="meta" role="status">${t("bot.know.reading")}</span>`;
   if (row.state === "ready") return html`<span class="meta">${read}</span>`;
   const why = `bot.know.problem.${row.problem}`;

@@ -28,7 +28,7 @@ export function Versions({ saved, onRestored }) {
     onRestored(answer.body);
   };
   const newest = list.rows?.[0]?.version;
-  const by = (/** @type {any} */ row) => t("bot.version.by", { name: row.author.name || t("bot.version.unknown"), at: times.full(row.created_at) });
+  const by = (/** @type {any} */ row) => t("bot.version.by", { name: row.author.name || t("bot.version.unknown"), at: times.moment(row.created_at) });
   const fields = (/** @type {string[]} */ names) => names.map((name) => html`<${Chip} key=${name}>${fieldOf(name)}<//>`);
   return html`<div class="bot-versions">
     <${Trouble} text=${wanted ? null : call.trouble} />

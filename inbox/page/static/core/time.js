@@ -46,7 +46,9 @@ export function createServerTime({ steady = () => performance.now(), wall = () =
 function formatsOf(lang, timeZone) {
   /** @param {Intl.DateTimeFormatOptions} options */
   const format = (options) => new Intl.DateTimeFormat(lang, { timeZone, ...options });
-  const [hour, minute, second] = /** @type {const} */ (["2-digit", "2-digit", "2-digit"]);
+  const twice = format({ hour: "numeric" }).resolvedOptions().hour12; // hours from 1 to 12: 9:17 PM, but 09:17
+  const hour = twice ? "numeric" : "2-digit";
+  const [minute, second] = /** @type {const} */ (["2-digit", "2-digit"]);
   const [weekday, day, year] = /** @type {const} */ (["long", "numeric", "numeric"]);
   return {
     zone: timeZone,
@@ -88,6 +90,11 @@ export function createTimes({ lang, zone, now, steady = () => performance.now() 
   /** @param {string} text */
   const capital = (text) => text.charAt(0).toLocaleUpperCase(lang) + text.slice(1);
   const thisYear = (/** @type {string} */ day) => day.slice(0, 4) === dayOf(now()).slice(0, 4);
+  /** A day and a time, as a sentence has them: 3 Nov 13:58, 3 Nov 2025 13:58. @param {string|number} time */
+  function stamp(time) {
+    const day = thisYear(dayOf(time)) ? at().date : at().dated;
+    return `${day.format(new Date(time))} ${at().clock.format(new Date(time))}`;
+  }
 
   return {
     dayOf,
@@ -114,6 +121,14 @@ export function createTimes({ lang, zone, now, steady = () => performance.now() 
       if (ago === 1) return relative.format(-1, "day");
       if (ago < 7) return at().weekday.format(new Date(time));
       return (thisYear(day) ? at().date : at().dated).format(new Date(time));
+    },
+    stamp,
+    /** A moment of a log: 13:58, yesterday 13:58, 3 Nov 13:58. @param {string|number} time */
+    moment(time) {
+      const ago = daysAgo(dayOf(time));
+      const clock = at().clock.format(new Date(time));
+      if (ago === 0) return clock;
+      return ago === 1 ? `${relative.format(-1, "day")} ${clock}` : stamp(time);
     },
     /** A date of the calendar, which is the same in every zone: 24 Nov 2026. @param {string} day 2026-11-24 */
     date: (day) => calendar.format(new Date(day)),

@@ -8,7 +8,7 @@ export function Audit() {
   const { api, boot, times } = useDesk();
   /** @type {Map<string, string>} */
   const numbers = new Map(boot.accounts.map((/** @type {any} */ each) => [each.id, each.name]));
-  const line = (/** @type {any} */ row) => lineOf(row, numbers);
+  const line = (/** @type {any} */ row) => lineOf(row, numbers, times.moment);
   const [rows, setRows] = useState(/** @type {any[]} */ ([]));
   const [next, setNext] = useState(/** @type {string | null} */ ("/admin/audit-log?limit=50"));
   const [busy, setBusy] = useState(false);
@@ -33,7 +33,7 @@ export function Audit() {
   return html`<div class="settings-groups">
     <p class="quiet">${t("set.audit.what")}</p>
     <ol class="settings-log" aria-label=${t("settings.section.audit")}>${rows.map((row) => html`<li key=${row.id}>
-      <time class="meta" datetime=${row.at}>${times.full(row.at)}</time>
+      <time class="meta" datetime=${row.at} title=${times.full(row.at)}>${times.moment(row.at)}</time>
       <span class="settings-what"><strong><bdi>${by(row.actor)}</bdi></strong> <span>${said(row.action)}</span>
         ${line(row) && html`<span class="quiet settings-text" dir="auto">${line(row)}</span>`}</span></li>`)}</ol>
     ${trouble && html`<${Empty} icon="circle-alert" title=${trouble} />`}
@@ -51,19 +51,17 @@ function by({ kind, name }) {
 const said = (action) => (has(`audit.${action}`) ? t(`audit.${action}`) : action);
 
 /**
- * Who or what was changed, and the details: names and values.
+ * Who or what was changed, and the details: names and values. What has an id and no name says nothing to anybody.
  * @param {{ target_name: string | null, details: Record<string, any> }} row @param {Map<string, string>} numbers their names, by id
+ * @param {(time: string) => string} written a time
  */
-export function lineOf({ target_name, details }, numbers) {
-  return [target_name, told(details, numbers)].filter(Boolean).join(" · ");
+export function lineOf({ target_name, details }, numbers, written) {
+  const told = Object.entries(details).map(([name, value]) => {
+    const said = valued(value, numbers, written);
+    return said && t("set.audit.detail", { name: worded(name, DETAILS), value: said });
+  });
+  return [target_name, ...told].filter(Boolean).join(" · ");
 }
-
-/** Details as a line: names and values. @param {Record<string, any>} details @param {Map<string, string>} numbers */
-const told = (details, numbers) =>
-  Object.entries(details)
-    .filter(([, value]) => value !== null && value !== "" && !(Array.isArray(value) && value.length === 0))
-    .map(([name, value]) => t("set.audit.detail", { name: worded(name, DETAILS), value: valued(value, numbers) }))
-    .join(" · ");
 
 /** Where the words of values stand: permissions, fields of a number, why one is paused. */
 const VALUES = [
@@ -83,10 +81,23 @@ function worded(word, places) {
   return key ? t(key) : word;
 }
 
-/** @param {any} value @param {Map<string, string>} numbers their names, by id @returns {string} */
-function valued(value, numbers) {
-  if (Array.isArray(value)) return value.map((each) => valued(each, numbers)).join(", ");
-  if (typeof value === "object" && value !== null) return Object.values(value).filter((each) => each !== null).map((each) => valued(each, numbers)).join(" ");
-  const [, what, id] = /^(\S+) of ([0-9a-f-]{36})$/.exec(String(value)) ?? []; // a right for one number
-  return id ? `${worded(what, VALUES)} · ${numbers.get(id) ?? id}` : (numbers.get(value) ?? worded(String(value), VALUES));
+const ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
+const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
+
+/**
+ * A value as people write it; "" for one that says nothing.
+ * @param {any} value @param {Map<string, string>} numbers their names, by id @param {(time: string) => string} written
+ * @returns {string}
+ */
+function valued(value, numbers, written) {
+  if (value === null) return "";
+  if (typeof value === "object") {
+    const all = Object.values(value).map((each) => valued(each, numbers, written));
+    return all.filter(Boolean).join(Array.isArray(value) ? ", " : " ");
+  }
+  const text = String(value);
+  const [, what, id] = /^(\S+) of ([0-9a-f-]{36})$/.exec(text) ?? []; // a right for one number
+  if (id) return `${worded(what, VALUES)} · ${numbers.get(id) ?? id}`;
+  if (TIME.test(text)) return written(text);
+  return numbers.get(text) ?? (ID.test(text) ? "" : worded(text, VALUES));
 }

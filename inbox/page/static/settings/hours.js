@@ -87,7 +87,7 @@ function Now({ now }) {
   const { times } = useDesk();
   if (now.hours === null) return html`${t("set.hours.none")}`;
   if (now.changes_at === null) return html`${t(now.open ? "set.hours.open" : "set.hours.closed")}`;
-  return html`${t(now.open ? "set.hours.open_until" : "set.hours.closed_until", { at: times.full(now.changes_at) })}`;
+  return html`${t(now.open ? "set.hours.open_until" : "set.hours.closed_until", { at: times.moment(now.changes_at) })}`;
 }
 
 /** The time zones that this browser knows, and the one that is set. @param {string} set */

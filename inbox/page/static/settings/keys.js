@@ -48,7 +48,7 @@ export function Keys() {
       <div class="settings-row">
         <span class="settings-what"><strong><bdi>${row.name}</bdi></strong>
           <span class="quiet"><code>${row.prefix}…</code> · ${row.role_slug ? roleName(row.role_slug, row.role_name) : t("set.keys.no_role")} · ${where(row)}</span>
-          <span class="meta">${t("set.keys.made", { date: times.full(row.created_at) })}${row.expires_at && ` · ${t("set.keys.ends", { date: times.full(row.expires_at) })}`}</span></span>
+          <span class="meta">${t("set.keys.made", { date: times.stamp(row.created_at) })}${row.expires_at && ` · ${t("set.keys.ends", { date: times.stamp(row.expires_at) })}`}</span></span>
         ${row.status === "valid"
           ? html`<${Button} danger onClick=${() => setRevoked(row)}>${t("set.keys.revoke")}<//>`
           : html`<${Chip}>${t(`set.keys.status.${row.status}`)}<//>`}

@@ -27,7 +27,7 @@ export function Numbers() {
     ${removed.rows && removed.rows.length > 0 && html`<${Group} title=${t("set.numbers.removed")}>
       <${Rows} list=${removed} empty="" label=${t("set.numbers.removed")}>${(/** @type {any} */ row) => html`<div class="settings-row">
         <span class="settings-what"><strong><bdi>${row.name}</bdi></strong>
-          <span class="quiet">${t("set.numbers.gone", { date: desk.times.full(row.restorable_until) })}</span></span>
+          <span class="quiet">${t("set.numbers.gone", { date: desk.times.stamp(row.restorable_until) })}</span></span>
         <${Button} kind="tone" icon="undo-2" label=${t("set.numbers.bring_back.name", { name: row.name })} onClick=${() => setEdited({ ...EMPTY, ...known(row) })}>${t("set.numbers.bring_back")}<//>
       </div>`}<//>
     </${Group}>`}

@@ -66,7 +66,7 @@ function Person({ row, onChange }) {
     <dl class="settings-facts">
       ${row.email && html`<div><dt>${t("set.people.email")}</dt><dd dir="ltr">${row.email}</dd></div>`}
       <div><dt>${t("set.people.kind")}</dt><dd>${t(`set.people.kind.${row.kind}`)}</dd></div>
-      ${row.signed_in_at && html`<div><dt>${t("set.people.seen")}</dt><dd>${times.full(row.signed_in_at)}</dd></div>`}
+      ${row.signed_in_at && html`<div><dt>${t("set.people.seen")}</dt><dd>${times.moment(row.signed_in_at)}</dd></div>`}
     </dl>
     <form class="settings-line" onSubmit=${rename}>
       <${Field} label=${t("set.people.name")} value=${name} onChange=${setName} error=${call.errors["/name"]} maxlength="200" />

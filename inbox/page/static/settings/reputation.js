@@ -23,12 +23,12 @@ export function Reputation({ said }) {
       <p class="buttons"><${Button} kind="tone" icon="external-link" href=${MANAGER} target="_blank" rel="noopener noreferrer">WhatsApp Manager<//></p>
     </div>`}
     ${facts.length > 0 && html`<p class="settings-reputation quiet small"><${Icon} name="badge-check" size=${16} />
-      <span>${facts.join(" · ")} · ${t("set.reputation.told", { at: times.full(said.told_at) })}</span></p>`}`;
+      <span>${facts.join(" · ")} · ${t("set.reputation.told", { at: times.stamp(said.told_at) })}</span></p>`}`;
 }
 
 /** @param {{ type: string, until: string | null }} restriction @param {any} times */
 function restricted({ type, until }, times) {
   const key = `set.reputation.${type.toLowerCase()}`;
   const what = has(key) ? t(key) : t("set.reputation.restriction", { type });
-  return until ? t("set.reputation.until", { what, at: times.full(until) }) : what;
+  return until ? t("set.reputation.until", { what, at: times.stamp(until) }) : what;
 }

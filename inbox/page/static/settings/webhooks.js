@@ -127,7 +127,7 @@ function Log({ endpoint, onClose }) {
       <div class="settings-row">
         <span class="settings-what"><strong>${t(`set.hooks.event.${row.event}`)}</strong>
           <span class="quiet">${told(row).filter(Boolean).join(" · ")}</span>
-          <span class="meta">${times.full(row.created_at)}</span></span>
+          <span class="meta">${times.moment(row.created_at)}</span></span>
         <${Button} icon="rotate-ccw" busy=${sending.busy} onClick=${() => again(row)}>${t("set.hooks.resend")}<//>
       </div>`}<//>
     <${Trouble} text=${sending.trouble} />
