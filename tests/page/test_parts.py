@@ -339,3 +339,17 @@ def test_what_is_wrong_with_hours_names_its_day(core: Page, pointer: str, said: 
         return told;
     """
     assert run(core, "words settings/hours", body, pointer) == said
+
+
+@pytest.mark.parametrize(
+    ("stored", "first"),
+    [("2026-11-28T10:00:01Z", ["stored", "whatsapp"]), ("2026-11-28T12:00:00Z", ["whatsapp", "stored"])],
+)
+def test_what_was_written_elsewhere_reached_us_after_whatsapp(core: Page, stored: str, first: list[str]) -> None:
+    row = {"direction": "outbound", "status": "delivered", "stored_at": stored, "sent_at": "2026-11-28T10:00:02Z"}
+    body = "return road.stopsOf({ delivered_at: null, read_at: null, ...given }).map((stop) => [stop.name, stop.state])"
+    assert run(core, "more/road", body, row) == [
+        *([name, "done"] for name in first),
+        ["phone", "done"],
+        ["read", "ahead"],
+    ]

@@ -25,6 +25,8 @@ export function stopsOf(message) {
     { name: "phone", at: message.delivered_at },
     { name: "read", at: message.read_at },
   ];
+  // What was written elsewhere reached us after WhatsApp.
+  if (message.sent_at && Date.parse(message.sent_at) < Date.parse(message.stored_at)) passed.splice(0, 2, passed[1], passed[0]);
   // A later step proves the earlier ones, also when their own news never came.
   const reached = Math.max(passed.findLastIndex((stop) => stop.at !== null), reachedBy(message.status));
   return passed.map((stop, place) => ({ ...stop, state: stateOf(message.status, place, reached) }));
