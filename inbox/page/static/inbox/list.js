@@ -35,7 +35,7 @@ export function List({ onOpen, head }) {
   return html`<section class="list" aria-label=${t("list.title")}>
     ${head}
     ${places.q.value
-      ? html`<${More} is="Found" onOpen=${onOpen} />`
+      ? html`<${More} is="Found" onOpen=${onOpen}><p class="found-hint small quiet late" aria-busy="true">${t("search.busy")}</p><//>`
       : html`${selection.active.value ? html`<${More} is="BulkBar"><${Filters} /><//>` : html`<${Filters} />`}<${Rows} key=${name} filter=${filter} onOpen=${onOpen} />`}
     <${Foot} />
   </section>`;
