@@ -31,6 +31,7 @@ export function Phone({ who, received, write, onTrouble }) {
     <h3 id="demo-phone">${t("demo.phone", { name: who.name })}</h3>
     <ol ref=${end} tabindex="0">
       ${lines.map((each) => html`<li key=${each.id} class=${each.own ? "own" : ""} dir="auto">${each.text}</li>`)}
+      ${lines.length === 0 && html`<li class="none">${t("demo.phone.none")}</li>`}
     </ol>
     <form onSubmit=${send}>
       <label class="unseen" for="demo-text">${t("demo.write")}</label>
