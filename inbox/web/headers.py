@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from flask import Flask, Response, request
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
 
 from inbox.config import Config
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 CONTENT_SECURITY_POLICY = "; ".join(
     (
@@ -29,20 +35,24 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+_TOLD = [(name.lower(), (name, value)) for name, value in HEADERS.items()]
 _ONE_YEAR = "max-age=31536000"  # of this host alone: what else is under its domain is not ours to decide
 
 
 def register(app: Flask, config: Config) -> None:
-    """Put them on every answer, errors included."""
+    """Put them on every answer, errors included: on its way out, where they are a list and not looked through."""
+    answer = app.wsgi_app
 
-    def complete(response: Response) -> Response:
-        said = {name.lower() for name, _ in response.headers}  # looked up once: each look goes through all of them
-        missing = [(name, value) for name, value in HEADERS.items() if name.lower() not in said]
-        if "cache-control" not in said and response.mimetype != "text/html":
-            missing.append(("Cache-Control", "no-store"))
-        if config.production and request.is_secure and "strict-transport-security" not in said:
-            missing.append(("Strict-Transport-Security", _ONE_YEAR))
-        response.headers.extend(missing)
-        return response
+    def complete(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        def begin(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
+            said = {name.lower(): value for name, value in headers}
+            headers += [each for name, each in _TOLD if name not in said]
+            if "cache-control" not in said and not said.get("content-type", "").startswith("text/html"):
+                headers.append(("Cache-Control", "no-store"))
+            if config.production and environ["wsgi.url_scheme"] == "https" and "strict-transport-security" not in said:
+                headers.append(("Strict-Transport-Security", _ONE_YEAR))
+            return start(status, headers, *error)
 
-    app.after_request(complete)
+        return answer(environ, begin)
+
+    app.wsgi_app = complete  # type: ignore[assignment, method-assign]
