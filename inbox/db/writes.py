@@ -260,7 +260,8 @@ def _changes(session: Session) -> list[_Change] | None:
     alike: dict[tuple[Any, tuple[str, ...], tuple[str, ...]], list[Any]] = defaultdict(list)
     for row in session.dirty:
         state = inspect(row)
-        touched = sorted(set(state.mapper.column_attrs.keys()) - state.unmodified)
+        columns = state.mapper.column_attrs
+        touched = [name for name in sorted(state.committed_state) if name in columns]
         changed = [name for name in touched if state.get_history(name, PASSIVE_NO_INITIALIZE).has_changes()]
         by_server = tuple(name for name in changed if isinstance(state.dict[name], server_now))
         others = any(isinstance(state.dict[name], ClauseElement) for name in changed if name not in by_server)

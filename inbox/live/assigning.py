@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, bindparam, event, func, inspect, select
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 
 # Its listener comes first, and would not see what this one changes: it has to be there before.
 import inbox.hooks.events  # noqa: F401
@@ -40,13 +41,17 @@ def _assign_what_asks(session: Session, _context: object, _instances: object) ->
 
 def _asks(conversation: Conversation) -> bool:
     """True when it has just come to need a person, and nobody looks after it."""
-    attributes = inspect(conversation).attrs  # the row may be known in part only: nothing of it is loaded for this
-    wrote = bool(attributes.asked_through.history.added)
-    if not wrote and not attributes.needs_human.history.added:
+    wrote = _has_new(conversation, "asked_through")
+    if not wrote and not _has_new(conversation, "needs_human"):
         return False
     if conversation.assigned_to is not None or conversation.needs_human:
         return conversation.assigned_to is None
     return wrote and conversation.asked_through > conversation.answered_through and not owes_answer(conversation)
+
+
+def _has_new(conversation: Conversation, name: str) -> bool:
+    """True when this value has changed. The row may be known in part only: nothing of it is loaded for this."""
+    return bool(inspect(conversation).get_history(name, PASSIVE_NO_INITIALIZE).added)
 
 
 def _wanted(session: Session, account_id: UUID) -> bool:

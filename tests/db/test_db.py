@@ -199,3 +199,16 @@ def test_the_limits_in_the_settings_are_those_of_the_server(postgres: str) -> No
     assert shown == ["3s", "1500ms", "7s"]
     assert DatabaseLimits(statement=3.0).watchdog > 3.0
     db.close()
+
+
+def test_a_result_is_described_to_who_asks(db: Database) -> None:
+    with db.querying() as connection:
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT 1 AS one, 'two' AS two")
+        described = cursor.description
+        assert described is not None
+        assert len(described) == 2
+        assert [column[0] for column in described] == [described[0][0], described[1][0]] == ["one", "two"]
+        cursor.execute("UPDATE whatsapp_accounts SET name = name WHERE 1 = 0")
+        assert cursor.description is None
+        assert connection.exec_driver_sql("SELECT 1 AS one, 2 AS two").mappings().one() == {"one": 1, "two": 2}
