@@ -10,8 +10,9 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, select, union
@@ -29,7 +30,7 @@ from inbox.bot.prompt import MAX_HISTORY, system_text, turns, with_files, with_p
 from inbox.bot.schemas import ProfileContent
 from inbox.contacts.lists import shown_name
 from inbox.conversations.quotes import quoted_texts
-from inbox.conversations.service import outbound_message, queue
+from inbox.conversations.service import outbound_message, queue, queue_all
 from inbox.conversations.state import (
     AI_DAILY_QUOTA,
     AI_OUTAGES,
@@ -44,9 +45,11 @@ from inbox.conversations.state import (
 )
 from inbox.conversations.writing import Written
 from inbox.db import Database
+from inbox.db.gathering import Gathering
 from inbox.errors import UpstreamError, UpstreamRejected, Verdict
 from inbox.gateways.gemini import Turn
 from inbox.knowledge.finding import Passage, best_passages, knows_more
+from inbox.logs import request_id
 from inbox.models import (
     Account,
     Author,
@@ -58,6 +61,7 @@ from inbox.models import (
     UTCDateTime,
 )
 from inbox.outbox import jobs
+from inbox.outbox.adding import Send
 from inbox.outbox.jobs import JobClaim
 from inbox.outbox.typing import TypingSign, TypingSigns
 from inbox.webhooks.parsing.content import says_something
@@ -117,9 +121,23 @@ class _Scene:
         return " ".join([asked, *(message.content_text for message in earlier if len(asked) < _SHORT_QUESTION)])
 
 
+class _Answer(NamedTuple):
+    """What is to be queued. `request_id`: of the job that wrote it."""
+
+    claim: JobClaim
+    scene: _Scene
+    content: Written
+    request_id: str
+
+    @property
+    def through(self) -> int:
+        """The position of the newest message that it answers."""
+        return max(message.position for message in self.scene.waiting)
+
+
 @dataclass(frozen=True, slots=True)
 class Answering:
-    """What answering needs."""
+    """What answering needs. Answers that are there at the same time are queued in one transaction."""
 
     db: Database
     models: Models
@@ -130,6 +148,10 @@ class Answering:
     note: Callable[[str, UUID], None]  #: told of conversations that have to wait because of an upstream
     signs: TypingSigns
     files: CustomerFiles
+    answers: Gathering[_Answer] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "answers", Gathering(self._queue_together, self._queue_alone))
 
     def run(self, claim: JobClaim) -> None:
         """Answer the claimed conversation, hand it over, or try again later."""
@@ -151,9 +173,10 @@ class Answering:
         system = system_text(profile, knows_more=bool(passages), has_files=bool(seen.files))
         asked = with_files(with_passages(history, passages), seen.files)
         try:
-            generated = self.models.generate(
-                profile.model, system, asked, about=claim.conversation_id, resting=scene.models_rest
-            )
+            with self.answers.under_way():
+                generated = self.models.generate(
+                    profile.model, system, asked, about=claim.conversation_id, resting=scene.models_rest
+                )
         except UpstreamRejected as error:
             log.warning("the bot cannot answer", extra={"upstream": error.upstream, "reason": error.reason})
             refused = UNSUPPORTED if seen.files and error.http_status == 400 else BOT_FAILED  # perhaps a file of theirs
@@ -163,7 +186,8 @@ class Answering:
         else:
             answer = presentable(generated.text, profile, passages)
             if answer:
-                self._queue_answer(claim, scene, answer, passages)
+                payload = {KNOWLEDGE: [passage.reference for passage in passages]} if passages else {}
+                self.answers.store(_Answer(claim, scene, Written("text", answer, payload), request_id()))
             else:  # a link that the business did not write, or nothing that anybody could see
                 self._hand_over(claim, scene, "ai_empty_answer")
 
@@ -229,7 +253,7 @@ class Answering:
         That is when a person has acted since (I9), what was asked has changed, or it took so long that the job went to
         another process, which may have answered.
         """
-        found = jobs.held_with_conversation(session, claim)
+        found = jobs.held_with_conversations(session, [claim]).get(claim.job_id)
         if (
             found is not None
             and found[0].epoch == scene.conversation.epoch
@@ -240,23 +264,45 @@ class Answering:
         log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
         return None
 
-    def _queue_answer(self, claim: JobClaim, scene: _Scene, text: str, passages: Sequence[Passage]) -> None:
+    def _queue_together(self, answers: Sequence[_Answer]) -> list[_Answer]:
+        """Queue those that hold and leave nothing owed. The others are returned."""
+        left = []
+        sends: list[tuple[Conversation, Send]] = []
+        with self.db.writing() as session:
+            now = self.db.now(session)
+            found = jobs.held_with_conversations(session, [answer.claim for answer in answers])
+            for answer in answers:
+                held = found.get(answer.claim.job_id)
+                if held is None or not self._plainly_holds(answer, *held, now):
+                    left.append(answer)
+                else:
+                    sends.append((held[0], _spoken(held[0], answer, now, withdraw_answers=True)))
+            if sends:
+                queue_all(session, sends, now)
+            for conversation, _ in sends:
+                conversation.waiting_since = None
+        return left
+
+    def _plainly_holds(self, answer: _Answer, conversation: Conversation, job: Job, now: datetime) -> bool:
+        """True when nothing has happened since it was begun that an answer would have to heed."""
+        return (
+            conversation.epoch == answer.scene.conversation.epoch
+            and _may_speak(conversation, now, self.settings.bot_stays_out)
+            and job.revision == answer.claim.revision
+            and conversation.asked_through <= answer.through
+        )
+
+    def _queue_alone(self, answer: _Answer) -> None:
+        claim, scene = answer.claim, answer.scene
         with self.db.writing() as session:
             now = self.db.now(session)
             held = self._still_holds(session, claim, scene, now)
             if held is None or self._customer_writes_on(session, claim, held[1], now):
                 return
             conversation = held[0]
-            asked_at = min(message.timestamp for message in scene.waiting)
-            conversation.bot_last_reply_at = now
-            conversation.answered_through = max(message.position for message in scene.waiting)
-            if conversation.needs_human_reason in AI_OUTAGES:
-                conversation.needs_human, conversation.needs_human_reason = False, None
-            done = not owes_answer(conversation)
-            payload = {KNOWLEDGE: [passage.reference for passage in passages]} if passages else {}
-            content = Written("text", text, payload)
-            _say(session, conversation, content, now, Author.BOT, asked_at=asked_at, withdraw_answers=done)
-            if done:
+            send = _spoken(conversation, answer, now, withdraw_answers=conversation.asked_through <= answer.through)
+            queue_all(session, [(conversation, send)], now)
+            if send.withdraw_answers:
                 conversation.waiting_since = None
             else:
                 self._rest(session, claim, conversation, now)
@@ -298,7 +344,8 @@ class Answering:
             late = now >= deadline and not conversation.needs_human
             if late:
                 text = fallback(profile, scene.said)
-                _say(session, conversation, text, now, Author.SYSTEM)  # no answer: that is still owed
+                said = outbound_message(conversation, text, now, author=Author.SYSTEM, author_id=None, name=None)
+                queue(session, conversation, said, now)  # no answer: that is still owed
                 hand_over(conversation, AI_UNAVAILABLE, scene.newest)
             again = now + timedelta(seconds=self._delay(claim.attempts, error, now - claim.created_at))
             jobs.postpone_job(session, claim, min(again, deadline) if now < deadline else again)
@@ -434,15 +481,14 @@ def _locked(session: Session, claim: JobClaim) -> Conversation | None:
     return session.execute(query).scalar_one_or_none()
 
 
-def _say(
-    session: Session,
-    conversation: Conversation,
-    content: str | Written,
-    now: datetime,
-    author: Author,
-    *,
-    asked_at: datetime | None = None,
-    withdraw_answers: bool = False,
-) -> None:
-    message = outbound_message(conversation, content, now, author=author, author_id=None, name=None)
-    queue(session, conversation, message, now, asked_at=asked_at, withdraw_answers=withdraw_answers)
+def _spoken(conversation: Conversation, answer: _Answer, now: datetime, *, withdraw_answers: bool) -> Send:
+    """The answer as a message of the bot. The conversation shows that it is given."""
+    scene = answer.scene
+    conversation.bot_last_reply_at = now
+    conversation.answered_through = answer.through
+    if conversation.needs_human_reason in AI_OUTAGES:
+        conversation.needs_human, conversation.needs_human_reason = False, None
+    message = outbound_message(conversation, answer.content, now, author=Author.BOT, author_id=None, name=None)
+    message.request_id = answer.request_id
+    asked_at = min(message.timestamp for message in scene.waiting)
+    return Send(message, asked_at=asked_at, withdraw_answers=withdraw_answers)

@@ -79,7 +79,7 @@ def _react(db: Database, access: Access, new: NewReaction, id_: UUID) -> Message
             target.touch()
             conversation.touch()
             session.flush()
-            adding.store_send(session, message, now)
+            adding.store_sends(session, [adding.Send(message)], now)
         return message_row(session, target.id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
@@ -69,7 +69,8 @@ from inbox.models import (
     User,
 )
 from inbox.models.base import server_now
-from inbox.outbox import adding, jobs, settle, store
+from inbox.outbox import jobs, settle, store
+from inbox.outbox.adding import Send, store_sends
 from inbox.outbox.outcomes import NOT_HANDED_OVER
 
 # --- one conversation --------------------------------------------------------------------------------------------
@@ -284,7 +285,7 @@ def _send_message(db: Database, access: Access, draft: Draft, bot_stays_out: tim
         message.reply_to, message.reply_to_wa_id = (quoted.id, quoted.wa_message_id) if quoted else (None, None)
         if access.principal.user_id and conversation.unread_count + beyond_team > 0:
             read_through(session, access.principal, conversation, now, seen)
-        queue(session, conversation, message, now, withdraw_answers=True)
+        queue_all(session, [(conversation, Send(message, withdraw_answers=True))], now)
         if written.stored is not None:
             written.stored(session, message)
         person_typed(conversation, now, bot_stays_out)
@@ -448,24 +449,20 @@ def outbound_message(
     )
 
 
-def queue(
-    session: Session,
-    conversation: Conversation,
-    message: Message,
-    now: datetime,
-    *,
-    withdraw_answers: bool = False,
-    asked_at: datetime | None = None,
-) -> None:
-    """Store `message` with its outbox entry. The caller holds the conversation's row (I5).
+def queue(session: Session, conversation: Conversation, message: Message, now: datetime) -> None:
+    """Store `message` with its outbox entry. The caller holds the conversation's row (I5)."""
+    queue_all(session, [(conversation, Send(message))], now)
 
-    `asked_at`: when the customer wrote what it answers.
-    """
-    if conversation.waiting_since is not None and _answers(message):
-        message.answered_after = max(0, int((now - conversation.waiting_since).total_seconds()))
-    message.position = next_position(conversation)
-    note_message(conversation, message.id, message.timestamp, message.content_text)
-    adding.store_send(session, message, now, withdraw_answers=withdraw_answers, asked_at=asked_at)
+
+def queue_all(session: Session, sends: Sequence[tuple[Conversation, Send]], now: datetime) -> None:
+    """As `queue`, for messages of different conversations."""
+    for conversation, send in sends:
+        message = send.message
+        if conversation.waiting_since is not None and _answers(message):
+            message.answered_after = max(0, int((now - conversation.waiting_since).total_seconds()))
+        message.position = next_position(conversation)
+        note_message(conversation, message.id, message.timestamp, message.content_text)
+    store_sends(session, [send for _, send in sends], now)
 
 
 def _answers(message: Message) -> bool:

@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -166,6 +167,27 @@ def write_later(
     cast("WritingSession", session).note(_Noted(write, values, name, None, count, otherwise))
 
 
+def write_rows(
+    session: Session,
+    write: Write,
+    rows: Sequence[Values],
+    values: Values = MappingProxyType({}),
+    *,
+    name: str | None = None,
+) -> None:
+    """As `write_later` for rows that have the same keys; `values` are the same for all of them.
+
+    On PostgreSQL `write` takes them from `given_rows`. On SQLite it writes one, whose values are parameters that are
+    called like those: `all_` and the name of the column.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        arrays = _arrays(tuple(rows[0]), [[*row.values()] for row in rows])
+        write_later(session, write, arrays | dict(values), name=name)
+        return
+    single = [{f"all_{key}": value for key, value in row.items()} | dict(values) for row in rows]
+    cast("WritingSession", session).note(_Noted(write, {}, name, single))
+
+
 def insert_rows(session: Session, into: Insert, rows: Sequence[Values], values: Values | None = None) -> None:
     """Insert rows that all have the same keys, as `write_later`.
 
@@ -202,12 +224,14 @@ def update_rows(
     session.note(_Noted(_update(table, names, (), where), arrays, count=count, otherwise=error))
 
 
-def delete_rows(session: Session, column: Any, value: Any) -> None:
+def delete_rows(session: Session, column: Any, value: Any, where: ColumnElement[bool] | None = None) -> None:
     """Delete the rows whose `column` has this value, as `write_later`; those of several calls with one statement."""
     session = cast("WritingSession", session)
     many = session.get_bind().dialect.name == "postgresql"
     name = f"all_{column.key}"
-    session.note(_Noted(_delete(column, many), {name: [value] if many else value}, gathers=name if many else None))
+    session.note(
+        _Noted(_delete(column, where, many), {name: [value] if many else value}, gathers=name if many else None)
+    )
 
 
 def _touches_rows(write: Write) -> bool:
@@ -280,8 +304,8 @@ def _arrays(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> dict[str, li
     return {f"all_{name}": list(values) for name, values in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def _rows(table: Any, names: Sequence[str]) -> Any:
-    """A table of what the parameters hold, an array for each column."""
+def given_rows(table: Any, names: Sequence[str]) -> Any:
+    """On PostgreSQL: a table of what the parameters hold, an array for each of these columns of `table`."""
     # One dimension: else a list, as the value of a JSON column, would be taken for more of them.
     arrays = [bindparam(f"all_{name}", type_=postgresql.ARRAY(table.c[name].type, dimensions=1)) for name in names]
     return func.unnest(*arrays).table_valued(*names).render_derived()
@@ -289,20 +313,21 @@ def _rows(table: Any, names: Sequence[str]) -> Any:
 
 @lru_cache(_KEPT)
 def _insert(into: Insert, names: tuple[str, ...]) -> Insert:
-    return into.from_select(names, select(_rows(into.table, names)))
+    return into.from_select(names, select(given_rows(into.table, names)))
 
 
 @lru_cache(_KEPT)
-def _delete(column: Any, many: bool) -> Delete:
+def _delete(column: Any, where: Any, many: bool) -> Delete:
     given = bindparam(f"all_{column.key}", type_=postgresql.ARRAY(column.type) if many else column.type)
-    return delete(column.table).where(column == (any_(given) if many else given))
+    statement = delete(column.table).where(column == (any_(given) if many else given))
+    return statement if where is None else statement.where(where)
 
 
 @lru_cache(_KEPT)
 def _update(table: Any, names: tuple[str, ...], by_server: tuple[str, ...], where: Any) -> Update:
     """The first of the names is the key."""
     key, *others = names
-    given = _rows(table, names)
+    given = given_rows(table, names)
     statement = update(table).where(table.c[key] == given.c[key])
     if where is not None:
         statement = statement.where(where)

@@ -65,7 +65,7 @@ class Delivery:
     def send(self, claim: SendClaim) -> Outcome:
         """Make the claimed send and record what became of it. A mistake of ours leaves it unknown (I8)."""
         try:
-            with self.recorder.under_way():
+            with self.recorder.sends.under_way():
                 outcome = attempt(self.whatsapp, self.cipher, claim)
         except Exception:
             log.exception("a send raised", extra={"message_id": str(claim.message_id)})

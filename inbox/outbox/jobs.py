@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from inbox.clock import new_id
-from inbox.db import Database, fixed, found_by, insert
+from inbox.db import Database, chosen, fixed, found_by, insert
 from inbox.db.wake import Work, wake
 from inbox.db.writes import insert_rows
 from inbox.models import REACTION, Account, Conversation, Job, JobKind, JobState, Message, UTCDateTime
@@ -239,19 +239,19 @@ def held_job(session: Session, claim: JobClaim) -> Job | None:
     return job if job is not None and job.lease == claim.lease else None
 
 
-_WITH_CONVERSATION = (
-    select(Conversation, Job)
-    .join(Job, Job.conversation_id == Conversation.id)
-    .where(Conversation.id == bindparam("conversation"), Job.id == bindparam("job"))
-    .with_for_update(of=[Conversation, Job])
-)
+@cache
+def _with_conversation(dialect: str) -> Select[Conversation, Job]:
+    query = select(Conversation, Job).join(Job, Job.conversation_id == Conversation.id)
+    query = query.where(chosen(dialect, Job.id, "jobs")).order_by(Conversation.id)
+    return query.with_for_update(of=[Conversation, Job])
 
 
-def held_with_conversation(session: Session, claim: JobClaim) -> tuple[Conversation, Job] | None:
-    """The conversation and the claimed job, locked in this order by one statement; None when the lease is not ours."""
-    ids = {"conversation": claim.conversation_id, "job": claim.job_id}
-    found = session.execute(_WITH_CONVERSATION, ids).one_or_none()
-    return None if found is None or found[1].lease != claim.lease else (found[0], found[1])
+def held_with_conversations(session: Session, claims: Sequence[JobClaim]) -> dict[UUID, tuple[Conversation, Job]]:
+    """Of claims whose lease is still ours, by job: the conversation and the job, locked in the order of all."""
+    query = _with_conversation(session.get_bind().dialect.name)
+    leases = {claim.job_id: claim.lease for claim in claims}
+    found = session.execute(query, {"jobs": sorted(leases)})
+    return {job.id: (conversation, job) for conversation, job in found if job.lease == leases[job.id]}
 
 
 def finish_job(session: Session, claim: JobClaim, now: datetime) -> None:

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from sqlalchemy.exc import DataError
 
-from inbox.db import Database
+from inbox.db import Database, gathering
 from inbox.errors import DatabaseUnavailable
-from inbox.outbox import recording, store
+from inbox.outbox import store
 from inbox.outbox.outcomes import Accepted, Outcome, Refused, SendClaim, Unknown
 from inbox.outbox.recording import Recorder
 from inbox.runtime import Runtime
@@ -39,7 +39,7 @@ def recorded(
     world: World, monkeypatch: pytest.MonkeyPatch, claims: Sequence[SendClaim], outcomes: Sequence[Outcome]
 ) -> list[Exception | None]:
     """Record them by a thread each, all at once: what each thread got."""
-    monkeypatch.setattr(recording, "GATHER", 60.0)
+    monkeypatch.setattr(gathering, "GATHER", 60.0)
     recorder = Recorder(world.db, random.Random(0))
 
     def record(claim: SendClaim, outcome: Outcome) -> Exception | None:
@@ -50,9 +50,9 @@ def recorded(
         return None
 
     with ThreadPoolExecutor(len(claims)) as threads:
-        with recorder.under_way():  # the first waits for this one
+        with recorder.sends.under_way():  # the first waits for this one
             waiting = [threads.submit(record, *each) for each in zip(claims, outcomes, strict=True)]
-            wait_until(lambda: len(recorder._waiting) == len(claims), "all threads to wait")
+            wait_until(lambda: len(recorder.sends._waiting) == len(claims), "all threads to wait")
         return [each.result() for each in waiting]
 
 
