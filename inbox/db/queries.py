@@ -63,8 +63,13 @@ def one_of_pairs(
             yield and_(first == one, condition)
 
 
-def fixed(value: str) -> ColumnElement[str]:
-    """`value` written into the statement's text: a partial index is used only when its predicate can be read there."""
+def fixed(value: str | int) -> ColumnElement[Any]:
+    """`value` written into the statement's text: a partial index is used only when its predicate can be read there.
+
+    A parameter that is always the same is one more to be converted each time.
+    """
+    if isinstance(value, int):
+        return literal_column(str(value))
     if not value.isidentifier():
         raise ValueError("only plain words")
     return literal_column(f"'{value}'")

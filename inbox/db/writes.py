@@ -11,6 +11,7 @@ SQLite has no such statements, and is never far away: there the writes run one a
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -40,11 +41,13 @@ from sqlalchemy.orm.base import PASSIVE_NO_INITIALIZE
 from sqlalchemy.orm.exc import StaleDataError
 from sqlalchemy.sql.schema import ScalarElementColumnDefault
 
+from inbox.db.queries import fixed
 from inbox.models.base import server_now
 
 Write = Insert | Update | Delete
 Values = Mapping[str, Any]
 _KEPT = 500  # statements; there are a few dozen
+_PARAMETER = re.compile(r"%\((\w+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,17 +191,25 @@ def write_rows(
     cast("WritingSession", session).note(_Noted(write, {}, name, single))
 
 
-def insert_rows(session: Session, into: Insert, rows: Sequence[Values], values: Values | None = None) -> None:
+def insert_rows(
+    session: Session,
+    into: Insert,
+    rows: Sequence[Values],
+    values: Values | None = None,
+    *,
+    alike: tuple[tuple[str, str | int], ...] = (),
+) -> None:
     """Insert rows that all have the same keys, as `write_later`.
 
-    `into` says where, and what becomes of conflicts; on PostgreSQL with these other `values`.
+    `into` says where, and what becomes of conflicts; on PostgreSQL with these other `values`. `alike`: values that all
+    of them have, plain words and numbers, by their columns.
     """
     if session.get_bind().dialect.name != "postgresql":
-        cast("WritingSession", session).note(_Noted(into, {}, rows=rows))
+        cast("WritingSession", session).note(_Noted(into, {}, rows=[{**row, **dict(alike)} for row in rows]))
         return
     names = tuple(rows[0])
     arrays = _arrays(names, [[*row.values()] for row in rows])
-    cast("WritingSession", session).note(_Noted(_insert(into, names), arrays | dict(values or {})))
+    cast("WritingSession", session).note(_Noted(_insert(into, names, alike), arrays | dict(values or {})))
 
 
 def update_rows(
@@ -312,8 +323,9 @@ def given_rows(table: Any, names: Sequence[str]) -> Any:
 
 
 @lru_cache(_KEPT)
-def _insert(into: Insert, names: tuple[str, ...]) -> Insert:
-    return into.from_select(names, select(given_rows(into.table, names)))
+def _insert(into: Insert, names: tuple[str, ...], alike: tuple[tuple[str, str | int], ...]) -> Insert:
+    made = select(given_rows(into.table, names), *(fixed(value) for _, value in alike))
+    return into.from_select([*names, *(name for name, _ in alike)], made)
 
 
 @lru_cache(_KEPT)
@@ -371,17 +383,30 @@ def _compiled(write: Write, dialect: Dialect) -> _Compiled:
     return _Compiled(str(compiled), own, types)
 
 
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """One statement of several, for each part with its parameters' own names and those in the statement."""
+
+    text: str
+    names: Sequence[Sequence[tuple[str, str]]]
+
+
 @lru_cache(_KEPT)
-def _together(parts: tuple[tuple[_Compiled, str | None, bool], ...]) -> str:
-    """One statement of several; it tells how many rows those parts touched that are `counted`."""
-    texts, counts = [], []
+def _together(parts: tuple[tuple[_Compiled, str | None, bool], ...]) -> _Together:
+    """It tells how many rows those parts touched that are `counted`.
+
+    Its parameters' names are short: psycopg keeps what it makes of a text up to 4,096 bytes and 50 parameters.
+    """
+    texts, counts, names = [], [], []
     for number, (part, own_name, counted) in enumerate(parts):
         name = own_name or f"write_{number}"
-        text = part.text.replace("%(", f"%(w{number}_")
+        short = {own: f"p{number}_{place}" for place, own in enumerate(part.convert)}
+        text = _PARAMETER.sub(lambda found: f"%({short[found[1]]})", part.text)  # noqa: B023 (called at once)
         texts.append(f"{name} AS ({text}{' RETURNING 1' if counted else ''})")
+        names.append([*short.items()])
         if counted:
             counts.append(f"(SELECT count(*) FROM {name})")  # noqa: S608 (a name of ours)
-    return f"WITH {', '.join(texts)} SELECT {', '.join(counts) or '1'}"
+    return _Together(f"WITH {', '.join(texts)} SELECT {', '.join(counts) or '1'}", names)
 
 
 def _send(session: Session, writes: Sequence[_Noted]) -> None:
@@ -392,15 +417,14 @@ def _send(session: Session, writes: Sequence[_Noted]) -> None:
     if len(writes) == 1:
         found: list[int | None] = [connection.exec_driver_sql(parts[0].text, parts[0].bind(writes[0].values)).rowcount]
     else:
-        text = _together(
+        whole = _together(
             tuple((part, each.name, each.count is not None) for part, each in zip(parts, writes, strict=True))
         )
-        values = {
-            f"w{number}_{name}": value
-            for number, (part, each) in enumerate(zip(parts, writes, strict=True))
-            for name, value in part.bind(each.values).items()
-        }
-        counts = iter(connection.exec_driver_sql(text, values).one())
+        values = {}
+        for part, each, names in zip(parts, writes, whole.names, strict=True):
+            bound = part.bind(each.values)
+            values.update({short: bound[own] for own, short in names})
+        counts = iter(connection.exec_driver_sql(whole.text, values).one())
         found = [None if each.count is None else next(counts) for each in writes]
     for each, touched in zip(writes, found, strict=True):
         if each.count is not None and touched != each.count:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Insert, bindparam, column, func, insert, literal, select, table
+from sqlalchemy import Insert, bindparam, column, false, func, insert, select, table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,18 +15,17 @@ from inbox.clock import new_id
 from inbox.db import fixed
 from inbox.db.wake import Work, wake
 from inbox.db.writes import delete_rows, given_rows, write_rows
-from inbox.models import Job, JobKind, JobState, Lane, Message
+from inbox.models import Direction, Job, JobKind, JobState, Lane, Message, MessageStatus
 from inbox.models.base import server_now
 
 _MESSAGES: Any = Message.__table__
 _LANES: Any = Lane.__table__
 _JOBS: Any = Job.__table__
-#: What a new message has; the rest is of what becomes of it.
+#: What a new message has of its own; the rest is of what becomes of it.
 _OF_NEW = (
-    *("id", "account_id", "conversation_id", "direction", "message_type", "content_text", "payload", "timestamp"),
-    *("position", "awaits_answer", "stored_at", "reply_to", "reply_to_wa_id", "client_key", "author_kind", "author_id"),
-    *("author_name", "request_id", "media_id", "media_mime_type", "media_filename", "status", "attempts"),
-    *("answered_after", "changed_at"),
+    *("id", "account_id", "conversation_id", "message_type", "content_text", "payload", "timestamp", "position"),
+    *("stored_at", "reply_to", "reply_to_wa_id", "client_key", "author_kind", "author_id", "author_name", "request_id"),
+    *("media_id", "media_mime_type", "media_filename", "answered_after", "changed_at"),
 )
 
 
@@ -84,7 +83,15 @@ _ANSWERS = _JOBS.c.kind == fixed(JobKind.ANSWER)
 _LANE = "lane"
 _OF_LANE = ("conversation_id", "account_id")
 _OF_JOB = ("id", "account_id", "conversation_id", "message_id", "payload")
-_ALIKE = {"kind": JobKind.SEND, "state": JobState.PENDING, "attempts": 0, "resends": 0, "revision": 0}
+#: What all of them have.
+_MESSAGE = {
+    "direction": fixed(Direction.OUTBOUND),
+    "status": fixed(MessageStatus.QUEUED),
+    "attempts": fixed(0),
+    "awaits_answer": false(),
+}
+_SEND = {"kind": fixed(JobKind.SEND), "state": fixed(JobState.PENDING)}
+_SEND |= dict.fromkeys(("attempts", "resends", "revision"), fixed(0))
 
 
 def _now() -> Any:
@@ -95,7 +102,10 @@ def _one_place_more(statement: Any) -> Any:
     """In a lane that is there."""
     return statement.on_conflict_do_update(
         index_elements=[_LANES.c.conversation_id],
-        set_={"next_seq": _LANES.c.next_seq + 1, "due_at": func.coalesce(_LANES.c.due_at, statement.excluded.due_at)},
+        set_={
+            "next_seq": _LANES.c.next_seq + fixed(1),
+            "due_at": func.coalesce(_LANES.c.due_at, statement.excluded.due_at),
+        },
     )
 
 
@@ -103,19 +113,20 @@ def _messages() -> Insert:
     """On PostgreSQL: these, changed when they are written unless it is said when."""
     given = given_rows(_MESSAGES, _OF_NEW)
     *plain, changed_at = given.c
-    return insert(_MESSAGES).from_select(_OF_NEW, select(*plain, func.coalesce(changed_at, server_now())))
+    made = select(*plain, func.coalesce(changed_at, server_now()), *_MESSAGE.values())
+    return insert(_MESSAGES).from_select([*_OF_NEW, *_MESSAGE], made)
 
 
 def _one_message() -> Insert:
     """On SQLite: as `_messages`, one after the other."""
     given: dict[str, Any] = {name: bindparam(f"all_{name}", type_=_MESSAGES.c[name].type) for name in _OF_NEW}
-    return insert(_MESSAGES).values(given | {"changed_at": func.coalesce(given["changed_at"], server_now())})
+    return insert(_MESSAGES).values(given | {"changed_at": func.coalesce(given["changed_at"], server_now())} | _MESSAGE)
 
 
 def _lanes() -> Any:
     """On PostgreSQL: a place in each lane, which is made if needed."""
     given = given_rows(_LANES, _OF_LANE)
-    made = select(*given.c, _now(), literal(2))
+    made = select(*given.c, _now(), fixed(2))
     into = postgresql.insert(_LANES).from_select([*_OF_LANE, "due_at", "next_seq"], made)
     return _one_place_more(into).returning(_LANES.c.conversation_id, _LANES.c.next_seq)
 
@@ -123,23 +134,23 @@ def _lanes() -> Any:
 def _jobs() -> Insert:
     """On PostgreSQL: the jobs that take these places, which the part of the statement before tells."""
     given, lane = given_rows(_JOBS, _OF_JOB), table(_LANE, column("conversation_id"), column("next_seq"))
-    made = select(*given.c, lane.c.next_seq - 1, _now(), _now(), *map(literal, _ALIKE.values()))
+    made = select(*given.c, lane.c.next_seq - fixed(1), _now(), _now(), *_SEND.values())
     made = made.join(lane, lane.c.conversation_id == given.c.conversation_id)
-    return insert(_JOBS).from_select([*_OF_JOB, "seq", "due_at", "created_at", *_ALIKE], made)
+    return insert(_JOBS).from_select([*_OF_JOB, "seq", "due_at", "created_at", *_SEND], made)
 
 
 def _one_lane() -> Any:
     """On SQLite: as `_lanes`."""
     given: dict[str, Any] = {name: bindparam(f"all_{name}") for name in _OF_LANE}
-    return _one_place_more(sqlite.insert(_LANES).values(given | {"due_at": _now(), "next_seq": 2}))
+    return _one_place_more(sqlite.insert(_LANES).values(given | {"due_at": _now(), "next_seq": fixed(2)}))
 
 
 def _one_job() -> Insert:
     """On SQLite: as `_jobs`, one after the other."""
     given: dict[str, Any] = {name: bindparam(f"all_{name}") for name in _OF_JOB}
-    place = select(_LANES.c.next_seq - 1).where(_LANES.c.conversation_id == given["conversation_id"])
+    place = select(_LANES.c.next_seq - fixed(1)).where(_LANES.c.conversation_id == given["conversation_id"])
     more = {"seq": place.scalar_subquery(), "due_at": _now(), "created_at": _now()}
-    return insert(_JOBS).values(given | more | _ALIKE)
+    return insert(_JOBS).values(given | more | _SEND)
 
 
 #: To store messages, to give them places, and the jobs that take these.

@@ -33,6 +33,11 @@ LEASES = {
     JobKind.READ: timedelta(seconds=30),
     JobKind.MEDIA: timedelta(minutes=15),  # one file may take ten (WHATSAPP_MEDIA_SECONDS)
 }
+#: What all new answers have.
+_NEW_ANSWER = (
+    *(("kind", JobKind.ANSWER), ("state", JobState.PENDING)),
+    *(("revision", 1), ("attempts", 0), ("resends", 0), ("seq", 0)),
+)
 _WORK = {JobKind.ANSWER: Work.ANSWER, JobKind.READ: Work.HOUSEKEEPING, JobKind.MEDIA: Work.MEDIA}
 
 
@@ -77,12 +82,9 @@ def request_answers(session: Session, owed: Sequence[Owed], now: datetime, debou
     rows = [
         {
             "id": new_id(),
-            "kind": JobKind.ANSWER,
             "account_id": each.account_id,
             "conversation_id": each.conversation_id,
-            "state": JobState.PENDING,
             "due_at": max(each.since, now + quiet),
-            "revision": 1,
             "created_at": each.since,
             "payload": {},
         }
@@ -90,9 +92,9 @@ def request_answers(session: Session, owed: Sequence[Owed], now: datetime, debou
     ]
     begun_after = now + quiet - patience(debounce)
     if session.get_bind().dialect.name == "postgresql":
-        insert_rows(session, _ASKING, rows, {"begun_after": begun_after})
+        insert_rows(session, _ASKING, rows, {"begun_after": begun_after}, alike=_NEW_ANSWER)
     else:
-        insert_rows(session, _asking(sqlite.insert(Job), begun_after), rows)
+        insert_rows(session, _asking(sqlite.insert(Job), begun_after), rows, alike=_NEW_ANSWER)
     for due in {max(each.since, now + quiet) for each in owed}:
         wake(session, Work.ANSWER, due)
 
@@ -104,7 +106,10 @@ def _asking(statement: Any, begun_after: Any) -> Insert:
     joined: Insert = statement.on_conflict_do_update(
         index_elements=[Job.conversation_id, Job.kind],
         index_where=_NOT_A_SEND,
-        set_={"revision": Job.revision + 1, "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at)},
+        set_={
+            "revision": Job.revision + fixed(1),
+            "due_at": case((patient, statement.excluded.due_at), else_=Job.due_at),
+        },
     )
     return joined
 

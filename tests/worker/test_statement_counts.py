@@ -5,6 +5,7 @@ PostgreSQL's are round trips. BEGIN and COMMIT count; SQLite has neither round t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -32,6 +33,9 @@ MOST = {
     "nothing to claim": (9, 9),
 }
 
+#: psycopg's: what it makes of a longer statement, or one with more parameters, it makes again each time.
+KEPT_BYTES, KEPT_PARAMETERS = 4096, 50
+
 
 @contextmanager
 def counted(db: Database, kind: str) -> Iterator[None]:
@@ -44,6 +48,10 @@ def counted(db: Database, kind: str) -> Iterator[None]:
         event.listen(db.engine, "commit", committed)
         yield
         event.remove(db.engine, "commit", committed)
+    for statement in statements:
+        names = set(re.findall(r"%\((\w+)\)", statement))
+        assert len(statement.encode()) <= KEPT_BYTES, statement
+        assert len(names) <= KEPT_PARAMETERS or not db.is_postgres, statement
     most = MOST[kind][0 if db.is_postgres else 1]
     assert len(statements) <= most, f"{len(statements)} for {kind}, {most} were enough:\n" + "\n".join(statements)
 
