@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import bindparam, func, select, union
+from sqlalchemy import Row, Select, bindparam, func, select, true, union
 from sqlalchemy.orm import Session
 
 from inbox.accounts.hours import bot_from
@@ -44,8 +45,9 @@ from inbox.conversations.state import (
     window_expires_at,
 )
 from inbox.conversations.writing import Written
-from inbox.db import Database
+from inbox.db import Database, chosen
 from inbox.db.gathering import Gathering
+from inbox.db.writes import given_rows
 from inbox.errors import UpstreamError, UpstreamRejected, Verdict
 from inbox.gateways.gemini import Turn
 from inbox.knowledge.finding import Passage, best_passages, knows_more
@@ -121,6 +123,13 @@ class _Scene:
         return " ".join([asked, *(message.content_text for message in earlier if len(asked) < _SHORT_QUESTION)])
 
 
+class Begun(NamedTuple):
+    """An answer that a thread works on. `scene`: None when nobody has looked yet, or nothing was seen to answer."""
+
+    claim: JobClaim
+    scene: _Scene | None = None
+
+
 class _Answer(NamedTuple):
     """What is to be queued. `request_id`: of the job that wrote it."""
 
@@ -153,9 +162,21 @@ class Answering:
     def __post_init__(self) -> None:
         object.__setattr__(self, "answers", Gathering(self._queue_together, self._queue_alone))
 
-    def run(self, claim: JobClaim) -> None:
-        """Answer the claimed conversation, hand it over, or try again later."""
-        scene = self._look(claim)
+    def begun(self, claims: Sequence[JobClaim]) -> list[Begun]:
+        """Claims of one time, looked at together. One that cannot be is looked at by its own thread."""
+        if len(claims) < 2:
+            return [Begun(claim) for claim in claims]
+        try:
+            with self.db.reading() as session:
+                threads = [claim.conversation_id for claim in claims]
+                scenes = _scenes(session, threads, self.db.now(session), self.settings.bot_stays_out)
+        except Exception:  # whichever it is: alone it holds up nobody else
+            scenes = {}
+        return [Begun(claim, scenes.get(claim.conversation_id)) for claim in claims]
+
+    def run(self, claim: JobClaim, scene: _Scene | None = None) -> None:
+        """Answer the claimed conversation, hand it over, or try again later. `scene`: what has been seen of it."""
+        scene = scene or self._look(claim)
         if scene is None:
             return
         profile = cached_profile(self.db, self.cache, claim.account_id, scene.profile_version)
@@ -208,7 +229,8 @@ class Answering:
     def _look(self, claim: JobClaim) -> _Scene | None:
         """The scene. None when there is nothing to answer any more, or not yet: the job says so then."""
         with self.db.reading() as session:
-            scene = _scene(session, claim.conversation_id, self.db.now(session), self.settings.bot_stays_out)
+            scenes = _scenes(session, [claim.conversation_id], self.db.now(session), self.settings.bot_stays_out)
+        scene = scenes.get(claim.conversation_id)
         if scene is None:
             with self.db.writing() as session:
                 self._rest(session, claim, _locked(session, claim), self.db.now(session))
@@ -376,16 +398,29 @@ _REFUSALS = {
 }
 
 
-def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out: timedelta) -> _Scene | None:
-    """None when nothing awaits an answer that the bot may give now."""
-    asked = {"conversation_id": conversation_id, "hour_ago": now - timedelta(hours=1), "now": now}
-    found = session.execute(_WHO, asked).one_or_none()
-    if found is None or not _may_speak(found.Conversation, now, bot_stays_out) or bot_from(found.Account, now) > now:
-        return None
+def _scenes(
+    session: Session, conversation_ids: Iterable[UUID], now: datetime, bot_stays_out: timedelta
+) -> dict[UUID, _Scene]:
+    """By conversation. One is missing where nothing awaits an answer that the bot may give now."""
+    dialect = session.get_bind().dialect.name
+    asked = {"conversations": sorted(conversation_ids), "hour_ago": now - timedelta(hours=1), "now": now}
+    who = [
+        found
+        for found in session.execute(_who(dialect), asked)
+        if _may_speak(found.Conversation, now, bot_stays_out) and bot_from(found.Account, now) <= now
+    ]
+    said = _said(session, [found.Conversation for found in who])
+    return {
+        found.Conversation.id: _scene(session, found, *said[found.Conversation.id], now)
+        for found in who
+        if said[found.Conversation.id][0]
+    }
+
+
+def _scene(
+    session: Session, found: Row[Any], waiting: Sequence[Message], before: Sequence[Message], now: datetime
+) -> _Scene:
     conversation: Conversation = found.Conversation
-    waiting, before = _said(session, conversation)
-    if not waiting:
-        return None
     messages = [*before, *waiting]
     return _Scene(
         conversation=conversation,
@@ -402,63 +437,92 @@ def _scene(session: Session, conversation_id: UUID, now: datetime, bot_stays_out
     )
 
 
-_WHO = (
-    select(
-        Conversation,
-        Contact,
-        Account,
-        BotProfile.version,
-        select(func.count())
-        .where(
-            Message.conversation_id == Conversation.id,
-            Message.timestamp >= bindparam("hour_ago", type_=UTCDateTime()),
-            Message.author_kind == Author.BOT,
-        )
-        .scalar_subquery()
-        .label("answers"),
-        some_rest(bindparam("now", type_=UTCDateTime())).label("models_rest"),
-        knows_more(Conversation.account_id).label("knows_more"),
+@cache
+def _who(dialect: str) -> Select[Any]:
+    answers = select(func.count()).where(
+        Message.conversation_id == Conversation.id,
+        Message.timestamp >= bindparam("hour_ago", type_=UTCDateTime()),
+        Message.author_kind == Author.BOT,
     )
-    .join(Contact, Conversation.contact_id == Contact.id)
-    .join(Account, Conversation.account_id == Account.id)
-    .outerjoin(BotProfile, BotProfile.account_id == Account.id)
-    .where(Conversation.id == bindparam("conversation_id"))
-)
+    return (
+        select(
+            Conversation,
+            Contact,
+            Account,
+            BotProfile.version,
+            answers.scalar_subquery().label("answers"),
+            some_rest(bindparam("now", type_=UTCDateTime())).label("models_rest"),
+            knows_more(Conversation.account_id).label("knows_more"),
+        )
+        .join(Contact, Conversation.contact_id == Contact.id)
+        .join(Account, Conversation.account_id == Account.id)
+        .outerjoin(BotProfile, BotProfile.account_id == Account.id)
+        .where(chosen(dialect, Conversation.id, "conversations"))
+    )
 
 
 def _may_speak(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> bool:
     return owes_answer(conversation) and pause_ends(conversation, now, bot_stays_out) <= now
 
 
-_OF_THE_THREAD = Message.conversation_id == bindparam("conversation_id")
-_WAITING = (Message.awaits_answer) & (Message.position > bindparam("answered_through"))
-_SAID = select(Message).where(
-    Message.id.in_(
-        union(
-            *(
-                select(newest.order_by(*order).limit(2 * MAX_HISTORY).subquery().c.id)
-                for newest, order in (
-                    (select(Message.id).where(_OF_THE_THREAD, _WAITING), (Message.position.desc(),)),
-                    (select(Message.id).where(_OF_THE_THREAD), (Message.timestamp.desc(), Message.id.desc())),
-                )
-            )
-        )
-    )
-)
+def _newest(thread: Any, answered_through: Any) -> Iterator[Select[UUID]]:
+    """What is read of a thread: the newest that nobody has answered, and the newest of all."""
+    of_thread = select(Message.id).where(Message.conversation_id == thread)
+    waiting = of_thread.where(Message.awaits_answer, Message.position > answered_through)
+    yield waiting.order_by(Message.position.desc()).limit(2 * MAX_HISTORY)
+    yield of_thread.order_by(Message.timestamp.desc(), Message.id.desc()).limit(2 * MAX_HISTORY)
 
 
-def _said(session: Session, conversation: Conversation) -> tuple[Sequence[Message], Sequence[Message]]:
+def _of_threads() -> Select[Message]:
+    """On PostgreSQL: of several threads, which an array for each column tells."""
+    given = given_rows(Conversation.__table__, ("id", "answered_through"))
+    newest = [each.lateral() for each in _newest(given.c.id, given.c.answered_through)]
+    found = union(*(select(each.c.id).select_from(given).join(each, true()) for each in newest))
+    return select(Message).where(Message.id.in_(found))
+
+
+def _of_thread() -> Select[Message]:
+    """On SQLite, which knows no lateral joins: of one."""
+    newest = _newest(bindparam("all_id"), bindparam("all_answered_through"))
+    return select(Message).where(Message.id.in_(union(*(select(each.subquery().c.id) for each in newest))))
+
+
+_OF_THREADS, _OF_THREAD = _of_threads(), _of_thread()
+
+
+def _messages(session: Session, conversations: Sequence[Conversation]) -> Iterator[Message]:
+    if not conversations:
+        return
+    if session.get_bind().dialect.name == "postgresql":
+        given = {
+            "all_id": [each.id for each in conversations],
+            "all_answered_through": [each.answered_through for each in conversations],
+        }
+        yield from session.execute(_OF_THREADS, given).scalars()
+        return
+    for each in conversations:
+        yield from session.execute(
+            _OF_THREAD, {"all_id": each.id, "all_answered_through": each.answered_through}
+        ).scalars()
+
+
+def _said(
+    session: Session, conversations: Sequence[Conversation]
+) -> dict[UUID, tuple[Sequence[Message], Sequence[Message]]]:
     """The customer's messages that nobody has answered, in the order they were written; and what was said around them,
-    in the order of the thread: a prompt ends with what awaits an answer."""
-    asked = {"conversation_id": conversation.id, "answered_through": conversation.answered_through}
-    waiting, before = [], []
-    for message in session.execute(_SAID, asked).scalars():
-        if message.awaits_answer and message.position > conversation.answered_through:
+    in the order of the thread: a prompt ends with what awaits an answer. By conversation."""
+    by_id = {each.id: each for each in conversations}
+    said: dict[UUID, tuple[list[Message], list[Message]]] = {each: ([], []) for each in by_id}
+    for message in _messages(session, conversations):
+        waiting, before = said[message.conversation_id]
+        if message.awaits_answer and message.position > by_id[message.conversation_id].answered_through:
             waiting.append(message)
         elif not message.payload.get("revoked"):
             before.append(message)
-    waiting.sort(key=lambda message: (message.timestamp, message.position))
-    return waiting, sorted(before, key=lambda message: (message.timestamp, message.id))
+    for waiting, before in said.values():
+        waiting.sort(key=lambda message: (message.timestamp, message.position))
+        before.sort(key=lambda message: (message.timestamp, message.id))
+    return dict(said)
 
 
 def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn], seen: Seen) -> str | None:

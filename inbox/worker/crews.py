@@ -97,13 +97,13 @@ class Crews:
             Crew(
                 Work.ANSWER,
                 answer_threads,
-                self.gated(self.answers),
-                self.answering.run,
+                self.gated(lambda threads: self.answering.begun(self.answers(threads))),
+                lambda begun: self.answering.run(*begun),
                 self.wakeups,
                 next_due=self.next_answer,
                 gather=GATHER,
-                raised=self.answering.raised,
-                give_back=self.give_back,
+                raised=lambda begun: self.answering.raised(begun.claim),
+                give_back=lambda begun: self.give_back(begun.claim),
             ),
             Crew(
                 Work.MEDIA,

@@ -32,25 +32,30 @@ def write(runtime: Runtime, name: str, *customers: str) -> None:
     ingest(runtime, webhook(messages=messages))
 
 
-@contextmanager
-def all_answered(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception | None]]:
-    """Every customer asks. During the block all answers are there, and go on when it ends: what each thread got."""
-    monkeypatch.setattr(gathering, "GATHER", 60.0)
+def claims(live: Runtime) -> list[jobs.JobClaim]:
+    """Every customer asks."""
     write(live, "first", *CUSTOMERS)
     with live.db.writing() as session:
-        claims = jobs.claim_jobs(session, JobKind.ANSWER, live.db.now(session) + timedelta(hours=1), 10)
+        return jobs.claim_jobs(session, JobKind.ANSWER, live.db.now(session) + timedelta(hours=1), 10)
 
-    def run(claim: jobs.JobClaim) -> Exception | None:
+
+@contextmanager
+def all_answered(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Exception | None]]:
+    """During the block all answers are there, and they go on when it ends: what each thread got."""
+    monkeypatch.setattr(gathering, "GATHER", 60.0)
+    all_begun = live.answering.begun(claims(live))
+
+    def run(begun: answer.Begun) -> Exception | None:
         try:
-            live.answering.run(claim)
+            live.answering.run(*begun)
         except Exception as error:
             return error
         return None
 
     answers, results = live.answering.answers, list[Exception | None]()
-    with ThreadPoolExecutor(len(claims)) as threads:
+    with ThreadPoolExecutor(len(all_begun)) as threads:
         with answers.under_way():  # the first waits for this one
-            running = [threads.submit(run, claim) for claim in claims]
+            running = [threads.submit(run, begun) for begun in all_begun]
             wait_until(lambda: len(answers._waiting) == len(CUSTOMERS), "all threads to wait")
             yield results
         results += [each.result() for each in running]
@@ -62,6 +67,36 @@ def answered(live: Runtime) -> list[str]:
     query = query.join(Message, Message.conversation_id == Conversation.id).where(Message.author_kind == "bot")
     with live.db.reading() as session:
         return sorted(str(phone) for phone in session.execute(query).scalars())
+
+
+def test_their_conversations_are_looked_at_together(live: Runtime) -> None:
+    claimed = claims(live)
+    write(live, "second", BOB)
+    with asked(live.db) as statements:
+        begun = live.answering.begun(claimed)
+    assert [each.claim for each in begun] == claimed
+    seen = [each.scene for each in begun if each.scene is not None]
+    assert [scene.conversation.id for scene in seen] == [claim.conversation_id for claim in claimed]
+    assert sorted(scene.said for scene in seen) == ["first", "first", "first\nsecond"]
+    if live.db.is_postgres:
+        assert len(statements) == 2  # however many they are
+
+
+def test_when_they_cannot_be_looked_at_together_each_is_by_itself(
+    live: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claimed = claims(live)
+
+    def fails(*_: object) -> None:
+        raise DataError("SELECT", {}, ValueError("a strange value"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answer, "_scenes", fails)
+        begun = live.answering.begun(claimed)
+    assert begun == [answer.Begun(claim) for claim in claimed]
+    for each in begun:
+        live.answering.run(*each)
+    assert answered(live) == [ANN, BOB, CLEO]
 
 
 def test_they_are_queued_in_one_transaction(live: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
