@@ -47,7 +47,7 @@ def next_release(tmp_path: Path) -> Path:
     for name in ("wsgi.py", "gunicorn.conf.py"):
         shutil.copy(ROOT / name, folder)
     for name in ("inbox", "sandbox"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__", "vendor"))
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     before = SCHEMA
     for change in CHANGES:
         number = f"{int(before) + 1:04}"

@@ -95,11 +95,11 @@ def test_an_answer_that_drips_is_cut_at_the_deadline(
     sandbox: Sandbox, url: str, fault: str, phase: str, framing: str
 ) -> None:
     for name, upstream in UPSTREAMS.items():
-        upstream.configure(replace(SHORT[name], total=0.5, read=0.35), retries=True, breaker=True)
+        upstream.configure(replace(SHORT[name], total=1.0, read=0.7), retries=True, breaker=True)
     sandbox.fault("any", fault, interval=0.05, framing=framing)
     for outcome in both(url):
         assert ambiguous(outcome, phase)
-        assert outcome.seconds > 0.4  # no wait for a byte was as long as the read timeout
+        assert outcome.seconds > 0.8  # no wait for a byte was as long as the read timeout
     assert len(sandbox.requests()) == 2
     wait_until(lambda: left(sandbox), "the connections to be closed")
 
