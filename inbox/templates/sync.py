@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, delete, exists, select, update
+from sqlalchemy import ColumnElement, Select, delete, exists, or_, select, update
 from sqlalchemy.orm import Session
 
 from inbox.cipher import TokenCipher
@@ -39,9 +39,10 @@ _BACK = frozenset({"REINSTATED", "UNARCHIVED"})  # events after which a template
 
 @dataclass(frozen=True, slots=True)
 class SyncClaim:
-    """A number whose templates are to be asked for now."""
+    """A number whose templates are to be asked for now; `at`: the server's time."""
 
     account_id: UUID
+    at: datetime
     waba_id: str
     access_token_encrypted: str = field(repr=False)
 
@@ -89,7 +90,7 @@ def claim(session: Session, now: datetime) -> SyncClaim | None:
     if found is None:
         return None
     found[0].due_at = now + _LEASE
-    return SyncClaim(found[1].id, str(found[1].waba_id), str(found[1].access_token_encrypted))
+    return SyncClaim(found[1].id, now, str(found[1].waba_id), str(found[1].access_token_encrypted))
 
 
 def run(db: Database, gateway: WhatsAppTemplates, cipher: TokenCipher, asked: SyncClaim) -> None:
@@ -99,8 +100,9 @@ def run(db: Database, gateway: WhatsAppTemplates, cipher: TokenCipher, asked: Sy
     except (UpstreamError, ConfigError) as error:
         words = error.reason if isinstance(error, UpstreamError) else str(error)
         log.warning("templates not synced", extra={"account_id": str(asked.account_id), "reason": words})
+        older = or_(TemplateSync.synced_at.is_(None), TemplateSync.synced_at <= asked.at)  # else one came through
         with db.writing() as session:
-            _end(session, asked.account_id, db.now(session) + AFTER_FAILURE, error=words)
+            _end(session, asked.account_id, db.now(session) + AFTER_FAILURE, older, error=words)
         return
     with db.writing() as session:
         now = db.now(session)
@@ -110,8 +112,9 @@ def run(db: Database, gateway: WhatsAppTemplates, cipher: TokenCipher, asked: Sy
     log.info("templates synced", extra={"account_id": str(asked.account_id), "templates": len(told)})
 
 
-def _end(session: Session, account_id: UUID, due: datetime, **values: Any) -> None:
-    session.execute(update(TemplateSync).where(TemplateSync.account_id == account_id).values(due_at=due, **values))
+def _end(session: Session, account_id: UUID, due: datetime, *where: ColumnElement[bool], **values: Any) -> None:
+    mine = TemplateSync.account_id == account_id, *where
+    session.execute(update(TemplateSync).where(*mine).values(due_at=due, **values))
 
 
 def store(session: Session, account_id: UUID, told: Sequence[Told]) -> None:

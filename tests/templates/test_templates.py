@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from inbox.clock import rfc3339
+from inbox.clock import rfc3339, utc_now
 from inbox.config import Config
+from inbox.errors import UpstreamUnavailable
 from inbox.gateways.whatsapp.templates import Told
 from inbox.models import Account, Contact, TemplateSync
 from inbox.resilience import WHATSAPP_TEMPLATES
@@ -170,11 +171,25 @@ def test_two_that_ask_at_once_keep_the_same(shop: Shop) -> None:
     both = threading.Barrier(2)
     gateway = SimpleNamespace(all_of=lambda *_: told if both.wait(30) >= 0 else [])
     runtime, token = shop.runtime, shop.runtime.cipher.encrypt("token")
-    asked = SyncClaim(the_account(runtime.db).id, "1", token)
+    asked = SyncClaim(the_account(runtime.db).id, utc_now(), "1", token)
     with ThreadPoolExecutor(2) as pool:
         for done in [pool.submit(sync.run, runtime.db, gateway, runtime.cipher, asked) for _ in range(2)]:
             done.result(60)
     assert len(shop.templates()) == len(told)
+
+
+@on_sqlite
+def test_one_that_fails_late_says_nothing_against_one_that_came_through_meanwhile(shop: Shop) -> None:
+    runtime = shop.runtime
+    asked = SyncClaim(the_account(runtime.db).id, utc_now(), "1", runtime.cipher.encrypt("token"))
+
+    def hangs(*_: Any) -> None:
+        shop.sync()
+        raise UpstreamUnavailable("whatsapp", reason="too late", phase="sent")
+
+    sync.run(runtime.db, SimpleNamespace(all_of=hangs), runtime.cipher, asked)
+    answer = shop.client.get(f"/accounts/{shop.account}/templates").json
+    assert (len(answer["templates"]), answer["error"]) == (10, None)
 
 
 @on_sqlite
