@@ -276,15 +276,16 @@ class Answering:
         another process, which may have answered.
         """
         found = jobs.held_with_conversations(session, [claim]).get(claim.job_id)
-        if (
-            found is not None
-            and found[0].epoch == scene.conversation.epoch
-            and _may_speak(found[0], now, self.settings.bot_stays_out)
-        ):
+        if found is not None and self._is_undisturbed(found[0], scene, now):
             return found
         self._rest(session, claim, found[0] if found else _locked(session, claim), now)
         log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
         return None
+
+    def _is_undisturbed(self, conversation: Conversation, scene: _Scene, now: datetime) -> bool:
+        """True when no person has acted since it was seen (I9), and the bot may speak."""
+        unchanged = conversation.epoch == scene.conversation.epoch
+        return unchanged and _may_speak(conversation, now, self.settings.bot_stays_out)
 
     def _queue_together(self, answers: Sequence[_Answer]) -> list[_Answer]:
         """Queue those that hold and leave nothing owed. The others are returned."""
@@ -308,8 +309,7 @@ class Answering:
     def _plainly_holds(self, answer: _Answer, conversation: Conversation, job: Job, now: datetime) -> bool:
         """True when nothing has happened since it was begun that an answer would have to heed."""
         return (
-            conversation.epoch == answer.scene.conversation.epoch
-            and _may_speak(conversation, now, self.settings.bot_stays_out)
+            self._is_undisturbed(conversation, answer.scene, now)
             and job.revision == answer.claim.revision
             and conversation.asked_through <= answer.through
         )

@@ -179,8 +179,13 @@ class ChangeFeed:
         return _Scene(present, notices, self.release())
 
     def _state(self, look: Look) -> Hashable:
-        told = [(each.code, each.since, each.reason) for each in self.notices()]
-        return look.state, tuple(told), self.release()
+        """How the account stands: another one when there may be something to tell. Made once for each look."""
+
+        def make() -> Hashable:
+            told = [(each.code, each.since, each.reason) for each in self.notices()]
+            return look.state, tuple(told), self.release()
+
+        return look.once("state", make)
 
     def _moment(self, account_id: UUID, after: Position, scene: _Scene) -> Moment:
         more = after.id is not None

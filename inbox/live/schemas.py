@@ -9,6 +9,7 @@ from pydantic import Field
 
 from inbox.conversations.schemas import ConversationCounts, ConversationRow, MessageRow
 from inbox.schemas import Body, Query, Row, Time
+from inbox.server.held import MOST
 from inbox.team.schemas import NoteRow
 
 
@@ -23,7 +24,7 @@ class ChangesQuery(Query):
         UUID | None, Field(description="Tell the changed messages and notes of this conversation as well.")
     ] = None
     wait: Annotated[
-        int, Field(ge=0, le=20, description="Seconds that you can wait for a change; the answer may come sooner.")
+        int, Field(ge=0, le=MOST, description="Seconds that you can wait for a change; the answer may come sooner.")
     ] = 0
 
 

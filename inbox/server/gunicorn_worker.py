@@ -30,6 +30,7 @@ import math
 import selectors
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -288,35 +289,33 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
         self._wake_at = min(self._wake_at, question.until, self._look_at)
         return True
 
-    def _let_go(self, conn: Connection) -> None:
-        """Its time is up, or something has changed: answer it like any other. It is not looked at meanwhile."""
-        del self._held[conn]
-        if conn.has_left():
-            self.nr_conns -= 1
-            conn.close()
-        else:
-            self._line_up(conn, conn.peek() or b"")
+    def _let_go(self, whom: Callable[[Question], bool]) -> None:
+        """Answer those like any other request. Nobody looks at their connections while they wait."""
+        for conn in [conn for conn, question in self._held.items() if whom(question)]:
+            del self._held[conn]
+            if conn.has_left():
+                self.nr_conns -= 1
+                conn.close()
+            else:
+                self._line_up(conn, conn.peek() or b"")
 
     def _attend(self, now: float) -> None:
         """Let go whose time is up, and have somebody look whether the others have to go on waiting."""
-        for conn, question in list(self._held.items()):
-            if question.until <= now:
-                self._let_go(conn)
-        if self._held and now >= self._look_at and self._quiet is not None:
+        self._let_go(lambda question: question.until <= now)
+        if not self._held or self._quiet is None:
+            return
+        if now >= self._look_at:
             self._look_at = math.inf
             look = self.tpool.submit(self._quiet.moved, {question.account_id for question in self._held.values()})
             look.add_done_callback(partial(self.method_queue.defer, self._looked, now))
-        until = (question.until for question in self._held.values())
-        self._wake_at = min(self._wake_at, self._look_at, *until) if self._held else self._wake_at
+        self._wake_at = min(self._wake_at, self._look_at, *(question.until for question in self._held.values()))
 
     def _looked(self, began: float, look: Future[list[UUID]]) -> None:
         """Let go whose account has moved. `began`: monotonic seconds; who looks for long, looks less often."""
         failed = look.exception()
         if failed is not None:
             log.error("cannot look for changes", exc_info=failed)
-        for conn, question in list(self._held.items()):
-            if failed is not None or question.account_id in look.result():
-                self._let_go(conn)
+        self._let_go(lambda question: failed is not None or question.account_id in look.result())
         now = time.monotonic()
         self._look_at = now + max(LOOK_EVERY, LOOKING_SHARE * (now - began))
         self._wake_at = min(self._wake_at, self._look_at)
@@ -373,8 +372,7 @@ class SheddingWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no typ
     def _cap_keepalive(self, deadline: float) -> None:
         """The worker stops: connections without a request end by `deadline`, also those that never had one."""
         self._close_the_door()
-        for held_back in list(self._held):
-            self._let_go(held_back)
+        self._let_go(lambda _question: True)
         super()._cap_keepalive(deadline)
         for conn in self.pending_conns:
             conn.timeout = min(conn.timeout, deadline)

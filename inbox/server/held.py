@@ -12,7 +12,7 @@ from typing import Protocol
 from urllib.parse import parse_qs
 from uuid import UUID
 
-MOST = 20  # seconds, as the API says; proxies wait for 30 and longer
+MOST = 20  #: seconds; proxies wait for 30 and longer
 _LINE = re.compile(rb"GET /changes\?([!-~]{1,2000}) HTTP/1\.[01]\r\n")
 
 
