@@ -31,7 +31,7 @@ from tests.page.shop import PASSWORD, Shop, open_shop
 from tests.servers import Databases, create_database, drop_database, postgres_server
 
 PACE = 1.5  # seconds until the next question of a tab in use, when one was answered at once
-WAITS = 4  # seconds that its questions can wait at the server
+WAITS = 8  # seconds that its questions can wait at the server
 KB = 1000
 
 

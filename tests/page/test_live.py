@@ -18,14 +18,15 @@ SETUP = """
     const tab = { visible: fakes.signal(given?.visible ?? true), focused: fakes.signal(true),
         online: fakes.signal(true),
         woken: fakes.signal(0), lastInput: { value: clock.now() } };
-    const polls = [], asked = [], from = clock.now();
+    const polls = [], asked = [], limits = [], from = clock.now();
     const body = (more = {}) => ({ next: `p${polls.length}`, now: '2026-11-28T10:00:00Z', more: false,
         poll_after_ms: 1500,
         conversations: [], gone: [], messages: [], counts: {}, notices: [], ...more });
     let answer = () => null;
-    const server = { get: async (path, query) => {
+    const server = { get: async (path, query, { limit }) => {
         polls.push((clock.now() - from) / 1000);
         asked.push(query);
+        limits.push(limit);
         const said = await answer(query, polls.length);
         return { status: said === null ? 204 : 200, body: said };
     } };
@@ -157,7 +158,7 @@ def test_an_answer_that_does_not_come_is_told_before_its_limit(core: Page) -> No
            made.start();
            await clock.pass(1500);
            const states = [shop.connection.value.state];
-           for (const ms of [8900, 200]) { await clock.pass(ms); states.push(shop.connection.value.state); }
+           for (const ms of [12_900, 200]) { await clock.pass(ms); states.push(shop.connection.value.state); }
            return states;""",
     )
     assert found == ["live", "live", "offline"]
@@ -175,8 +176,8 @@ WAITING = """
 
 
 def test_a_question_waits_at_the_server_and_the_next_one_comes_at_once(core: Page) -> None:
-    body = WAITING + "made.start(); await clock.pass(14_000); return [polls, asked.map((query) => query.wait)]"
-    assert play(core, body) == [[1.5, 5.5, 9.5, 13.5], [4, 4, 4, 4]]
+    body = WAITING + "made.start(); await clock.pass(26_000); return [polls, asked.map((query) => query.wait)]"
+    assert play(core, body) == [[1.5, 9.5, 17.5, 25.5], [8, 8, 8, 8]]
 
 
 def test_a_change_ends_the_waiting_and_a_tab_that_nobody_uses_does_not_wait(core: Page) -> None:
@@ -192,13 +193,13 @@ def test_a_change_ends_the_waiting_and_a_tab_that_nobody_uses_does_not_wait(core
            await clock.pass(20_000);
            return [busy, asked.at(1).since, polls.slice(-2), asked.at(-1).wait];""",
     )
-    assert found == [[1.5, 4.5], "later", [8.5, 18.5], None]
+    assert found == [[1.5, 4.5], "later", [12.5, 22.5], None]
 
 
 def test_a_question_after_a_failure_does_not_wait(core: Page) -> None:
     body = """answer = (query, number) => { if (number === 1) throw new Unreachable('cut'); return null; };
-        made.start(); await clock.pass(6000); return asked.map((query) => query.wait)"""
-    assert play(core, body) == [4, None, 4]
+        made.start(); await clock.pass(6000); return [asked.map((query) => query.wait), limits]"""
+    assert play(core, body) == [[8, None, 8], [18_000, 10_000, 18_000]]
 
 
 def test_what_was_asked_for_another_thread_leaves_the_position_where_it_was(core: Page) -> None:

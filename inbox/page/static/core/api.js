@@ -1,7 +1,7 @@
 import { signal } from "../vendor/signals-core.js";
 import { inWords } from "./fields.js";
 
-const LIMIT = 10_000; // ms for an answer
+export const LIMIT = 10_000; // ms for an answer
 const CSRF = "X-CSRF-Token";
 
 /** The server answered no. `problem` is its whole problem+json, with what a code adds. */

@@ -1,5 +1,5 @@
 import { batch, effect, untracked } from "../vendor/signals-core.js";
-import { Refused } from "./api.js";
+import { LIMIT, Refused } from "./api.js";
 
 /** @typedef {import("./api.js").Api} Api */
 /** @typedef {import("./store.js").Store} Store */
@@ -11,7 +11,7 @@ export const PACE = { used: 1500, resting: 10_000, hidden: 15_000, restsAfter: 3
 const TRIES = [2000, 4000, 8000, 15_000, 30_000];
 const SILENT = 30_000; // without a good answer: what is shown has an age
 const OFFLINE = 5000;
-const WAITS = 4; // seconds that a question of a tab in use can wait for something to tell, on servers that let it
+const WAITS = 8; // seconds that a question of a tab in use can wait for something to tell, on servers that let it
 const DENIED = 15_000; // between two looks whether the rights have come back
 const HELD = 6000; // a notice stays so long after it was told last: each of the server's processes sees for itself
 
@@ -158,7 +158,7 @@ export function createChanges({ api, store, clock, time, leader, tab, resync, po
     const open = store.openId.peek();
     const query = { account_id: account, since, conversation_id: open, wait: waits || null };
     const askedAt = clock.now();
-    const { status, body } = await api.get("/changes", query, { signal: mine.signal });
+    const { status, body } = await api.get("/changes", query, { signal: mine.signal, limit: LIMIT + waits * 1000 });
     if (mine !== turn) return 0;
     failures = 0;
     busy = false;
