@@ -250,7 +250,10 @@ def _go_through_it(place: Place, load: Load, seen: Prometheus) -> tuple[float, f
     with load.session() as session:
 
         def is_ready() -> bool:
-            return all(session.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).ok for port in place.webs)
+            try:
+                return all(session.get(f"http://127.0.0.1:{port}/health/ready", timeout=10).ok for port in place.webs)
+            except requests.Timeout:  # all threads are busy with what waited for the database
+                return False
 
         wait_until(lambda: all(is_ready() for _ in range(6)), "every process to be ready again", 90)
     return began, time.time() + DatabaseLimits().breaker_open  # another process may not have tried again yet

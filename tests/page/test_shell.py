@@ -209,7 +209,7 @@ def test_a_full_shell_is_small(runtime: Runtime, amina: FlaskClient) -> None:
     packed = amina.get(f"/inbox/{row['id']}", headers={"Accept-Encoding": "gzip"})
     assert packed.headers["Content-Encoding"] == "gzip"
     assert boot_of_packed(packed.data)
-    assert len(packed.data) <= 8_800
+    assert len(packed.data) <= 8_850  # a few bytes either way are the random part of sixty identifiers
 
 
 def boot_of_packed(data: bytes) -> bool:

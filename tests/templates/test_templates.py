@@ -185,7 +185,7 @@ def test_one_that_fails_late_says_nothing_against_one_that_came_through_meanwhil
 
     def hangs(*_: Any) -> None:
         shop.sync()
-        raise UpstreamUnavailable("whatsapp", reason="too late", phase="sent")
+        raise UpstreamUnavailable("whatsapp", reason="ReadTimeout", phase="sent")
 
     sync.run(runtime.db, SimpleNamespace(all_of=hangs), runtime.cipher, asked)
     answer = shop.client.get(f"/accounts/{shop.account}/templates").json
