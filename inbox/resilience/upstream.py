@@ -73,6 +73,7 @@ class Upstream:
     """One upstream of this process: its numbers, its state, and the decorators that apply them."""
 
     BASE, CAP = 0.5, 4.0  # seconds: full jitter over BASE * 2**n up to CAP
+    LATE = 0.05  # seconds: what a wait may end late by on a busy machine
 
     def __init__(self, name: str, policy: Policy) -> None:
         self.name = name
@@ -142,9 +143,9 @@ class Upstream:
         return left <= 0 or (error.retry_after is not None and error.retry_after > left)
 
     def _spare(self) -> float:
-        """Seconds that may be waited so that the next attempt still has its minimum."""
+        """Seconds that may be waited so that the next attempt still has its minimum, even if the wait ends late."""
         left = remaining()
-        return (self.policy.total if left is None else left) - self.policy.minimum
+        return (self.policy.total if left is None else left) - self.policy.minimum - self.LATE
 
     def _waits(self) -> Generator[float, UpstreamError, None]:
         """Seconds before each repeat: the upstream's hint, else full jitter; never more than can be spared."""
