@@ -9,28 +9,26 @@ from __future__ import annotations
 
 import logging
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import Row, Select, bindparam, func, select, true, union
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from inbox.accounts.hours import bot_from
 from inbox.bot.files import CustomerFiles, Seen
 from inbox.bot.handover import HandOver
-from inbox.bot.model import Models, some_rest
+from inbox.bot.model import Models
 from inbox.bot.phrases import fallback
 from inbox.bot.presentable import presentable
 from inbox.bot.profile_cache import ProfileCache
-from inbox.bot.profiles import NO_PROFILE, cached_profile
-from inbox.bot.prompt import MAX_HISTORY, system_text, turns, with_files, with_passages
+from inbox.bot.profiles import cached_profile
+from inbox.bot.prompt import system_text, turns, with_files, with_passages
+from inbox.bot.scene import Scene, may_speak, scenes_of
 from inbox.bot.schemas import ProfileContent
-from inbox.contacts.lists import shown_name
-from inbox.conversations.quotes import quoted_texts
 from inbox.conversations.service import outbound_message, queue, queue_all
 from inbox.conversations.state import (
     AI_DAILY_QUOTA,
@@ -45,22 +43,17 @@ from inbox.conversations.state import (
     window_expires_at,
 )
 from inbox.conversations.writing import Written
-from inbox.db import Database, chosen
+from inbox.db import Database
 from inbox.db.gathering import Gathering
-from inbox.db.writes import given_rows
 from inbox.errors import UpstreamError, UpstreamRejected, Verdict
 from inbox.gateways.gemini import Turn
-from inbox.knowledge.finding import Passage, best_passages, knows_more
+from inbox.knowledge.finding import Passage, best_passages
 from inbox.logs import request_id
 from inbox.models import (
     Account,
     Author,
-    BotProfile,
-    Contact,
     Conversation,
     Job,
-    Message,
-    UTCDateTime,
 )
 from inbox.outbox import jobs
 from inbox.outbox.adding import Send
@@ -75,7 +68,6 @@ MAX_REWRITES = 3  # each is a call for nothing; then the answer leaves, and what
 _RETRY_CAP = 30.0  # seconds between tries while the AI is away
 UNSUPPORTED = "unsupported_content"
 _FILE_WAITS, _FILE_WAIT = 2, 1.0  # times, and seconds at least, that an answer waits for a file to be kept
-_SHORT_QUESTION = 20  # characters
 _OWN_SHARE, _OWN_CAP = 0.25, 900.0  # of the wait so far, and seconds: while it may be this conversation that fails
 
 
@@ -88,53 +80,18 @@ class BotSettings:
     bot_stays_out: timedelta  #: how long the bot leaves a conversation to a person who has replied
 
 
-@dataclass(frozen=True, slots=True)
-class _Scene:
-    """What the bot sees when it begins."""
-
-    conversation: Conversation
-    number: Account
-    customer_name: str | None
-    messages: Sequence[Message]  #: as the model sees them: what was said, then what awaits an answer
-    quoted: dict[str, str]  #: what they quote and we hold: its text by wa id
-    waiting: Sequence[Message]  #: those that await an answer, of the customer, at least one
-    profile_version: int
-    answers_this_hour: int
-    models_rest: bool  #: some model may not be asked at the moment
-    knows_more: bool  #: the number has something that was read beside its profile
-    now: datetime
-
-    @property
-    def newest(self) -> datetime:
-        """When the customer wrote last."""
-        return max(message.timestamp for message in self.waiting)
-
-    @property
-    def said(self) -> str:
-        """All that the customer has written lately."""
-        return "\n".join(each.content_text for each in self.messages if each.author_kind == Author.CUSTOMER)
-
-    @property
-    def question(self) -> str:
-        """What the customer asks; a short one with what they wrote before it, which it may go on from."""
-        asked = " ".join(message.content_text for message in self.waiting)
-        before = [message for message in self.messages if message.author_kind == Author.CUSTOMER]
-        earlier = before[-len(self.waiting) - 1 : -len(self.waiting)]
-        return " ".join([asked, *(message.content_text for message in earlier if len(asked) < _SHORT_QUESTION)])
-
-
 class Begun(NamedTuple):
     """An answer that a thread works on. `scene`: None when nobody has looked yet, or nothing was seen to answer."""
 
     claim: JobClaim
-    scene: _Scene | None = None
+    scene: Scene | None = None
 
 
 class _Answer(NamedTuple):
     """What is to be queued. `request_id`: of the job that wrote it."""
 
     claim: JobClaim
-    scene: _Scene
+    scene: Scene
     content: Written
     request_id: str
 
@@ -169,12 +126,12 @@ class Answering:
         try:
             with self.db.reading() as session:
                 threads = [claim.conversation_id for claim in claims]
-                scenes = _scenes(session, threads, self.db.now(session), self.settings.bot_stays_out)
+                scenes = scenes_of(session, threads, self.db.now(session), self.settings.bot_stays_out)
         except Exception:  # whichever it is: alone it holds up nobody else
             scenes = {}
         return [Begun(claim, scenes.get(claim.conversation_id)) for claim in claims]
 
-    def run(self, claim: JobClaim, scene: _Scene | None = None) -> None:
+    def run(self, claim: JobClaim, scene: Scene | None = None) -> None:
         """Answer the claimed conversation, hand it over, or try again later. `scene`: what has been seen of it."""
         scene = scene or self._look(claim)
         if scene is None:
@@ -226,17 +183,17 @@ class Answering:
 
     # --- before --------------------------------------------------------------------------------------------------
 
-    def _look(self, claim: JobClaim) -> _Scene | None:
+    def _look(self, claim: JobClaim) -> Scene | None:
         """The scene. None when there is nothing to answer any more, or not yet: the job says so then."""
         with self.db.reading() as session:
-            scenes = _scenes(session, [claim.conversation_id], self.db.now(session), self.settings.bot_stays_out)
+            scenes = scenes_of(session, [claim.conversation_id], self.db.now(session), self.settings.bot_stays_out)
         scene = scenes.get(claim.conversation_id)
         if scene is None:
             with self.db.writing() as session:
                 self._rest(session, claim, _locked(session, claim), self.db.now(session))
         return scene
 
-    def _show_typing(self, claim: JobClaim, scene: _Scene) -> None:
+    def _show_typing(self, claim: JobClaim, scene: Scene) -> None:
         newest, number = scene.waiting[-1].wa_message_id, scene.number
         if newest is None or claim.attempts > 1 or number.paused_reason or not number.access_token_encrypted:
             return
@@ -248,7 +205,7 @@ class Answering:
             wait = timedelta(seconds=max(self.settings.debounce, _FILE_WAIT))
             jobs.postpone_job(session, claim, self.db.now(session) + wait)
 
-    def _passages(self, claim: JobClaim, scene: _Scene) -> list[Passage]:
+    def _passages(self, claim: JobClaim, scene: Scene) -> list[Passage]:
         with self.db.reading() as session:
             return best_passages(session, claim.account_id, scene.question)
 
@@ -268,7 +225,7 @@ class Answering:
         jobs.keep_job(session, claim, since, max(since, now + timedelta(seconds=self.settings.debounce)))
 
     def _still_holds(
-        self, session: Session, claim: JobClaim, scene: _Scene, now: datetime
+        self, session: Session, claim: JobClaim, scene: Scene, now: datetime
     ) -> tuple[Conversation, Job] | None:
         """The conversation and the job, locked. None when what was begun is void; then the job is at rest already.
 
@@ -282,10 +239,10 @@ class Answering:
         log.info("answer discarded", extra={"conversation_id": str(claim.conversation_id)})
         return None
 
-    def _is_undisturbed(self, conversation: Conversation, scene: _Scene, now: datetime) -> bool:
+    def _is_undisturbed(self, conversation: Conversation, scene: Scene, now: datetime) -> bool:
         """True when no person has acted since it was seen (I9), and the bot may speak."""
         unchanged = conversation.epoch == scene.conversation.epoch
-        return unchanged and _may_speak(conversation, now, self.settings.bot_stays_out)
+        return unchanged and may_speak(conversation, now, self.settings.bot_stays_out)
 
     def _queue_together(self, answers: Sequence[_Answer]) -> list[_Answer]:
         """Queue those that hold and leave nothing owed. The others are returned."""
@@ -339,7 +296,7 @@ class Answering:
         log.info("the customer wrote on, the answer is put off", extra={"conversation_id": str(claim.conversation_id)})
         return True
 
-    def _hand_over(self, claim: JobClaim, scene: _Scene, reason: str) -> None:
+    def _hand_over(self, claim: JobClaim, scene: Scene, reason: str) -> None:
         """The bot stops here; the reason is shown, and the backup number is told."""
         with self.db.writing() as session:
             now = self.db.now(session)
@@ -354,7 +311,7 @@ class Answering:
         if news:
             self.handover.tell(claim.account_id, claim.conversation_id, reason)
 
-    def _try_later(self, claim: JobClaim, scene: _Scene, profile: ProfileContent, error: UpstreamError) -> None:
+    def _try_later(self, claim: JobClaim, scene: Scene, profile: ProfileContent, error: UpstreamError) -> None:
         """The AI is away: keep the job, and after the deadline say so once and ask for a person (I10)."""
         with self.db.writing() as session:
             now = self.db.now(session)
@@ -398,134 +355,7 @@ _REFUSALS = {
 }
 
 
-def _scenes(
-    session: Session, conversation_ids: Iterable[UUID], now: datetime, bot_stays_out: timedelta
-) -> dict[UUID, _Scene]:
-    """By conversation. One is missing where nothing awaits an answer that the bot may give now."""
-    dialect = session.get_bind().dialect.name
-    asked = {"conversations": sorted(conversation_ids), "hour_ago": now - timedelta(hours=1), "now": now}
-    who = [
-        found
-        for found in session.execute(_who(dialect), asked)
-        if _may_speak(found.Conversation, now, bot_stays_out) and bot_from(found.Account, now) <= now
-    ]
-    said = _said(session, [found.Conversation for found in who])
-    return {
-        found.Conversation.id: _scene(session, found, *said[found.Conversation.id], now)
-        for found in who
-        if said[found.Conversation.id][0]
-    }
-
-
-def _scene(
-    session: Session, found: Row[Any], waiting: Sequence[Message], before: Sequence[Message], now: datetime
-) -> _Scene:
-    conversation: Conversation = found.Conversation
-    messages = [*before, *waiting]
-    return _Scene(
-        conversation=conversation,
-        number=found.Account,
-        customer_name=shown_name(found.Contact),
-        messages=messages,
-        quoted=quoted_texts(session, conversation.account_id, messages),
-        waiting=waiting,
-        profile_version=found.version or NO_PROFILE,
-        answers_this_hour=found.answers,
-        models_rest=found.models_rest,
-        knows_more=found.knows_more,
-        now=now,
-    )
-
-
-@cache
-def _who(dialect: str) -> Select[Any]:
-    answers = select(func.count()).where(
-        Message.conversation_id == Conversation.id,
-        Message.timestamp >= bindparam("hour_ago", type_=UTCDateTime()),
-        Message.author_kind == Author.BOT,
-    )
-    return (
-        select(
-            Conversation,
-            Contact,
-            Account,
-            BotProfile.version,
-            answers.scalar_subquery().label("answers"),
-            some_rest(bindparam("now", type_=UTCDateTime())).label("models_rest"),
-            knows_more(Conversation.account_id).label("knows_more"),
-        )
-        .join(Contact, Conversation.contact_id == Contact.id)
-        .join(Account, Conversation.account_id == Account.id)
-        .outerjoin(BotProfile, BotProfile.account_id == Account.id)
-        .where(chosen(dialect, Conversation.id, "conversations"))
-    )
-
-
-def _may_speak(conversation: Conversation, now: datetime, bot_stays_out: timedelta) -> bool:
-    return owes_answer(conversation) and pause_ends(conversation, now, bot_stays_out) <= now
-
-
-def _newest(thread: Any, answered_through: Any) -> Iterator[Select[UUID]]:
-    """What is read of a thread: the newest that nobody has answered, and the newest of all."""
-    of_thread = select(Message.id).where(Message.conversation_id == thread)
-    waiting = of_thread.where(Message.awaits_answer, Message.position > answered_through)
-    yield waiting.order_by(Message.position.desc()).limit(2 * MAX_HISTORY)
-    yield of_thread.order_by(Message.timestamp.desc(), Message.id.desc()).limit(2 * MAX_HISTORY)
-
-
-def _of_threads() -> Select[Message]:
-    """On PostgreSQL: of several threads, which an array for each column tells."""
-    given = given_rows(Conversation.__table__, ("id", "answered_through"))
-    newest = [each.lateral() for each in _newest(given.c.id, given.c.answered_through)]
-    found = union(*(select(each.c.id).select_from(given).join(each, true()) for each in newest))
-    return select(Message).where(Message.id.in_(found))
-
-
-def _of_thread() -> Select[Message]:
-    """On SQLite, which knows no lateral joins: of one."""
-    newest = _newest(bindparam("all_id"), bindparam("all_answered_through"))
-    return select(Message).where(Message.id.in_(union(*(select(each.subquery().c.id) for each in newest))))
-
-
-_OF_THREADS, _OF_THREAD = _of_threads(), _of_thread()
-
-
-def _messages(session: Session, conversations: Sequence[Conversation]) -> Iterator[Message]:
-    if not conversations:
-        return
-    if session.get_bind().dialect.name == "postgresql":
-        given = {
-            "all_id": [each.id for each in conversations],
-            "all_answered_through": [each.answered_through for each in conversations],
-        }
-        yield from session.execute(_OF_THREADS, given).scalars()
-        return
-    for each in conversations:
-        yield from session.execute(
-            _OF_THREAD, {"all_id": each.id, "all_answered_through": each.answered_through}
-        ).scalars()
-
-
-def _said(
-    session: Session, conversations: Sequence[Conversation]
-) -> dict[UUID, tuple[Sequence[Message], Sequence[Message]]]:
-    """The customer's messages that nobody has answered, in the order they were written; and what was said around them,
-    in the order of the thread: a prompt ends with what awaits an answer. By conversation."""
-    by_id = {each.id: each for each in conversations}
-    said: dict[UUID, tuple[list[Message], list[Message]]] = {each: ([], []) for each in by_id}
-    for message in _messages(session, conversations):
-        waiting, before = said[message.conversation_id]
-        if message.awaits_answer and message.position > by_id[message.conversation_id].answered_through:
-            waiting.append(message)
-        elif not message.payload.get("revoked"):
-            before.append(message)
-    for waiting, before in said.values():
-        waiting.sort(key=lambda message: (message.timestamp, message.position))
-        before.sort(key=lambda message: (message.timestamp, message.id))
-    return dict(said)
-
-
-def _why_a_person(scene: _Scene, profile: ProfileContent, history: Sequence[Turn], seen: Seen) -> str | None:
+def _why_a_person(scene: Scene, profile: ProfileContent, history: Sequence[Turn], seen: Seen) -> str | None:
     """The reason to hand over before asking the model at all."""
     expires = window_expires_at(scene.conversation)
     if expires is None or expires <= scene.now:

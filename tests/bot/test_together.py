@@ -91,7 +91,7 @@ def test_when_they_cannot_be_looked_at_together_each_is_by_itself(
         raise DataError("SELECT", {}, ValueError("a strange value"))
 
     with monkeypatch.context() as patch:
-        patch.setattr(answer, "_scenes", fails)
+        patch.setattr(answer, "scenes_of", fails)
         begun = live.answering.begun(claimed)
     assert begun == [answer.Begun(claim) for claim in claimed]
     for each in begun:
