@@ -358,7 +358,10 @@ def demo_config() -> Config:
     "--pace", default=5.0, show_default=True, help="Average pause between two customers' messages, in seconds."
 )
 def demo(port: int, seconds: float | None, pace: float) -> None:
-    """Show a living inbox: a bakery, customers who write, simulated upstreams. Needs nothing but Python."""
+    """Show a living inbox: a bakery, customers who write, simulated upstreams. Needs nothing but Python.
+
+    Of your settings it keeps CORS_ORIGINS and WEBHOOKS_ALLOW_PRIVATE; everything else is its own, and gone at the end.
+    """
     from inbox.demo import demo as show
 
     logging.disable(logging.INFO)  # the app's own process logs; this one only arranges things
