@@ -91,6 +91,7 @@ _NEIGHBOURS = {
     "preact/hooks": "./hooks.js",
     "@preact/signals-core": "./signals-core.js",
 }
+COMPONENTS = 2  # the group of what only stands within emoji, such as tones of skin
 _SOURCE_MAP = re.compile(r"\n?//# sourceMappingURL=\S+\s*$")
 _DRAWING = re.compile(r"<(path|circle|rect|line|polyline|polygon|ellipse) [^>]*/>")
 
@@ -127,7 +128,7 @@ def _drawings(icon: bytes) -> list[str]:
 
 def emoji(data: bytes) -> str:
     """Each sign with its name, the words it is found by, and its group; those that are parts of others are left out."""
-    rows = [each for each in json.loads(data) if "group" in each]
+    rows = [each for each in json.loads(data) if each.get("group", COMPONENTS) != COMPONENTS]
     rows.sort(key=lambda each: each["order"])
     told = [[each["emoji"], each["annotation"], " ".join(each.get("tags", [])), each["group"]] for each in rows]
     return "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in told) + "\n]\n"

@@ -65,6 +65,8 @@ def problems(mime_type: str, size: int) -> list[FieldProblem]:
     if found is None:
         return [FieldProblem("/mime_type", "file_type", _NOT_TAKEN)]
     kind, most = found
+    if size == 0:
+        return [FieldProblem("/size", "file_empty", "is 0: there is nothing in the file")]
     if size > most:
         shown = f"{most // _MB} MB" if most >= _MB else f"{most // 1024} KB"
         words = f"is {size} bytes, and WhatsApp takes {shown} of this kind ({kind}): make it smaller"

@@ -27,7 +27,7 @@ class UploadBody(Body):
 
     account_id: UUID
     mime_type: Annotated[str, Field(min_length=1, max_length=255), AfterValidator(printable)]
-    size: Annotated[int, Field(ge=1, le=LARGEST, description="Bytes of the whole file.")]
+    size: Annotated[int, Field(ge=0, lt=2**53, description="Bytes of the whole file; WhatsApp has limits by type.")]
     filename: Annotated[
         Annotated[str, Field(min_length=1, max_length=240), AfterValidator(printable)] | None,
         Field(description="Shown to the customer with a document."),

@@ -147,11 +147,46 @@ def test_a_draft_of_another_device_is_offered_and_never_put_over_what_is_written
            await draft.ready;
            await clock.pass(30_000);
            const offered = [draft.text.value, draft.other.value?.text, held.get('reply').text];
-           draft.useOther();
+           await draft.useOther();
            return [offered, draft.text.value, draft.other.value];""",
         held={"reply": {"text": "theirs", "reply_to": None, "version": 3}},
     )
     assert found == [["mine", "theirs", "theirs"], "theirs", None]
+
+
+def test_what_is_taken_is_the_other_draft_as_it_is_by_now(core: Page) -> None:
+    found = play(
+        core,
+        """const draft = made.open('c', 'reply');
+           draft.set('mine');
+           await draft.ready;
+           held.set('reply', { text: 'theirs, which went on', reply_to: null, version: 4 });
+           await draft.useOther();
+           return [draft.text.value, draft.other.value];""",
+        held={"reply": {"text": "theirs", "reply_to": None, "version": 3}},
+    )
+    assert found == ["theirs, which went on", None]
+
+
+@pytest.mark.parametrize("way", ["watched", "taken"])
+def test_a_draft_that_was_sent_meanwhile_is_offered_no_longer(core: Page, way: str) -> None:
+    found = play(
+        core,
+        """const draft = made.open('c', 'reply');
+           draft.set('mine');
+           await draft.ready;
+           const stop = draft.watch(), offered = draft.other.value?.text;
+           held.delete('reply'); // the other tab has sent it
+           if (given.way === 'taken') await draft.useOther();
+           else await clock.pass(5000);
+           stop();
+           const left = [draft.text.value, draft.other.value];
+           await clock.pass(4000);
+           return [offered, left, held.get('reply').text, server.calls.filter(({ method }) => method === 'GET').length];""",
+        held={"reply": {"text": "theirs", "reply_to": None, "version": 3}},
+        way=way,
+    )
+    assert found == ["theirs", ["mine", None], "mine", 2]
 
 
 def test_keeping_mine_writes_it_over_the_other(core: Page) -> None:

@@ -89,6 +89,10 @@ export function createAttachments({ api, store, clock }) {
       views.set(conversationId, made);
       return made;
     },
+    /** Files wait somewhere: they are gone with the page. */
+    get any() {
+      return rows.peek().length > 0;
+    },
     /** @param {{id: string, account_id: string}} conversation @param {Iterable<File>} files */
     add(conversation, files) {
       for (const file of files) {

@@ -4,7 +4,7 @@ import { newKey } from "./ids.js";
 
 /**
  * What I am writing, one draft for each conversation and mode: in this browser after 300 ms, at the server after 3 s and
- * on leaving. Another device's newer draft is offered, never put into the field by itself.
+ * on leaving. A newer draft from another tab or device is offered, never put over what is written here.
  * @typedef {"reply"|"note"} Mode
  */
 
@@ -17,6 +17,7 @@ import { newKey } from "./ids.js";
 const KEEP_AFTER = 300; // ms, in the browser
 const SAVE_AFTER = 3000; // ms, at the server
 const TRY_AGAIN = 15_000;
+const LOOK_AGAIN = 5000; // ms, while another draft is offered: it may go on, or be sent
 const HELLO = 200; // ms in which my other tabs say that they are there
 const PATIENCE = 5000; // ms for them to hand over what they hold
 
@@ -119,13 +120,21 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing, leader })
       if (now() !== content) plan();
     }
 
-    /** @param {ServerDraft|undefined} draft the server's */
+    /** @param {ServerDraft|undefined} draft the server's, if it has one */
     function offer(draft) {
+      if (!draft && other.peek() !== null) keepMine(0); // it was sent, or emptied
       if (!draft || draft.version <= version) return;
       const theirs = JSON.stringify([draft.text, draft.reply_to]);
-      if (theirs === now()) [version, saved] = [draft.version, theirs];
+      if (theirs === now()) [version, saved, other.value] = [draft.version, theirs, null];
       else if (empty() && !touched) take(draft);
       else other.value = draft;
+    }
+
+    /** Go on with mine, over that version of the server's. @param {number} over */
+    function keepMine(over) {
+      version = over;
+      other.value = null;
+      plan(0);
     }
 
     /** @param {ServerDraft} draft */
@@ -152,7 +161,7 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing, leader })
       version = row.version;
     }
 
-    /** Ask what other devices left. */
+    /** Ask what other tabs and devices left. */
     async function look() {
       try {
         const { body } = await api.get(path);
@@ -197,17 +206,26 @@ export function createDrafts({ api, kept, owner, clock, tab, outgoing, leader })
         });
         handed = mine;
       },
-      /** Take the other device's draft instead of mine. */
-      useOther() {
+      /** Look again and again while another draft is offered. @returns {() => void} ends it */
+      watch() {
+        let timer = clock.after(again, LOOK_AGAIN);
+        async function again() {
+          await look();
+          if (timer !== 0) timer = clock.after(again, LOOK_AGAIN);
+        }
+        return () => {
+          clock.cancel(timer);
+          timer = 0;
+        };
+      },
+      /** Take the other draft instead of mine, as it is by now. */
+      async useOther() {
+        await look();
         const draft = other.peek();
         if (draft) take(draft);
       },
       /** Go on with mine. */
-      keepMine() {
-        version = other.peek()?.version ?? version;
-        other.value = null;
-        plan(0);
-      },
+      keepMine: () => keepMine(other.peek()?.version ?? version),
       /** To the server at once, whatever it has. */
       save,
       /** The server has what is in the field, or nothing is. */

@@ -1,4 +1,4 @@
-import { effect } from "../vendor/signals-core.js";
+import { effect, untracked } from "../vendor/signals-core.js";
 import { createApi } from "./api.js";
 import { createChanges } from "./changes.js";
 import { createDrafts } from "./drafts.js";
@@ -61,11 +61,24 @@ export function start(boot, { onSomebodyElse = () => location.reload(), clock = 
     return id === null ? undefined : loading.thread(id);
   }
 
+  /** What could not be read while the server was out of reach. */
+  function readAgain() {
+    const id = store.openId.peek();
+    if (store.list.peek().trouble) loading.list();
+    if (id !== null && store.thread(id).peek().trouble === "first") loading.thread(id);
+  }
+
   /** @type {string|null} the thread that came with the page, which the changes go on from */
   let fresh = boot.thread?.conversation_id ?? null;
 
   effect(() => {
     if (tab.visible.value) presence.back();
+  });
+  let away = false;
+  effect(() => {
+    const live = store.connection.value.state === "live";
+    if (live && away) untracked(readAgain);
+    away = !live;
   });
   outgoing.begin();
   drafts.begin();

@@ -15,6 +15,9 @@ const LINK_LENGTH = 2048;
 /** Without accents and capitals, to look for something. @param {string} text */
 export const plain = (text) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
+/** Whether there is anything to see in a text: not only blanks, marks of direction and fillers. @param {string} text */
+export const isVisible = (text) => /[^\s\p{Z}\p{Cc}\p{Cf}\u2800\u3164\u115f\u1160\uffa0\ufe00-\ufe0f]/u.test(text);
+
 /** How long a text is, as our server counts: an emoji of two units is one character. @param {string} text */
 export function lengthOf(text) {
   let length = 0;

@@ -1,5 +1,6 @@
 /** The inbox: list, thread and what stands around them, on three sizes of screen. */
 
+import { Refused } from "../core/api.js";
 import { t } from "../core/words.js";
 import { Announcer, Button, Empty, html, Part, SignInAgain, Toasts, useEffect, useRef, useState } from "../ui/index.js";
 import { useApp } from "./context.js";
@@ -61,12 +62,14 @@ function Locked() {
 
 /** Nothing is open, or not there yet, or not for this reader. @param {{ id: string | null }} props */
 function Nobody({ id }) {
-  const { loading, places } = useApp();
+  const { loading, places, store } = useApp();
   const [missing, setMissing] = useState(false);
+  const live = store.connection.value.state === "live";
   useEffect(() => {
     setMissing(false);
-    if (id) loading.conversation(id).catch(() => setMissing(true));
-  }, [id]);
+    const refused = (/** @type {unknown} */ error) => error instanceof Refused && !error.passing;
+    if (id) loading.conversation(id).catch((error) => setMissing(refused(error)));
+  }, [id, live]);
   if (!id) return html`<${Empty} icon="message-square-text" title=${t("thread.none")} />`;
   if (!missing) return html`<div class="thread-empty late" aria-busy="true"></div>`;
   return html`<${Empty} icon="circle-alert" title=${t("thread.missing")}

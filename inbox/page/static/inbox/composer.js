@@ -4,8 +4,8 @@
  */
 
 import { composes, sends } from "../core/keys.js";
-import { isolated, lengthOf } from "../core/text.js";
-import { t } from "../core/words.js";
+import { isolated, isVisible, lengthOf } from "../core/text.js";
+import { plural, t } from "../core/words.js";
 import { Button, classes, html, Icon, Menu, Tabs, toast, useEffect, useId, useLayoutEffect, useRef, useState } from "../ui/index.js";
 import { whyNot } from "./actions.js";
 import { AttachButton, Attached, dropping } from "./attach.js";
@@ -131,13 +131,15 @@ function Writing({ mode, conversation, field, wanted }) {
   const suggestions = useSuggestions(field, app, conversation);
   const text = draft.text.value;
   const length = lengthOf(text);
-  const tooLong = length > settings.max_text;
   const files = mode === "reply" ? attachments.of(conversation.id).value : [];
+  const most = files.length > 0 ? CAPTION : settings.max_text;
+  const tooLong = length > most;
   const [sending, setSending] = useState(false);
   const [gap] = mode === "reply" ? unfilled(text) : [];
-  const refused = files.some((each) => each.state === "failed");
+  const refused = files.filter((each) => each.state === "failed").length;
+  const loading = files.some((each) => each.state === "loading");
   const held = tooLong || sending || gap !== undefined || files.some((each) => each.state !== "ready");
-  const nothing = files.length === 0 ? !text.trim() : lengthOf(text.trim()) > CAPTION;
+  const nothing = files.length === 0 && !isVisible(text);
   const long = text.length > ONE_LINE || text.includes("\n");
   useLayoutEffect(() => {
     // The draft came, or was taken back: the field shows it. While somebody types both are the same.
@@ -234,7 +236,7 @@ function Writing({ mode, conversation, field, wanted }) {
       </div>
     </div>
     <${Hints} id=${`${list}-hints`} mode=${mode} conversation=${conversation} length=${length}
-      most=${settings.max_text} gap=${gap?.name} refused=${refused} />
+      most=${most} gap=${gap?.name} refused=${refused} loading=${loading} />
   `;
 }
 
@@ -249,15 +251,17 @@ export function newestSeen(store, conversationId) {
 
 /**
  * What is good to know before sending: at most one line.
- * @param {{ id: string, mode: Mode, conversation: Conversation, length: number, most: number, gap?: string, refused: boolean }} props
+ * @param {{ id: string, mode: Mode, conversation: Conversation, length: number, most: number, gap?: string,
+ *   refused: number, loading: boolean }} props
  */
-function Hints({ id, mode, conversation, length, most, gap, refused }) {
+function Hints({ id, mode, conversation, length, most, gap, refused, loading }) {
   const { settings, store, times } = useApp();
   const hints = [];
   if (length > most) hints.push(html`<span class="danger">${t("composer.too_long", { length, most })}</span>`);
   else if (length > most * NEARLY) hints.push(html`<span>${t("composer.length", { length, most })}</span>`);
   if (gap) hints.push(html`<span class="danger">${t("composer.gap", { variable: `{${gap}}` })}</span>`);
-  if (refused) hints.push(html`<span class="danger">${t("composer.refused_file")}</span>`);
+  if (refused > 0) hints.push(html`<span class="danger">${plural("composer.refused_file", refused)}</span>`);
+  else if (loading) hints.push(html`<span>${t("composer.loading_file")}</span>`);
   if (mode === "note") hints.push(html`<span>${t("composer.hidden")}</span>`);
   else {
     const { closing, until } = replyWindow(conversation, times.now());
@@ -274,12 +278,13 @@ function Hints({ id, mode, conversation, length, most, gap, refused }) {
 }
 
 /**
- * A newer draft from another device is offered, never put into the field.
+ * A newer draft from another tab or device is offered, never put into the field.
  * @param {{ draft: import("../core/drafts.js").Draft }} props
  */
 function Other({ draft }) {
   const { times } = useApp();
   const other = draft.other.value;
+  useEffect(() => (other ? draft.watch() : undefined), [draft, other === null]);
   if (!other) return null;
   return html`<div class="composer-other">
     <${Icon} name="monitor" size=${16} />

@@ -16,6 +16,7 @@ export function money(amount, currency) {
 
 /** @param {number} size in bytes */
 export function bytes(size) {
+  if (size < 100) return new Intl.NumberFormat(language(), { style: "unit", unit: "byte", unitDisplay: "long" }).format(size);
   const [value, unit] = size < 1e6 ? [size / 1e3, "kilobyte"] : [size / 1e6, "megabyte"];
   const maximumFractionDigits = value < 10 ? 1 : 0;
   return new Intl.NumberFormat(language(), { style: "unit", unit, maximumFractionDigits }).format(value);

@@ -84,7 +84,7 @@ const app = {
 };
 
 addEventListener("beforeunload", (event) => {
-  if (page.outgoing.atRisk) event.preventDefault();
+  if (page.outgoing.atRisk || app.attachments.any) event.preventDefault();
 });
 
 // Where a keyboard covers the page instead of making it smaller, the page is as high as what can be seen (J2).

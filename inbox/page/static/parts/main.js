@@ -78,7 +78,7 @@ function Small() {
 function Lines() {
   return html`<${Shelf} title="Strip, Pill, Empty">
     <div class="wide">
-      <${Strip} icon="wifi-off" tone="warn">You are offline. Your texts are kept here and leave when you are back.<//>
+      <${Strip} icon="wifi-off" tone="warn">No connection to our server. Your texts are kept here and leave when it is back.<//>
       <${Strip} tone="danger" icon="circle-alert" action=${{ label: "Numbers", href: "#here" }}>
         WhatsApp refuses this number’s access token. Nothing is lost; renew it in Numbers.
       <//>

@@ -38,6 +38,9 @@ export function Numbers() {
 /** What a removed number is filled in with when it comes back; its token is gone. @param {any} row */
 const known = ({ name, phone_number_id, phone_number, waba_id, bot_auto_on }) => ({ name, phone_number_id, phone_number, waba_id, bot_auto_on, back: true });
 
+/** What a number's form begins with: a telephone number as people read it. @param {any} row */
+const filled = (row) => ({ ...row, phone_number: row.phone_number && shownNumber(row.phone_number), access_token: "" });
+
 /** @param {{ row: any, reload: () => void, onEdit: (row: any) => void, onGone: () => void }} props */
 function NumberRow({ row, reload, onEdit, onGone }) {
   const desk = useDesk();
@@ -62,7 +65,7 @@ function NumberRow({ row, reload, onEdit, onGone }) {
   const bot = desk.may("settings.manage", row.id) && { label: t("set.numbers.bot"), icon: "bot", href: `/bot/${row.id}/edit` };
   const items = () => [
     bot,
-    manages && { label: t("set.numbers.change"), icon: "pencil", onSelect: () => onEdit({ ...row, access_token: "" }) },
+    manages && { label: t("set.numbers.change"), icon: "pencil", onSelect: () => onEdit(filled(row)) },
     manages && { label: t("set.hours"), icon: "clock", onSelect: () => setOpening(true) },
     manages && { label: t("set.numbers.token"), icon: "key-round", onSelect: () => setRenewing(true) },
     manages && (row.paused_code
@@ -88,7 +91,7 @@ function NumberRow({ row, reload, onEdit, onGone }) {
     </div>`}
     <${Trouble} text=${call.trouble} />
     <${Reputation} said=${row.reputation} />
-    ${manages && html`<${Check} key=${[row.phone_number, row.waba_id, renewed].join(" ")} path=${path} onAsked=${reload} onRenew=${OF_TOKENS.includes(row.paused_code) ? null : () => setRenewing(true)} onEdit=${() => onEdit({ ...row, access_token: "" })} />`}
+    ${manages && html`<${Check} key=${[row.phone_number, row.waba_id, renewed].join(" ")} path=${path} onAsked=${reload} onRenew=${OF_TOKENS.includes(row.paused_code) ? null : () => setRenewing(true)} onEdit=${() => onEdit(filled(row))} />`}
     ${opening && html`<${HoursForm} row=${row} onClose=${() => setOpening(false)} />`}
     ${renewing && html`<${Renew} row=${row} onClose=${() => setRenewing(false)} onSaved=${() => (setRenewing(false), setRenewed(renewed + 1), reload())} />`}
     <${Ask} open=${asking} title=${t("set.numbers.remove.ask", { name: row.name })} action=${t("set.numbers.remove")} busy=${call.busy}
@@ -132,8 +135,8 @@ function Edit({ number, onClose, onSaved }) {
   const { busy, trouble, errors, run } = useCall();
   const set = (/** @type {string} */ name) => (/** @type {any} */ value) => setForm({ ...form, [name]: value });
   const save = async () => {
-    const digits = (/** @type {string|null} */ text) => text?.replace(/[^\d]/g, "") || null;
-    const body = { name: form.name.trim(), phone_number: digits(form.phone_number), waba_id: digits(form.waba_id), bot_auto_on: form.bot_auto_on };
+    const bare = (/** @type {string|null} */ text) => text?.replace(/[\s().+/-]/g, "") || null; // what is no digit then is refused
+    const body = { name: form.name.trim(), phone_number: bare(form.phone_number), waba_id: bare(form.waba_id), bot_auto_on: form.bot_auto_on };
     const assigns = form.auto_assign === true;
     const kept = form.message_retention_days ? Number(form.message_retention_days) : null;
     const made = { ...body, phone_number_id: form.phone_number_id.trim(), access_token: form.access_token.trim() || null };
@@ -143,9 +146,10 @@ function Edit({ number, onClose, onSaved }) {
   };
   const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => html`<${Field} label=${t(`set.numbers.${name}`)} value=${form[name] ?? ""}
     error=${errors[`/${name}`]} onChange=${set(name)} ...${more} />`;
-  return html`<${Form} open=${true} title=${t(number.id ? "set.numbers.change" : number.back ? "set.numbers.bring_back" : "set.numbers.add")} save=${t("settings.save")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
+  return html`<${Form} open=${true} title=${number.id ? t("set.numbers.change.of", { name: number.name }) : t(number.back ? "set.numbers.bring_back" : "set.numbers.add")} save=${t("settings.save")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
     ${field("name", { required: true, maxlength: "200" })}
     ${!number.id && field("phone_number_id", { required: true, hint: t("set.numbers.phone_number_id.hint"), inputmode: "numeric", dir: "ltr" })}
+    ${number.id && html`<p class="quiet">${t("set.numbers.phone_number_id.stays", { id: number.phone_number_id })}</p>`}
     ${field("phone_number", { hint: t("set.numbers.phone_number.hint"), type: "tel", dir: "ltr" })}
     ${field("waba_id", { hint: t("set.numbers.waba_id.hint"), inputmode: "numeric", dir: "ltr" })}
     ${!number.id && field("access_token", { hint: t("set.numbers.access_token.hint"), autocomplete: "off", spellcheck: "false", dir: "ltr" })}

@@ -1,7 +1,7 @@
 /** Small parts that several sections share. */
 
 import { has, t } from "../core/words.js";
-import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useId } from "../ui/index.js";
+import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useEffect, useId, useState } from "../ui/index.js";
 import { useDesk } from "./desk.js";
 
 /** Things that belong together, under a heading. @param {{ title: any, children?: any }} props */
@@ -58,20 +58,27 @@ export function NumberChoice({ value, onChange }) {
 }
 
 /**
- * A form in a dialog with its buttons.
+ * A form in a dialog with its buttons. Only Cancel throws away at once what was typed.
  * @param {{ open: boolean, title: string, save: string, busy?: boolean, trouble?: string | null, onSave: () => void,
  *   onClose: () => void, children?: any }} props
  */
 export function Form({ open, title, save, busy, trouble = null, onSave, onClose, children }) {
   const id = useId();
+  const [typed, setTyped] = useState(false);
+  const [asking, setAsking] = useState(false);
+  useEffect(() => (setTyped(false), setAsking(false)), [open]);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     if (!busy) onSave();
   };
-  return html`<${Dialog} open=${open} title=${title} onClose=${onClose} actions=${html`
-    <${Button} onClick=${onClose}>${t("ui.cancel")}<//>
-    <${Button} kind="filled" type="submit" form=${id} busy=${busy}>${save}<//>`}>
-    <form id=${id} class="settings-form" onSubmit=${submit}>${children}<${Trouble} text=${trouble} /></form>
+  const actions = asking
+    ? html`<p class="settings-asks" role="alert">${t("settings.discard.ask")}</p>
+      <${Button} onClick=${() => setAsking(false)}>${t("settings.discard.no")}<//>
+      <${Button} kind="filled" danger onClick=${onClose}>${t("settings.discard")}<//>`
+    : html`<${Button} onClick=${onClose}>${t("ui.cancel")}<//>
+      <${Button} kind="filled" type="submit" form=${id} busy=${busy}>${save}<//>`;
+  return html`<${Dialog} open=${open} title=${title} onClose=${() => (typed ? setAsking(true) : onClose())} actions=${actions}>
+    <form id=${id} class="settings-form" onInput=${() => setTyped(true)} onSubmit=${submit}>${children}<${Trouble} text=${trouble} /></form>
   <//>`;
 }
 
