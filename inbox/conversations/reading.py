@@ -29,8 +29,8 @@ def mark_read(db: Database, access: Access, conversation_id: UUID, through: UUID
 
 
 @whole_transaction(idempotent=True)
-def mark_unread(db: Database, access: Access, conversation_id: UUID) -> ConversationRow:
-    """The conversation is new to the user again, one message at least; the team's number stays.
+def mark_unread(db: Database, access: Access, conversation_id: UUID, count: int) -> ConversationRow:
+    """The conversation is new to the user again, so many messages at least; the team's number stays.
 
     Raises ConversationNotFound, and PermissionDenied for a key: it is nobody who could have read.
     """
@@ -38,6 +38,6 @@ def mark_unread(db: Database, access: Access, conversation_id: UUID) -> Conversa
         conversation = visible(session, access, conversation_id, lock=True)
         if (me := access.principal.user_id) is None:
             raise PermissionDenied("Only people have unread conversations of their own; a key sees the team's.")
-        set_new_to(session, conversation, me, max(1, new_to(session, conversation, me)))
+        set_new_to(session, conversation, me, max(count, new_to(session, conversation, me)))
         conversation.touch()
         return row_of(session, access, conversation_id)

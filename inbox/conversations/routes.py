@@ -32,6 +32,7 @@ from inbox.conversations.schemas import (
     SearchQuery,
     SendBody,
     SendMediaBody,
+    UnreadBody,
     UnreadDone,
 )
 from inbox.conversations.shapes import SendContentBody
@@ -101,9 +102,9 @@ def read_conversation(conversation_id: UUID, json: ReadBody | None) -> Response:
 @bp.post("/conversations/<uuid:conversation_id>/unread")
 @requires(Permission.CONVERSATIONS_VIEW)
 @contract("conversations", {200: UnreadDone})
-def unread_conversation(conversation_id: UUID) -> Response:
+def unread_conversation(conversation_id: UUID, json: UnreadBody | None) -> Response:
     """Make a conversation new again to the user who asks, and to nobody else."""
-    row = reading.mark_unread(runtime().db, access(), conversation_id)
+    row = reading.mark_unread(runtime().db, access(), conversation_id, json.count if json else 1)
     return answer(UnreadDone(my_unread=row.my_unread))
 
 

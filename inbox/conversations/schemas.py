@@ -220,6 +220,12 @@ class ReadBody(Body):
     through: UUID | None = Field(None, description="The newest message they have seen; without: all of them.")
 
 
+class UnreadBody(Body):
+    """How much is to be new again."""
+
+    count: int = Field(1, ge=1, le=1000, description="Messages, at least: fewer than are new already change nothing.")
+
+
 class ConversationStatusBody(Body):
     """What is to become of the conversation."""
 

@@ -177,6 +177,9 @@ def test_unread_is_mine_alone_and_at_least_one(people: dict[str, FlaskClient], t
     assert unread(people["anna"], talk) == (0, 1)
     assert unread(people["noe"], talk) == (0, 0)
     assert people["anna"].post(f"/conversations/{talk}/unread").json["my_unread"] == 1
+    assert people["anna"].post(f"/conversations/{talk}/unread", json={"count": 31}).json["my_unread"] == 31
+    assert unread(people["anna"], talk) == (0, 31)
+    assert people["anna"].post(f"/conversations/{talk}/unread", json={"count": 2}).json["my_unread"] == 31
 
 
 def test_a_key_has_nothing_of_its_own_to_make_unread(client: FlaskClient, talk: UUID) -> None:

@@ -34,6 +34,7 @@ def test_several_are_done_at_once_and_taken_back(shop: Shop, desk: Callable[...,
     assert statuses == ["done", "done", "done", "open"]
     amina.button("Undo").click()
     wait_until(lambda: all(each.row()["status"] == "open" for each in customers), "all are open again")
+    expect(amina.row(oldest).locator(".row-count")).to_have_text("1")  # what was new to her is so again
     amina.row(newest).click()  # open, and not among the chosen
     amina.row(oldest).focus()
     amina.page.keyboard.press("x")

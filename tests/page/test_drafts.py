@@ -182,7 +182,8 @@ def test_a_draft_that_was_sent_meanwhile_is_offered_no_longer(core: Page, way: s
            stop();
            const left = [draft.text.value, draft.other.value];
            await clock.pass(4000);
-           return [offered, left, held.get('reply').text, server.calls.filter(({ method }) => method === 'GET').length];""",
+           const looks = server.calls.filter(({ method }) => method === 'GET').length;
+           return [offered, left, held.get('reply').text, looks];""",
         held={"reply": {"text": "theirs", "reply_to": None, "version": 3}},
         way=way,
     )

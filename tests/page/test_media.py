@@ -57,6 +57,35 @@ def test_the_page_sends_a_picture_with_its_caption(shop: Shop, desk: Callable[..
     amina.is_marked("Oui, celui-ci", "Delivered")
 
 
+def test_what_is_wrong_with_a_file_is_said_and_it_can_be_taken_away(shop: Shop, desk: Callable[..., Desk]) -> None:
+    lea = shop.customer("Léa Simon", "Vous avez une carte ?")
+    amina = desk("Amina").opens(lea)
+    files = amina.thread.locator(".attached-file")
+    held: list[Route] = []
+    long = {"name": f"{'une-carte-de-tous-les-pains-' * 8}.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7 x"}
+    empty = {"name": "vide.pdf", "mimeType": "application/pdf", "buffer": b""}
+    amina.page.route("**/uploads", lambda route: held.append(route))
+    amina.thread.locator("input[type=file]").set_input_files([long])
+    wait_until(lambda: amina.page.wait_for_timeout(50) or held, "the upload to begin")
+    amina.sees("You can send once the file has been uploaded.")
+    amina.page.unroute_all()  # what is held goes on
+    amina.allow("status of 400")
+    amina.thread.locator("input[type=file]").set_input_files([empty])
+    expect(files.nth(1)).to_contain_text("The file is empty.")
+    amina.sees("A file could not be added. Remove it to send the rest.")
+    assert amina.js(INSIDE), "the way to remove a file is outside"
+    assert amina.js("() => !dispatchEvent(new Event('beforeunload', { cancelable: true }))"), "leaving does not ask"
+    for _ in range(2):
+        files.first.get_by_label("Remove").click()
+    expect(files).to_have_count(0)
+
+
+#: Whether each button beside a file is within the composer.
+INSIDE = """
+    () => [...document.querySelectorAll('.attached-file button')].every((button) =>
+        button.getBoundingClientRect().right <= button.closest('.composer').getBoundingClientRect().right)
+"""
+
 #: A file as the browser hands it over, in an event of its own.
 GIVES = """
     (field, [event, name, type, text]) => {

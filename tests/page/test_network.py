@@ -154,6 +154,18 @@ def test_two_tabs_send_in_order_and_tell_of_a_customer_once(shop: Shop, desk: De
     assert told() == [["Camille Roux", camille.conversation]]
 
 
+def test_what_could_not_be_read_without_a_connection_is_read_when_it_is_back(shop: Shop, desk: Desks) -> None:
+    camille, noe = shop.customer("Camille Roux", "Bonjour"), shop.customer("Noé Petit", "Une baguette ?")
+    amina = desk("Amina").opens(camille)
+    amina.allow("ERR_INTERNET_DISCONNECTED")
+    amina.context.set_offline(True)
+    amina.sees("No connection to our server.")
+    amina.row(noe).click()
+    amina.sees("These messages could not be loaded.")
+    amina.context.set_offline(False)
+    expect(amina.bubble("Une baguette ?")).to_be_visible(timeout=20_000)
+
+
 def test_the_session_ends_while_somebody_writes_and_their_text_goes_on(shop: Shop, desk: Desks) -> None:
     camille = shop.customer("Camille Roux", "Bonjour")
     sacha = desk("Sacha").opens(camille)

@@ -247,6 +247,27 @@ def test_a_number_is_added_checked_paused_removed_and_brought_back(desk: Sit, sh
     shop.ask("DELETE", f"/accounts/{_account(shop, number)}")
 
 
+def test_letters_in_a_number_of_metas_are_refused_and_what_was_typed_is_not_lost_to_escape(
+    desk: Sit, shop: Shop
+) -> None:
+    d = seated(desk, shop).goes_to("/settings/numbers")
+    d.button("Add a number").click()
+    dialog = d.page.get_by_role("dialog")
+    d.page.get_by_label("Name").fill(word("Branch"))
+    d.page.get_by_label("Phone number ID").fill(f"3{next(_numbers):014}")
+    d.page.get_by_label("WhatsApp Business Account ID").fill("my waba 12")
+    d.allow("status of 400")
+    d.button("Save").click()
+    expect(dialog).to_contain_text("Digits only.")
+    d.page.keyboard.press("Escape")
+    expect(dialog).to_contain_text("Discard what you have typed?")
+    d.button("Go on writing").click()
+    expect(d.page.get_by_label("WhatsApp Business Account ID")).to_have_value("my waba 12")
+    d.page.keyboard.press("Escape")
+    d.button("Discard").click()
+    expect(dialog).to_have_count(0)
+
+
 def _chooses(d: Desk, name: str, item: str) -> None:
     d.button(f"{name}: more").click()
     d.page.get_by_role("menuitem", name=item).click()

@@ -45,7 +45,7 @@ def test_a_switch_that_the_server_refuses_goes_back_and_says_why(shop: Shop, des
     amina.page.route("**/conversations/*/bot", lambda route: route.abort())
     amina.loses_network()
     amina.button("Give back").click()
-    amina.sees("Our server could not be reached. Nothing was changed.")
+    amina.sees("No connection to our server. Nothing was changed.")
     expect(amina.button("Give back")).to_be_visible()
     assert camille.row()["bot_silent_reason"] == "off"
 

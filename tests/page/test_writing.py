@@ -99,6 +99,9 @@ def test_emoji_are_found_in_their_panel_and_put_at_the_cursor(shop: Shop, desk: 
     amina = desk("Amina").opens(noe)
     amina.types("Merci")
     amina.button("Emoji").click()
+    for group, first in (("Animals and nature", "monkey face"), ("Flags", "chequered flag")):
+        amina.page.get_by_role("button", name=group).click()
+        expect(amina.page.locator(".emoji-grid button").first).to_have_attribute("title", first)
     amina.page.get_by_role("searchbox", name="Search emoji").fill("bread")
     amina.page.get_by_role("button", name="bread", exact=True).click()
     expect(amina.field).to_have_value("Merci🍞")

@@ -66,10 +66,10 @@ export function createReading({ api, store, clock, tab, leader }) {
       seen = now;
       plan();
     },
-    /** Mark as unread for me; it stays so while I do not leave it. @param {string} conversationId */
-    async unread(conversationId) {
+    /** Mark as unread for me; it stays so while I do not leave it. @param {string} conversationId @param {number} [count] */
+    async unread(conversationId, count = 1) {
       left.add(conversationId);
-      const { body } = await api.post(`/conversations/${conversationId}/unread`);
+      const { body } = await api.post(`/conversations/${conversationId}/unread`, { count });
       apply(conversationId, body);
     },
   };

@@ -48,6 +48,17 @@ export function createActions({ api, reading, store, team }) {
     return t("action.assigned", { name, who: calledOf(team.people.find(row.account_id, userId)) || t("assign.somebody") });
   }
 
+  /** @param {Conversation} row @param {number} [count] */
+  async function newAgain(row, count) {
+    try {
+      await reading.unread(row.id, count);
+      return true;
+    } catch (error) {
+      toast(whyNot(error));
+      return false;
+    }
+  }
+
   /** @param {Conversation} row @param {string} path @param {any} [body] */
   const post = (row, path, body) => () => api.post(`/conversations/${row.id}/${path}`, body);
 
@@ -58,12 +69,13 @@ export function createActions({ api, reading, store, team }) {
      * @param {() => void} [onUndone] it is taken back
      */
     async setStatus(row, status, onUndone) {
-      const before = row.status;
+      const { status: before, my_unread: unread } = row;
       const fields = status === "done" ? { status, waiting_since: null, needs_human: false } : { status };
       if (!(await change(row, fields, post(row, "status", { status }))) || status === "open") return;
-      const undo = () => {
+      const undo = async () => {
         onUndone?.();
-        change(row, { status: before }, post(row, "status", { status: before }));
+        const taken = await change(row, { status: before }, post(row, "status", { status: before }));
+        if (taken && status === "done" && unread > 0) await newAgain(row, unread);
       };
       toast(t(`action.${status}`, { name: nameOf(row) }), { undo });
     },
@@ -101,12 +113,7 @@ export function createActions({ api, reading, store, team }) {
       change(row, { label_ids: ids }, () => api.put(`/conversations/${row.id}/labels`, { label_ids: ids })),
     /** New to me again. @param {Conversation} row */
     async unread(row) {
-      try {
-        await reading.unread(row.id);
-        toast(t("action.unread"));
-      } catch (error) {
-        toast(whyNot(error));
-      }
+      if (await newAgain(row)) toast(t("action.unread"));
     },
     /** @param {Conversation} row */
     favorite: (row) =>

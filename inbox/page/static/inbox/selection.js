@@ -9,8 +9,8 @@ const MOST = 200; // at once, as the API has it
 /** @typedef {import("../core/types.js").Conversation} Conversation */
 /** @typedef {ReturnType<typeof createSelection>} Selection */
 
-/** @param {Pick<import("../core/start.js").Page, "api" | "store">} parts */
-export function createSelection({ api, store }) {
+/** @param {Pick<import("../core/start.js").Page, "api" | "reading" | "store">} parts */
+export function createSelection({ api, reading, store }) {
   const ids = signal(/** @type {Set<string>} */ (new Set()));
   const active = signal(false);
   const busy = signal(false);
@@ -73,6 +73,10 @@ export function createSelection({ api, store }) {
       for (const action of actions) {
         const those = rows.filter((row) => JSON.stringify(back(row)) === action);
         await call(JSON.parse(action), those.map((row) => row.id));
+      }
+      for (const row of rows) {
+        const left = store.conversations.peek().get(row.id)?.my_unread ?? 0;
+        if (row.my_unread > left) await reading.unread(row.id, row.my_unread);
       }
     } catch (error) {
       toast(whyNot(error));
