@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Dialog, Route, expect
 
 from inbox.auth.access import Role
 from tests.page.desk import Desk
@@ -90,6 +90,49 @@ def test_a_choice_holds_at_once_and_stays(desk: Sit, shop: Shop) -> None:
     expect(d.page.get_by_label("Name")).to_have_value("Vera B.")
     d.button("Test").click()
     d.sees(re.compile("two notes|plays no sound"))
+
+
+def test_a_changed_name_is_not_dropped_and_an_empty_one_is_not_passed_over(desk: Sit, shop: Shop) -> None:
+    d = seated(desk, shop, Role.VIEWER).goes_to("/settings/me")
+    name = d.page.get_by_label("Name")
+    name.fill("Vera Long")
+    d.page.get_by_role("link", name="Labels").click()
+    asked = d.page.get_by_role("dialog", name="Discard what you have typed?")
+    asked.get_by_role("button", name="Cancel").click()
+    expect(name).to_have_value("Vera Long")
+    name.fill("")
+    expect(d.button("Save")).to_be_visible()
+    d.button("Save").click()
+    assert d.js("document.activeElement.matches('input:invalid')")
+    d.page.get_by_role("link", name="Labels").click()
+    asked.get_by_role("button", name="Discard").click()
+    expect(d.page.get_by_role("heading", name="Labels", exact=True)).to_be_visible()
+    d.page.go_back()
+    expect(name).not_to_have_value("")
+
+
+def test_back_in_a_form_that_was_begun_asks_first(desk: Sit, shop: Shop) -> None:
+    d = seated(desk, shop).goes_to("/settings/canned")
+    d.page.get_by_role("link", name="Labels").click()
+    d.button("Add a label").click()
+    d.page.get_by_label("Name").fill("VIP")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    d.page.on("dialog", stay)
+    d.js("history.back()")
+    question = d.page.get_by_role("dialog", name="Discard what you have typed?")
+    question.get_by_role("button", name="Cancel").click()
+    expect(d.page.get_by_label("Name")).to_have_value("VIP")
+    assert d.page.url.endswith("/settings/labels")
+    d.js("void (location.href = '/inbox')")
+    expect(d.page.get_by_label("Name")).to_have_value("VIP")
+    d.page.wait_for_function("() => document.readyState === 'complete'")
+    assert asked == ["beforeunload"]
+    d.page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
 
 
 def test_a_canned_reply_is_made_changed_and_removed(desk: Sit, shop: Shop) -> None:

@@ -1,8 +1,9 @@
 /** What the bot of a number knows, as a form; beside it, what it would answer from the form as it stands. */
 
 import { plural, t } from "../core/words.js";
-import { Announcer, Button, Dialog, html, Icon, Part, Toasts, toast, useEffect, useState } from "../ui/index.js";
+import { Announcer, Button, Dialog, html, Icon, Part, Toasts, toast, useState } from "../ui/index.js";
 import { errorsOf, useDesk, whyNot } from "../settings/desk.js";
+import { useLeaving } from "../settings/leaving.js";
 import { Ask, SignedOut, Trouble } from "../settings/parts.js";
 import { Control } from "./fields.js";
 import { bodyOf, changed, errorAt, SECTIONS } from "./profile.js";
@@ -123,14 +124,4 @@ function More({ id, children }) {
     <p class="quiet">${t(`bot.about.${id}`)}</p>
     ${children}
   </section>`;
-}
-
-/** Whoever leaves with changes is asked, by the browser's own question. @param {boolean} unsaved */
-function useLeaving(unsaved) {
-  useEffect(() => {
-    if (!unsaved) return;
-    const ask = (/** @type {BeforeUnloadEvent} */ event) => event.preventDefault();
-    addEventListener("beforeunload", ask);
-    return () => removeEventListener("beforeunload", ask);
-  }, [unsaved]);
 }

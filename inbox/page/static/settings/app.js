@@ -8,7 +8,8 @@ import { useDesk } from "./desk.js";
 import { Keys } from "./keys.js";
 import { Me } from "./me.js";
 import { Numbers } from "./numbers.js";
-import { SignedOut } from "./parts.js";
+import { wouldLose } from "./leaving.js";
+import { Ask, SignedOut } from "./parts.js";
 import { People } from "./people.js";
 import { Reports } from "./reports.js";
 import { Roles } from "./roles.js";
@@ -25,7 +26,18 @@ const PARTS = {
 
 /** Which section the address names; null: none, so a phone shows the list of them. */
 const place = signal(sectionOf());
-addEventListener("popstate", () => (place.value = sectionOf()));
+/** Where somebody wants to go who has typed something here; null: nowhere. */
+const leaving = signal(/** @type {{ id: string | null } | null} */ (null));
+addEventListener("popstate", () => {
+  const id = sectionOf();
+  if (id === place.value) return; // within the section
+  if (!wouldLose()) return void (place.value = id);
+  history.pushState(null, "", addressOf(place.value)); // what was typed is still shown
+  leaving.value = { id };
+});
+
+/** @param {string | null} id */
+const addressOf = (id) => (id ? `/settings/${id}` : "/settings");
 
 function sectionOf() {
   return /^\/settings\/([a-z-]+)$/.exec(location.pathname)?.[1] ?? null;
@@ -33,7 +45,14 @@ function sectionOf() {
 
 /** @param {string | null} id */
 function go(id) {
-  history.pushState(null, "", id ? `/settings/${id}` : "/settings");
+  if (wouldLose()) leaving.value = { id };
+  else move(id);
+}
+
+/** @param {string | null} id */
+function move(id) {
+  leaving.value = null;
+  history.pushState(null, "", addressOf(id));
   place.value = id;
   scrollTo(0, 0);
 }
@@ -61,6 +80,8 @@ export function Settings() {
             <${Part} key=${section.id} name=${section.id}><${PARTS[section.id]} /><//>`
         : open && html`<${Empty} icon="lock" title=${t("settings.closed")} />`}
     </main>
+    <${Ask} open=${leaving.value !== null} title=${t("settings.discard.ask")} action=${t("settings.discard")}
+      onYes=${() => move(leaving.value?.id ?? null)} onClose=${() => (leaving.value = null)} />
     <${SignedOut} />
     <${Toasts} undoKey=${null} />
     <${Announcer} />

@@ -4,6 +4,7 @@ import { playSound } from "../core/sound.js";
 import { t } from "../core/words.js";
 import { Button, Field, html, Switch, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, whyNot } from "./desk.js";
+import { useLeaving } from "./leaving.js";
 import { Group, Trouble } from "./parts.js";
 
 const LANGUAGES = { en: "English", fr: "Français" };
@@ -58,14 +59,15 @@ function Name() {
   const { api, me } = useDesk();
   const [name, setName] = useState(me.value.name);
   const { busy, errors, trouble, run } = useCall();
-  const changed = name.trim() !== "" && name !== me.value.name;
+  const changed = name.trim() !== me.value.name;
+  useLeaving(changed);
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
     const answer = changed && (await run(() => api.patch("/auth/me", { name: name.trim() }), t("settings.saved")));
     if (answer) me.value = answer.body;
   };
   return html`<form class="settings-line" onSubmit=${save}>
-    <${Field} label=${t("set.me.name")} hint=${t("set.me.name.hint")} value=${name} onChange=${setName} error=${errors["/name"]} maxlength="200" autocomplete="name" />
+    <${Field} label=${t("set.me.name")} hint=${t("set.me.name.hint")} value=${name} onChange=${setName} error=${errors["/name"]} required autocomplete="name" />
     ${changed && html`<${Button} kind="filled" type="submit" busy=${busy}>${t("settings.save")}<//>`}
     <${Trouble} text=${trouble} />
   </form>`;

@@ -3,6 +3,7 @@
 import { has, t } from "../core/words.js";
 import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useEffect, useId, useState } from "../ui/index.js";
 import { useDesk } from "./desk.js";
+import { useLeaving } from "./leaving.js";
 
 /** Things that belong together, under a heading. @param {{ title: any, children?: any }} props */
 export function Group({ title, children }) {
@@ -58,14 +59,17 @@ export function NumberChoice({ value, onChange }) {
 }
 
 /**
- * A form in a dialog with its buttons. Only Cancel throws away at once what was typed.
- * @param {{ open: boolean, title: string, save: string, busy?: boolean, trouble?: string | null, onSave: () => void,
- *   onClose: () => void, children?: any }} props
+ * A form in a dialog with its buttons. Only Cancel throws away at once what was typed. A form that stays open when it
+ * was saved says itself whether it is `changed`.
+ * @param {{ open: boolean, title: string, save: string, busy?: boolean, trouble?: string | null, changed?: boolean,
+ *   onSave: () => void, onClose: () => void, children?: any }} props
  */
-export function Form({ open, title, save, busy, trouble = null, onSave, onClose, children }) {
+export function Form({ open, title, save, busy, trouble = null, changed, onSave, onClose, children }) {
   const id = useId();
   const [typed, setTyped] = useState(false);
   const [asking, setAsking] = useState(false);
+  const unsaved = open && (changed ?? typed);
+  useLeaving(unsaved);
   useEffect(() => (setTyped(false), setAsking(false)), [open]);
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
@@ -77,7 +81,7 @@ export function Form({ open, title, save, busy, trouble = null, onSave, onClose,
       <${Button} kind="filled" danger onClick=${onClose}>${t("settings.discard")}<//>`
     : html`<${Button} onClick=${onClose}>${t("ui.cancel")}<//>
       <${Button} kind="filled" type="submit" form=${id} busy=${busy}>${save}<//>`;
-  return html`<${Dialog} open=${open} title=${title} onClose=${() => (typed ? setAsking(true) : onClose())} actions=${actions}>
+  return html`<${Dialog} open=${open} title=${title} onClose=${() => (unsaved ? setAsking(true) : onClose())} actions=${actions}>
     <form id=${id} class="settings-form" onInput=${() => setTyped(true)} onSubmit=${submit}>${children}<${Trouble} text=${trouble} /></form>
   <//>`;
 }
