@@ -16,6 +16,7 @@ from inbox.models import ACCOUNTS, CONVERSATIONS
 
 # As the partial indexes say it, so that a planner finds them.
 UNREAD, NEEDS_HUMAN = text("conversations.unread_count > 0"), text("conversations.needs_human")
+FAVORITE = text("conversations.is_favorite")
 WAITING, PUT_AWAY = text("conversations.waiting_since IS NOT NULL"), text("conversations.status <> 'open'")
 _BEHIND = text("conversation_readers.beyond_team > 0")
 

@@ -18,7 +18,7 @@ from inbox.accounts.service import require_account
 from inbox.auth.access import Access
 from inbox.clock import to_milliseconds
 from inbox.contacts import search
-from inbox.conversations.counts import NEEDS_HUMAN, PUT_AWAY, UNREAD, WAITING, new_to_me
+from inbox.conversations.counts import FAVORITE, NEEDS_HUMAN, PUT_AWAY, UNREAD, WAITING, new_to_me
 from inbox.conversations.rows import NEW_TO_ME, conversation_rows, conversations_shown, me
 from inbox.conversations.schemas import (
     ConversationQuery,
@@ -46,6 +46,7 @@ class _Shape:
     labelled: bool
     status: str | None
     needs_human: bool | None
+    favorite: bool | None
     unread: bool | None
     my_unread: bool | None
     waiting: bool | None
@@ -75,6 +76,7 @@ def list_conversations(db: Database, access: Access, query: ConversationQuery) -
         status=ConversationStatus.DONE if query.status == "closed" else query.status,
         labelled=query.label_id is not None,
         needs_human=query.needs_human,
+        favorite=query.favorite,
         unread=query.unread,
         my_unread=query.my_unread,
         waiting=query.waiting,
@@ -137,6 +139,8 @@ def _filters(shape: _Shape) -> list[Any]:
         filters.append(CONVERSATIONS.c.waiting_since.is_(None))
     if shape.needs_human is not None:
         filters.append(NEEDS_HUMAN if shape.needs_human else ~CONVERSATIONS.c.needs_human)
+    if shape.favorite is not None:
+        filters.append(FAVORITE if shape.favorite else ~CONVERSATIONS.c.is_favorite)
     if shape.my_unread is False:
         filters.append(NEW_TO_ME <= 0)
     if shape.unread is not None:

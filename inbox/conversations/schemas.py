@@ -165,6 +165,7 @@ class ConversationQuery(Query):
     )
     status: Annotated[Literal["open", "pending", "done", "closed"] | None, Field(description="closed is done.")] = None
     needs_human: bool | None = None
+    favorite: bool | None = None
     unread: bool | None = None
     my_unread: Annotated[bool | None, Field(description="With something new to the user who asks.")] = None
     waiting: bool | None = None

@@ -28,7 +28,7 @@ from inbox.models.team import AssignmentTurn, CannedReply, ConversationLabel, La
 from inbox.models.templates import MessageTemplate, TemplateSync
 from inbox.models.webhooks import DeadLetter, ParkedStatus, WebhookEvent
 
-SCHEMA = "0035"  #: the newest migration; a test compares it with the migrations' own head
+SCHEMA = "0036"  #: the newest migration; a test compares it with the migrations' own head
 
 ACCOUNTS, CONTACTS, CONVERSATIONS, MESSAGES = (entity.__table__ for entity in (Account, Contact, Conversation, Message))
 

@@ -37,6 +37,14 @@ class Conversation(Base):
             postgresql_where=text("needs_human"),
             sqlite_where=text("needs_human"),
         ),
+        Index(
+            "ix_conversations_favorite",
+            "account_id",
+            "updated_at",
+            "id",
+            postgresql_where=text("is_favorite"),
+            sqlite_where=text("is_favorite"),
+        ),
         # those whose hand-over the backup number was not told of: /health
         Index(
             "ix_conversations_untold",

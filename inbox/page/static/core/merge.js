@@ -94,6 +94,7 @@ export function matches(row, filter) {
   if (filter.status && (filter.status === "closed" ? "done" : filter.status) !== row.status) return false;
   if (filter.my_unread && !(row.my_unread > 0)) return false;
   if (filter.needs_human && !row.needs_human) return false;
+  if (filter.favorite && !row.is_favorite) return false;
   if (filter.assigned_to && row.assigned_to !== filter.assigned_to) return false;
   return !filter.label_id || row.label_ids.includes(filter.label_id);
 }

@@ -106,6 +106,7 @@
  * @property {boolean} [waiting]
  * @property {boolean} [my_unread]
  * @property {boolean} [needs_human]
+ * @property {boolean} [favorite]
  * @property {string} [assigned_to]
  * @property {string} [label_id]
  */

@@ -1,8 +1,9 @@
 /** What the list shows and in which order: chips with counts, and a menu for the rest. */
 
 import { t } from "../core/words.js";
-import { Chip, html, Menu } from "../ui/index.js";
+import { Chip, html, Menu, useState } from "../ui/index.js";
 import { useApp } from "./context.js";
+import { Plain } from "./text.js";
 
 /** @typedef {import("./listing.js").View} View */
 
@@ -14,12 +15,13 @@ const CHIPS = [
   ["mine", "mine_unread"],
 ];
 /** @type {View["name"][]} */
-const MORE = ["unread", "pending", "done"];
+const MORE = ["unread", "favorite", "pending", "done"];
 const MANY = 1000;
 
 export function Filters() {
-  const { places, store } = useApp();
+  const { places, store, team } = useApp();
   const view = places.view.value;
+  const label = view.label ? team.labels.find(store.accountId.value ?? "", view.label) : null;
   const counts = store.counts.value[store.accountId.value ?? ""] ?? {};
   const choose = (/** @type {View["name"]} */ name) => places.show({ name });
   return html`<div class="filters" role="group" aria-label=${t("filters.title")}>
@@ -32,24 +34,30 @@ export function Filters() {
       >${t(`view.${name}`)}<//>`,
     )}
     ${MORE.includes(view.name) && html`<${Chip} pressed onClick=${() => choose("all")}>${t(`view.${view.name}`)}<//>`}
+    ${view.label && html`<${Chip} pressed hue=${label?.color} onClick=${() => places.show({ label: null })}><${Plain} text=${label?.name ?? t("labels.title")} /><//>`}
   </div>`;
 }
 
 /** The rest of the filters, and the order. */
 export function FilterMenu() {
-  const { places, prefer, selection } = useApp();
+  const { places, prefer, selection, store, team } = useApp();
   const show = (/** @type {Partial<View>} */ change) => {
     places.show(change);
     if (change.order) prefer({ list_order: change.order });
   };
-  return html`<${Menu} label=${t("filters.more")} icon="list-filter" items=${[...menu(places.view.value, show), null, { label: t("bulk.begin"), icon: "check-check", onSelect: selection.begin }]} />`;
+  const [asked, setAsked] = useState(false); // for the labels, which nobody needs before
+  const labels = asked ? team.labels.of(store.accountId.value ?? "") : [];
+  const choose = { label: t("bulk.begin"), icon: "check-check", onSelect: selection.begin };
+  return html`<${Menu} label=${t("filters.more")} icon="list-filter" items=${[...menu(places.view.value, labels, show), null, choose]}
+    onClick=${() => setAsked(true)} />`;
 }
 
 /**
  * @param {View} view
+ * @param {import("./team.js").Label[]} labels
  * @param {(change: Partial<View>) => void} show
  */
-function menu(view, show) {
+function menu(view, labels, show) {
   const orders = /** @type {View["order"][]} */ (["newest", "waiting"]);
   return [
     ...orders.map((order) => ({
@@ -59,6 +67,12 @@ function menu(view, show) {
     })),
     null,
     ...MORE.map((name) => ({ label: t(`view.${name}`), checked: view.name === name, onSelect: () => show({ name }) })),
+    labels.length > 0 && null,
+    ...labels.map(({ id, name, color }) => ({
+      label: html`<${Chip} hue=${color}><${Plain} text=${name} /><//>`,
+      checked: view.label === id,
+      onSelect: () => show({ label: view.label === id ? null : id }),
+    })),
   ];
 }
 

@@ -8,7 +8,7 @@
 
 /**
  * @typedef {object} View
- * @property {"all" | "waiting" | "person" | "mine" | "unread" | "pending" | "done"} name
+ * @property {"all" | "waiting" | "person" | "mine" | "unread" | "favorite" | "pending" | "done"} name
  * @property {string | null} label the id of a label that rows must have
  * @property {"newest" | "waiting"} order
  */
@@ -20,6 +20,7 @@ const FILTERS = {
   person: { needs_human: true },
   mine: {},
   unread: { my_unread: true },
+  favorite: { favorite: true },
   pending: { status: "pending" },
   done: { status: "done" },
 };
@@ -37,6 +38,7 @@ export function viewOf(query) {
   else if (query.get("needs_human") === "true") name = "person";
   else if (query.has("assigned_to")) name = "mine";
   else if (query.get("my_unread") === "true") name = "unread";
+  else if (query.get("favorite") === "true") name = "favorite";
   else if (status === "pending" || status === "done") name = status;
   return { name, label: query.get("label_id"), order: query.get("order") === "waiting" ? "waiting" : "newest" };
 }

@@ -22,7 +22,7 @@ const LONG_WAIT = 15 * MINUTE;
  * @param {(event: MouseEvent, id: string) => void} props.onOpen
  */
 export function Row({ row, open, draft, others, onOpen }) {
-  const { beat, places, store, times } = useApp();
+  const { beat, places, store, team, times } = useApp();
   beat.value; // "waiting 12 min" goes on
   const name = nameOf(row);
   const mine = row.assigned_to !== null && row.assigned_to === store.me.value.id;
@@ -38,7 +38,7 @@ export function Row({ row, open, draft, others, onOpen }) {
     <${Avatar} name=${name} id=${row.contact_id} />
     <span class="row-name"><${Plain} text=${name} /></span>
     <time class="row-time" datetime=${row.updated_at}
-      title=${times.full(row.updated_at)}>${times.short(row.updated_at)}</time>
+      title=${times.full(row.updated_at)}>${row.is_favorite && html`<${Icon} name="star" size=${14} label=${t("row.favorite")} /> `}${times.short(row.updated_at)}</time>
     <span class="row-last">
       ${draft
         ? html`<${Icon} name="pencil" label=${t("row.draft")} /> <span class="row-draft"><${Plain}
@@ -47,10 +47,12 @@ export function Row({ row, open, draft, others, onOpen }) {
     </span>
     ${unread && html`<span class="row-count"
       aria-label=${plural("row.unread", row.my_unread)}>${row.my_unread > 99 ? "99+" : row.my_unread}</span>`}
-    ${(said.length > 0 || others) &&
+    ${(said.length > 0 || others || row.label_ids.length > 0) &&
     html`<span class="row-signals">
       ${said.map((one) => html`<${Signal} key=${one} kind=${one} row=${row} />`)}
       ${said.length < 2 && others && html`<span class="row-others">${others}</span>`}
+      ${row.label_ids.map((id) => team.labels.find(row.account_id, id)).map((label) => label &&
+        html`<span key=${label.id} class=${`row-label hue-${label.color}`}><${Plain} text=${label.name} /></span>`)}
     </span>`}
   </a>`;
 }

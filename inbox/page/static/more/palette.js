@@ -118,7 +118,7 @@ function useCommands() {
   return [
     ...here,
     ...(row ? [command("details", "panel-right", panels.toggleDetails, "]")] : []),
-    ...(/** @type {const} */ (["all", "waiting", "person", "mine", "unread", "pending", "done"]).map(view)),
+    ...(/** @type {const} */ (["all", "waiting", "person", "mine", "unread", "favorite", "pending", "done"]).map(view)),
     page("/settings", t("rail.settings"), "settings"),
     ...sections,
     page("/status", t("rail.status"), "activity"),
