@@ -88,7 +88,7 @@ class Housekeeping:
         self._cipher = cipher
         self._pruned = self._removed = self._looked = self._planned = self._watched = self._round = -math.inf
         self._reported = -math.inf
-        self._numbers: frozenset[str] = frozenset()  # whose dead letters have been looked for by this process
+        self._adopted: dict[str, datetime] = {}  # numbers whose dead letters this process has looked for, as they were
         self._removing = False
         self._retention = Retention(db)
         self._clock: datetime | None = None  # the database's, when it was last looked at
@@ -234,12 +234,13 @@ class Housekeeping:
     def _adopt(self) -> None:
         """Take in what came for a number before it was added, or while it was removed."""
         with self._db.reading() as session:
-            query = select(Account.phone_number_id).where(Account.deleted_at.is_(None))
-            numbers = frozenset(session.execute(query).scalars())
-        new = numbers - self._numbers
+            query = select(Account.phone_number_id, Account.updated_at).where(Account.deleted_at.is_(None))
+            numbers = {row.phone_number_id: row.updated_at for row in session.execute(query)}
+        # By when they were changed: one may have been removed and be back between two looks.
+        new = {number for number, at in numbers.items() if self._adopted.get(number) != at}
         if new and (adopted := adopt(self._db, new)):
             log.info("taken in what came for numbers before they were added", extra={"items": adopted})
-        self._numbers = numbers
+        self._adopted = numbers
 
     def _prune(self) -> None:
         """Every five minutes, and on while there is more: forget handled webhooks, and what else is too old.

@@ -40,7 +40,7 @@ from inbox.outbox import jobs, store
 from inbox.outbox.due import next_send
 from inbox.outbox.outcomes import Accepted, Outcome, PauseNumber, Refused, RetryLater, Scope, Unknown
 from inbox.runtime import Runtime, crews_of
-from tests.builders import NUMBER_ID, dead_letters, ingest, status, text_message, the_account, webhook
+from tests.builders import NUMBER_ID, all_messages, dead_letters, ingest, status, text_message, the_account, webhook
 from tests.outbox.world import World
 
 BODY: dict[str, Any] = {
@@ -230,6 +230,19 @@ def test_webhooks_for_it_are_those_of_an_unknown_number(
     ingest(runtime, webhook(messages=[text_message("too late")], contacts=[], statuses=[status("read")]))
     assert [letter.reason for letter in dead_letters(db)] == ["unknown_phone_number_id"] * 2
     assert (count(db, Message), count(db, ParkedStatus), world.jobs()) == (0, 0, [])
+
+
+def test_what_came_while_it_was_gone_for_a_moment_is_taken_in(
+    client: FlaskClient, runtime: Runtime, db: Database, url: str
+) -> None:
+    housekeeping = crews_of(runtime).housekeeping
+    housekeeping.receipts(1)
+    client.delete(url)
+    ingest(runtime, webhook(messages=[text_message("meanwhile")]))
+    assert client.post("/accounts", json=BODY).json["restored"] is True
+    housekeeping.receipts(1)  # whose last look was before it went
+    ingest(runtime)
+    assert [message.content_text for message in all_messages(db)] == ["meanwhile"]
 
 
 def test_a_notice_about_its_account_pauses_it_no_more(client: FlaskClient, runtime: Runtime, url: str) -> None:

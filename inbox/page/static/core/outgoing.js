@@ -231,6 +231,8 @@ export function createOutgoing({ api, store, kept, owner, clock, time, leader, l
     rows,
     /** How many those are. */
     count: computed(() => rows.value.length),
+    /** Conversations in which one does not leave by itself. */
+    held: computed(() => rows.value.filter(({ state }) => !["waiting", "handing"].includes(state)).map((row) => row.conversationId)),
     /** Whether leaving the page would lose a text: the browser keeps nothing. */
     get atRisk() {
       return !kept.lasts && rows.peek().length > 0;

@@ -103,9 +103,10 @@ function Rows({ filter, onOpen }) {
  * @param {(id: string, byKey: boolean) => void} props.onOpen
  */
 function Held({ row, open, shown, onOpen }) {
-  const { drafts, selection, store } = useApp();
+  const { drafts, outgoing, selection, store } = useApp();
   // Of its own draft alone: a key in the field draws no row anew (F6).
   const draft = useComputed(() => drafts.texts.value.get(row.id) ?? null);
+  const unsent = useComputed(() => outgoing.held.value.includes(row.id));
   const others = useComputed(() => othersIn(store.present.value, row.id));
   const chosen = useComputed(() => selection.ids.value.has(row.id));
   const choose = (/** @type {MouseEvent} */ event) => (event.shiftKey ? selection.extend(row.id, shown.current) : selection.toggle(row.id));
@@ -122,7 +123,7 @@ function Held({ row, open, shown, onOpen }) {
   return html`<div class=${classes("row-place", chosen.value && "row-chosen")}>
     <input type="checkbox" class="row-check" tabindex=${selection.active.value ? 0 : -1} checked=${chosen.value}
       aria-label=${t("bulk.choose", { name: nameOf(row) })} onClick=${choose} />
-    <${Row} row=${row} open=${open} draft=${open ? null : draft.value} others=${others.value} onOpen=${pressed} />
+    <${Row} row=${row} open=${open} draft=${open ? null : draft.value} unsent=${unsent.value} others=${others.value} onOpen=${pressed} />
   </div>`;
 }
 
@@ -150,13 +151,18 @@ function Nothing({ filter }) {
 
 /** How old what is shown may be, and how many texts of this person have not left (E6). */
 function Foot() {
-  const { outgoing, store, times } = useApp();
+  const { outgoing, places, store, times } = useApp();
   const unsent = outgoing.count.value;
+  /** To the next conversation in which one waits. */
+  const follow = () => {
+    const ids = [...new Set(outgoing.rows.peek().map((row) => row.conversationId))];
+    places.open(ids[(ids.indexOf(places.conversation.peek() ?? "") + 1) % ids.length]);
+  };
   const { state, since } = store.connection.value;
   const fresh = state === "live" || state === "trying";
   return html`<p class="list-foot" data-state=${fresh ? "live" : "old"}>
     <span>${fresh ? t("foot.live") : t("foot.old", { at: times.precise(since) })}</span>
-    ${unsent > 0 && html`<span class="list-unsent">${plural("foot.unsent", unsent)}</span>`}
+    ${unsent > 0 && html`<button type="button" class="list-unsent" title=${t("foot.follow")} onClick=${follow}>${plural("foot.unsent", unsent)}</button>`}
   </p>`;
 }
 

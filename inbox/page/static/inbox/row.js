@@ -18,10 +18,11 @@ const LONG_WAIT = 15 * MINUTE;
  * @param {Conversation} props.row
  * @param {boolean} props.open it is the one that the thread shows
  * @param {string | null} props.draft what the reader has begun to write
+ * @param {boolean} props.unsent a text of the reader's waits for a decision of theirs
  * @param {string | null} props.others who else looks at it or writes
  * @param {(event: MouseEvent, id: string) => void} props.onOpen
  */
-export function Row({ row, open, draft, others, onOpen }) {
+export function Row({ row, open, draft, unsent, others, onOpen }) {
   const { beat, places, store, team, times } = useApp();
   beat.value; // "waiting 12 min" goes on
   const name = nameOf(row);
@@ -47,8 +48,9 @@ export function Row({ row, open, draft, others, onOpen }) {
     </span>
     ${unread && html`<span class="row-count"
       aria-label=${plural("row.unread", row.my_unread)}>${row.my_unread > 99 ? "99+" : row.my_unread}</span>`}
-    ${(said.length > 0 || others || row.label_ids.length > 0) &&
+    ${(said.length > 0 || unsent || others || row.label_ids.length > 0) &&
     html`<span class="row-signals">
+      ${unsent && html`<span class="signal signal-danger"><${Icon} name="circle-alert" size=${14} /> <span>${t("row.unsent")}</span></span>`}
       ${said.map((one) => html`<${Signal} key=${one} kind=${one} row=${row} />`)}
       ${said.length < 2 && others && html`<span class="row-others">${others}</span>`}
       ${row.label_ids.map((id) => team.labels.find(row.account_id, id)).map((label) => label &&
