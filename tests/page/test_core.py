@@ -155,6 +155,8 @@ def test_a_line_of_the_audit_log_names_people_and_numbers(core: Page) -> None:
     assert run(core, "words time settings/audit", body, row) == "Anna · roles: Viewer · Atelier, Manager"
     row["details"] = {"expires_at": "2027-01-03T09:07:05.123Z", "contact_id": number[:-1] + "9", "before": []}
     assert run(core, "words time settings/audit", body, {**row, "now": NOW}) == "Anna · until: 3 Jan 2027 09:07"
+    row["details"] = {"shortcut": "hours", "fields": ["name"], "after": {"name": "text"}}
+    assert run(core, "words time settings/audit", body, row) == "Anna · shortcut: hours · changed: Name · after: text"
 
 
 # --- places and doubts -------------------------------------------------------------------------------------------

@@ -341,14 +341,38 @@ def test_what_is_wrong_with_hours_names_its_day(core: Page, pointer: str, said: 
     assert run(core, "words settings/hours", body, pointer) == said
 
 
+def test_numbers_of_one_name_are_told_apart_by_their_telephone_numbers(core: Page) -> None:
+    given = [("1", "Canal", "33700000001"), ("2", "Canal", "33700000002"), ("3", "Canal", None), ("4", "Gare", "331")]
+    rows = [{"id": id_, "name": name, "phone_number": phone} for id_, name, phone in given]
+    body = "return parts.numberOptions(given).map((each) => each.label)"
+    assert run(core, "settings/parts", body, rows) == [
+        "Canal (+33 7 00 00 00 01)",
+        "Canal (+33 7 00 00 00 02)",
+        "Canal",
+        "Gare",
+    ]
+
+
+OURS, ELSEWHERE = ["stored", "whatsapp"], ["whatsapp", "stored"]
+
+
 @pytest.mark.parametrize(
-    ("stored", "first"),
-    [("2026-11-28T10:00:01Z", ["stored", "whatsapp"]), ("2026-11-28T12:00:00Z", ["whatsapp", "stored"])],
+    ("author", "stored", "first"),
+    [
+        (None, "2026-11-28T10:00:01Z", OURS),
+        (None, "2026-11-28T10:00:02.900Z", OURS),  # the bot: WhatsApp's times are whole seconds
+        (None, "2026-11-28T12:00:00Z", ELSEWHERE),
+        ("amina", "2026-11-28T10:00:02.900Z", OURS),
+        ("amina", "2026-11-28T10:00:04Z", OURS),  # WhatsApp's clock is behind ours
+    ],
 )
-def test_what_was_written_elsewhere_reached_us_after_whatsapp(core: Page, stored: str, first: list[str]) -> None:
+def test_what_was_written_elsewhere_reached_us_after_whatsapp(
+    core: Page, author: str | None, stored: str, first: list[str]
+) -> None:
     row = {"direction": "outbound", "status": "delivered", "stored_at": stored, "sent_at": "2026-11-28T10:00:02Z"}
+    given = row | {"author": {"kind": "agent", "id": author, "name": None}}
     body = "return road.stopsOf({ delivered_at: null, read_at: null, ...given }).map((stop) => [stop.name, stop.state])"
-    assert run(core, "more/road", body, row) == [
+    assert run(core, "more/road", body, given) == [
         *([name, "done"] for name in first),
         ["phone", "done"],
         ["read", "ahead"],

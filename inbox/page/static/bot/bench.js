@@ -64,7 +64,7 @@ export function Bench({ profile, unsaved }) {
       <${Pair} answers=${answers[row.id]} />
     </li>`)}</ol>
     ${rows.length < MOST && html`<form class="settings-line" onSubmit=${add}>
-      <${Field} label=${t("bot.bench.ask")} value=${text} maxlength="500" error=${changing.errors["/text"]} onChange=${setText} />
+      <${Field} label=${t("bot.bench.ask")} value=${text} error=${changing.errors["/text"]} onChange=${setText} />
       <${Button} kind="tone" icon="plus" type="submit" busy=${changing.busy}>${t("bot.bench.add")}<//></form>`}
     <${Trouble} text=${changing.trouble} />
     ${rows.length > 0 && html`<p class="buttons">

@@ -10,7 +10,6 @@ import { Ask, Form, Rows, Trouble } from "../settings/parts.js";
 const LOOK = 2000; // ms between two looks at what is read
 const LOOKS = 60; // then the reader may look again themselves
 const ICONS = { page: "link", file: "file-text", text: "sticky-note" };
-const MOST_TEXT = 200_000; // characters
 
 export function Sources() {
   const { api, boot } = useDesk();
@@ -99,10 +98,10 @@ export function Sources() {
 /** @param {any} adding @param {(next: any) => void} set @param {Record<string, string>} errors */
 function fieldsOf(adding, set, errors) {
   const error = (/** @type {string} */ name) => errors[`/source/${adding.type}/${name}`] ?? errors[`/source/${name}`];
-  const field = (/** @type {string} */ name, /** @type {any} */ more) => html`<${Field} label=${t(`bot.know.${name}`)} value=${adding[name]} required
+  const field = (/** @type {string} */ name, more = {}) => html`<${Field} label=${t(`bot.know.${name}`)} value=${adding[name]} required
     error=${error(name)} onChange=${(/** @type {string} */ value) => set({ ...adding, [name]: value })} ...${more} />`;
-  if (adding.type === "page") return field("url", { hint: t("bot.know.url.hint"), inputmode: "url", maxlength: 2000 });
-  return html`${field("name", { maxlength: 240 })}${field("text", { multiline: true, rows: 10, maxlength: MOST_TEXT, hint: t("bot.know.text.hint") })}`;
+  if (adding.type === "page") return field("url", { hint: t("bot.know.url.hint"), inputmode: "url" });
+  return html`${field("name")}${field("text", { multiline: true, rows: 10, hint: t("bot.know.text.hint") })}`;
 }
 
 /** How far the reading of a source is, in a line. @param {{ row: any }} props */

@@ -25,11 +25,19 @@ export function stopsOf(message) {
     { name: "phone", at: message.delivered_at },
     { name: "read", at: message.read_at },
   ];
-  // What was written elsewhere reached us after WhatsApp.
-  if (message.sent_at && Date.parse(message.sent_at) < Date.parse(message.stored_at)) passed.splice(0, 2, passed[1], passed[0]);
+  if (wasElsewhere(message)) passed.splice(0, 2, passed[1], passed[0]);
   // A later step proves the earlier ones, also when their own news never came.
   const reached = Math.max(passed.findLastIndex((stop) => stop.at !== null), reachedBy(message.status));
   return passed.map((stop, place) => ({ ...stop, state: stateOf(message.status, place, reached) }));
+}
+
+/**
+ * Whether a message was written elsewhere, as in the WhatsApp Business app, and reached us after WhatsApp. WhatsApp tells
+ * whole seconds: a message of ours seems to have left before it was stored.
+ * @param {Message} message
+ */
+function wasElsewhere({ author, sent_at, stored_at }) {
+  return author.id === null && sent_at !== null && Date.parse(sent_at) < Math.floor(Date.parse(stored_at) / 1000) * 1000;
 }
 
 /** @param {string} status */

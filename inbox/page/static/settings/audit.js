@@ -43,7 +43,7 @@ export function Audit() {
 
 /** Who did it; what did it, where nobody did. @param {{ kind: string, name: string }} actor */
 function by({ kind, name }) {
-  const key = `set.audit.by.${name.replaceAll(" ", "_")}`;
+  const key = `set.audit.by.${name.replaceAll(/[ -]/g, "_")}`;
   return kind === "command" && has(key) ? t(key) : name;
 }
 
@@ -57,7 +57,7 @@ const said = (action) => (has(`audit.${action}`) ? t(`audit.${action}`) : action
  */
 export function lineOf({ target_name, details }, numbers, written) {
   const told = Object.entries(details).map(([name, value]) => {
-    const said = valued(value, numbers, written);
+    const said = valued(value, numbers, written, OWN.includes(name));
     return said && t("set.audit.detail", { name: worded(name, DETAILS), value: said });
   });
   return [target_name, ...told].filter(Boolean).join(" · ");
@@ -81,21 +81,26 @@ function worded(word, places) {
   return key ? t(key) : word;
 }
 
+/** What people chose themselves: it stays as they wrote it, also when it is a word of ours. */
+const OWN = ["address", "description", "email", "name", "phone", "role_name", "shortcut", "text", "url"];
+
 const ID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/;
 const TIME = /^\d{4}-\d\d-\d\dT[\d:.]+Z$/;
 
 /**
  * A value as people write it; "" for one that says nothing.
  * @param {any} value @param {Map<string, string>} numbers their names, by id @param {(time: string) => string} written
+ * @param {boolean} own it is what somebody wrote
  * @returns {string}
  */
-function valued(value, numbers, written) {
+function valued(value, numbers, written, own) {
   if (value === null) return "";
   if (typeof value === "object") {
-    const all = Object.values(value).map((each) => valued(each, numbers, written));
+    const all = Object.entries(value).map(([name, each]) => valued(each, numbers, written, own || OWN.includes(name)));
     return all.filter(Boolean).join(Array.isArray(value) ? ", " : " ");
   }
   const text = String(value);
+  if (own) return text;
   const [, what, id] = /^(\S+) of ([0-9a-f-]{36})$/.exec(text) ?? []; // a right for one number
   if (id) return `${worded(what, VALUES)} · ${numbers.get(id) ?? id}`;
   if (TIME.test(text)) return written(text);

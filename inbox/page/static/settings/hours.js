@@ -60,7 +60,7 @@ export function HoursForm({ row, onClose }) {
       onChange=${(/** @type {any[]} */ spans) => set("week")({ ...form.week, [day]: spans })} />`)}
     <p class="small quiet">${t("set.hours.night")}</p>
     <${Exceptions} list=${form.exceptions} onChange=${set("exceptions")} />
-    <${Field} label=${t("set.hours.away_text")} hint=${t("set.hours.away_text.hint")} multiline rows="3" maxlength="4096" value=${form.away_text}
+    <${Field} label=${t("set.hours.away_text")} hint=${t("set.hours.away_text.hint")} multiline rows="3" value=${form.away_text}
       error=${call.errors["/away_text"]} onChange=${set("away_text")} />
     <${Field} label=${t("set.hours.bot")} hint=${t(`set.hours.bot.${form.bot}.hint`)} value=${form.bot} onChange=${set("bot")}
       options=${["answers", "silent"].map((value) => ({ value, label: t(`set.hours.bot.${value}`) }))} />`}

@@ -54,7 +54,7 @@ export function Keys() {
           : html`<${Chip}>${t(`set.keys.status.${row.status}`)}<//>`}
       </div>`}<//>
     <${Form} open=${form !== null} title=${t("set.keys.add")} save=${t("set.keys.add")} busy=${saving.busy} trouble=${saving.trouble} onSave=${save} onClose=${() => setForm(null)}>
-      <${Field} label=${t("set.keys.name")} hint=${t("set.keys.name.hint")} required value=${form?.name} onChange=${set("name")} error=${saving.errors["/name"]} maxlength="200" />
+      <${Field} label=${t("set.keys.name")} hint=${t("set.keys.name.hint")} required value=${form?.name} onChange=${set("name")} error=${saving.errors["/name"]} />
       <${Field} label=${t("set.people.role")} required value=${form?.role} onChange=${set("role")} error=${saving.errors["/role_id"]}
         options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
       <${Field} label=${t("set.people.where")} value=${form?.where} onChange=${set("where")} options=${place.options} />

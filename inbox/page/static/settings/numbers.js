@@ -147,7 +147,7 @@ function Edit({ number, onClose, onSaved }) {
   const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => html`<${Field} label=${t(`set.numbers.${name}`)} value=${form[name] ?? ""}
     error=${errors[`/${name}`]} onChange=${set(name)} ...${more} />`;
   return html`<${Form} open=${true} title=${number.id ? t("set.numbers.change.of", { name: number.name }) : t(number.back ? "set.numbers.bring_back" : "set.numbers.add")} save=${t("settings.save")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
-    ${field("name", { required: true, maxlength: "200" })}
+    ${field("name", { required: true })}
     ${!number.id && field("phone_number_id", { required: true, hint: t("set.numbers.phone_number_id.hint"), inputmode: "numeric", dir: "ltr" })}
     ${number.id && html`<p class="quiet">${t("set.numbers.phone_number_id.stays", { id: number.phone_number_id })}</p>`}
     ${field("phone_number", { hint: t("set.numbers.phone_number.hint"), type: "tel", dir: "ltr" })}

@@ -1,6 +1,7 @@
 /** Small parts that several sections share. */
 
 import { has, t } from "../core/words.js";
+import { shownNumber } from "../inbox/phone.js";
 import { Button, Dialog, Empty, Field, html, Icon, SignInAgain, useEffect, useId, useState } from "../ui/index.js";
 import { useDesk } from "./desk.js";
 import { useLeaving } from "./leaving.js";
@@ -48,14 +49,24 @@ export function Ask({ open, title, children, action, busy, trouble = null, onYes
 }
 
 /**
+ * Numbers to choose from, by name. Those of one name are told apart by their telephone numbers.
+ * @param {{ id: string, name: string, phone_number: string | null }[]} accounts
+ */
+export function numberOptions(accounts) {
+  return accounts.map(({ id, name, phone_number }) => {
+    const alike = phone_number !== null && accounts.some((other) => other.id !== id && other.name === name);
+    return { value: id, label: alike ? `${name} (${shownNumber(phone_number)})` : name };
+  });
+}
+
+/**
  * Of which number something is set; nothing where there is only one.
  * @param {{ value: string, onChange: (id: string) => void }} props
  */
 export function NumberChoice({ value, onChange }) {
   const { boot } = useDesk();
   if (boot.accounts.length < 2) return null;
-  const options = boot.accounts.map((/** @type {any} */ each) => ({ value: each.id, label: each.name }));
-  return html`<${Field} label=${t("settings.number")} value=${value} onChange=${onChange} options=${options} />`;
+  return html`<${Field} label=${t("settings.number")} value=${value} onChange=${onChange} options=${numberOptions(boot.accounts)} />`;
 }
 
 /**

@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Avatar, Button, Chip, Field, html, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Form, Group, roleName, Rows, Trouble } from "./parts.js";
+import { Form, Group, numberOptions, roleName, Rows, Trouble } from "./parts.js";
 
 export function People() {
   const desk = useDesk();
@@ -69,7 +69,7 @@ function Person({ row, onChange }) {
       ${row.signed_in_at && html`<div><dt>${t("set.people.seen")}</dt><dd>${times.moment(row.signed_in_at)}</dd></div>`}
     </dl>
     <form class="settings-line" onSubmit=${rename}>
-      <${Field} label=${t("set.people.name")} value=${name} onChange=${setName} error=${call.errors["/name"]} maxlength="200" />
+      <${Field} label=${t("set.people.name")} value=${name} onChange=${setName} error=${call.errors["/name"]} />
       ${name.trim() !== (row.name ?? "") && html`<${Button} kind="tone" type="submit" busy=${call.busy}>${t("settings.save")}<//>`}
     </form>
     ${may("roles.manage") && html`<${Rights} row=${row} act=${act} path=${path} />`}
@@ -122,7 +122,7 @@ function Rights({ row, act, path }) {
 /** All numbers, or one of them: to choose from, and by name. */
 export function usePlaces() {
   const { boot } = useDesk();
-  const options = [{ value: "", label: t("set.everywhere") }, ...boot.accounts.map((/** @type {any} */ each) => ({ value: each.id, label: each.name }))];
+  const options = [{ value: "", label: t("set.everywhere") }, ...numberOptions(boot.accounts)];
   return { options, name: (/** @type {string | null} */ id) => options.find((each) => each.value === (id ?? ""))?.label ?? t("set.a_number") };
 }
 
@@ -143,7 +143,7 @@ function Invite({ onClose, onSaved }) {
   return html`<${Form} open=${true} title=${t("set.people.invite")} save=${t("set.people.invite")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
     <p class="quiet">${t("set.people.invite.how")}</p>
     <${Field} label=${t("set.people.email")} type="email" required value=${form.email} onChange=${set("email")} error=${errors["/email"]} />
-    <${Field} label=${t("set.people.name")} value=${form.name} onChange=${set("name")} error=${errors["/name"]} maxlength="200" />
+    <${Field} label=${t("set.people.name")} value=${form.name} onChange=${set("name")} error=${errors["/name"]} />
     ${gives && html`<${Field} label=${t("set.people.role")} required value=${form.role} onChange=${set("role")}
         options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
       <${Field} label=${t("set.people.where")} value=${form.where} onChange=${set("where")} options=${place.options} />`}

@@ -9,7 +9,10 @@ import { Ask, Form, NumberChoice, Rows } from "./parts.js";
 const shownVariables = VARIABLES.map((name) => `{${name}}`).join(" ");
 const COLORS = [0, 1, 2, 3, 4, 5, 6, 7];
 
-/** What both lists of a number have in common. @param {string} kind as its path is called */
+/** The problem that the API has for a second one of the same name. @type {Record<string, string>} */
+const EXISTS = { labels: "label_exists", "canned-replies": "canned_reply_exists", "contact-fields": "contact_field_exists" };
+
+/** What the lists of a number have in common. @param {string} kind as its path is called */
 function useWords(kind) {
   const desk = useDesk();
   const [account, setAccount] = useState(desk.boot.account_id ?? "");
@@ -21,7 +24,12 @@ function useWords(kind) {
   const save = async (/** @type {any} */ form = edited) => {
     const { id, ...body } = form;
     const call = id ? () => desk.api.patch(`/${kind}/${id}`, body) : () => desk.api.post(`/accounts/${account}/${kind}`, body);
-    if (await saving.run(call, t("settings.saved"))) {
+    const made = async () => {
+      const answer = await call();
+      if (!id && answer.status === 200) throw { code: EXISTS[kind] }; // it was there, all the same as this one
+      return answer;
+    };
+    if (await saving.run(made, t("settings.saved"))) {
       setEdited(null);
       list.reload();
     }
@@ -62,9 +70,9 @@ export function Canned() {
       </div>`}<//>
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.canned.change" : "set.canned.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble} onSave=${() => words.save()} onClose=${() => words.setEdited(null)}>
-      <${Field} label=${t("set.canned.shortcut")} hint=${t("set.canned.shortcut.hint")} value=${edited?.shortcut} maxlength="40" required
+      <${Field} label=${t("set.canned.shortcut")} hint=${t("set.canned.shortcut.hint")} value=${edited?.shortcut} required
         error=${saving.errors["/shortcut"]} onChange=${(/** @type {string} */ shortcut) => words.setEdited({ ...edited, shortcut: shortcut.replace(/^\//, "") })} />
-      <${Field} label=${t("set.canned.text")} multiline rows="6" hint=${t("set.canned.text.hint", { variables: shownVariables })} value=${edited?.text} maxlength="4096" required
+      <${Field} label=${t("set.canned.text")} multiline rows="6" hint=${t("set.canned.text.hint", { variables: shownVariables })} value=${edited?.text} required
         error=${saving.errors["/text"]} onChange=${(/** @type {string} */ text) => words.setEdited({ ...edited, text })} />
     <//>
     <${Ask} open=${words.removed !== null} title=${t("set.canned.remove", { name: words.removed?.shortcut ?? "" })} action=${t("settings.remove.yes")}
@@ -94,7 +102,7 @@ export function ContactFields() {
       </div>`}<//>
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.fields.change" : "set.fields.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble} onSave=${save} onClose=${() => words.setEdited(null)}>
-      <${Field} label=${t("set.labels.name")} value=${edited?.name} maxlength="40" required error=${saving.errors["/name"]}
+      <${Field} label=${t("set.labels.name")} value=${edited?.name} required error=${saving.errors["/name"]}
         onChange=${(/** @type {string} */ name) => words.setEdited({ ...edited, name })} />
       ${!edited?.id && html`<${Field} label=${t("set.fields.kind")} value=${edited?.kind} options=${KINDS.map((value) => ({ value, label: t(`set.fields.kind.${value}`) }))}
         onChange=${(/** @type {string} */ kind) => words.setEdited({ ...edited, kind })} />`}
@@ -121,7 +129,7 @@ export function Labels() {
       </div>`}<//>
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.labels.change" : "set.labels.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble} onSave=${() => words.save()} onClose=${() => words.setEdited(null)}>
-      <${Field} label=${t("set.labels.name")} value=${edited?.name} maxlength="40" required error=${saving.errors["/name"]}
+      <${Field} label=${t("set.labels.name")} value=${edited?.name} required error=${saving.errors["/name"]}
         onChange=${(/** @type {string} */ name) => words.setEdited({ ...edited, name })} />
       <fieldset class="settings-colors"><legend class="label">${t("set.labels.color")}</legend>
         ${COLORS.map((color) => html`<label class=${`settings-color chip hue hue-${color}`}>

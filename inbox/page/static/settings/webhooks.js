@@ -85,9 +85,9 @@ export function Webhooks() {
       </div>`}<//>
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.hooks.change" : "set.hooks.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble ?? saving.errors["/events"]} onSave=${save} onClose=${() => setEdited(null)}>
-      <${Field} label=${t("set.hooks.url")} hint=${t("set.hooks.url.hint")} type="url" required maxlength="2000" value=${edited?.url} error=${saving.errors["/url"]}
+      <${Field} label=${t("set.hooks.url")} hint=${t("set.hooks.url.hint")} type="url" required value=${edited?.url} error=${saving.errors["/url"]}
         onChange=${(/** @type {string} */ url) => setEdited({ ...edited, url })} />
-      <${Field} label=${t("set.hooks.description")} maxlength="200" value=${edited?.description} error=${saving.errors["/description"]}
+      <${Field} label=${t("set.hooks.description")} value=${edited?.description} error=${saving.errors["/description"]}
         onChange=${(/** @type {string} */ description) => setEdited({ ...edited, description })} />
       <fieldset class="settings-checks"><legend class="label">${t("set.hooks.events")}</legend>
         ${EVENTS.map((each) => html`<label key=${each}><input type="checkbox" checked=${edited?.events.includes(each)}
