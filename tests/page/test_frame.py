@@ -122,6 +122,32 @@ def test_what_comes_after_the_page_is_asked_for_again_when_it_did_not_come(shop:
     expect(amina.page.get_by_label("A name or an action")).to_be_focused()
 
 
+def test_the_actions_of_a_message_stand_in_one_line_and_a_long_label_in_its_pill(shop: Shop, desk: Sits) -> None:
+    lea = shop.customer("Léa Ligne", "Bonjour")
+    label = {"name": "Anniversaires et commandes de mariage !", "color": 3}
+    made = shop.post(f"/accounts/{shop.account}/labels", label)
+    assert shop.ask("PUT", f"/conversations/{lea.conversation}/labels", json={"label_ids": [made["id"]]}).ok
+    amina = desk("Amina").opens(lea)
+    amina.bubble("Bonjour").hover()
+    buttons = amina.bubble("Bonjour").locator(".entry-actions .button").all()
+    middles = [box["y"] + box["height"] / 2 for box in (each.bounding_box() for each in buttons) if box]
+    assert len(middles) == 3
+    assert max(middles) - min(middles) <= 0.5
+    chip = amina.page.get_by_role("complementary", name="Details").locator(".chip").first
+    expect(chip).to_be_visible()
+    height, inner, cross = chip.evaluate(
+        """(chip) => [chip, chip.querySelector('.words'), chip.querySelector('.remove')]
+            .map((each) => each.getBoundingClientRect()).map((box, place) => (place < 2 ? box.height : box.width))"""
+    )
+    assert inner <= height
+    assert cross == 20
+    amina.page.set_viewport_size({"width": 360, "height": 740})
+    state = amina.page.locator(".head-state")
+    state.evaluate("(line) => (line.textContent = 'À reprendre : Limite du bot atteinte '.repeat(3))")
+    assert state.evaluate("(line) => getComputedStyle(line).webkitLineClamp") == "2"
+    assert state.evaluate("(line) => line.scrollHeight > line.clientHeight")  # cut, with an ellipsis
+
+
 def test_keys_that_are_meant_for_a_dialog_on_its_way_are_no_commands(shop: Shop, desk: Sits) -> None:
     lea = shop.customer("Léa Simon", "Bonjour")
     amina = desk("Amina")

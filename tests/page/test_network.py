@@ -154,6 +154,22 @@ def test_two_tabs_send_in_order_and_tell_of_a_customer_once(shop: Shop, desk: De
     assert told() == [["Camille Roux", camille.conversation]]
 
 
+def test_a_slow_network_is_seen_and_nothing_is_said_that_is_not_known(shop: Shop, desk: Desks) -> None:
+    camille, alice = shop.customer("Camille Lente", "Bonjour"), shop.customer("Alice Lente", "Hello")
+    amina = desk("Amina").opens(camille)
+    held: list[Route] = []
+    amina.page.route(f"**/messages/{alice.conversation}?*", lambda route: held.append(route))
+    amina.row(alice).click()
+    waits = amina.thread.get_by_text("Loading…")
+    expect(waits).to_be_visible()
+    nothing = amina.page.get_by_text("Nothing noted yet.")
+    expect(nothing).to_be_hidden()
+    held[0].continue_()
+    expect(amina.bubble("Hello")).to_be_visible()
+    expect(waits).to_have_count(0)
+    expect(nothing).to_be_visible()
+
+
 def test_what_could_not_be_read_without_a_connection_is_read_when_it_is_back(shop: Shop, desk: Desks) -> None:
     camille, noe = shop.customer("Camille Roux", "Bonjour"), shop.customer("Noé Petit", "Une baguette ?")
     amina = desk("Amina").opens(camille)

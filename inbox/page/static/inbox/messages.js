@@ -221,7 +221,7 @@ function Beyond({ side, trouble, onAgain }) {
 
 /** @param {{ trouble: string | null, onAgain: () => void }} props */
 function NotYet({ trouble, onAgain }) {
-  if (!trouble) return html`<div class="thread-said thread-empty late" aria-busy="true"></div>`;
+  if (!trouble) return html`<div class="thread-said thread-empty late" aria-busy="true">${t("thread.loading")}</div>`;
   return html`<div class="thread-said thread-empty"><p>${t("thread.failed")}</p> <${Button}
     onClick=${onAgain}>${t("list.again")}<//></div>`;
 }

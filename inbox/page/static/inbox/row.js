@@ -76,17 +76,19 @@ export function numberOf(row) {
 }
 
 /**
- * What asks for somebody, the most urgent first; at most two. What is new to the reader is counted elsewhere.
+ * What asks for somebody, the most urgent first, or that nobody is asked; at most two. What is new to the reader is
+ * counted elsewhere.
  * @param {Conversation} row
- * @returns {("failed" | "person" | "waiting")[]}
+ * @returns {("failed" | "person" | "waiting" | "blocked")[]}
  */
 export function signalsOf(row) {
-  /** @type {("failed" | "person" | "waiting")[]} */
+  /** @type {ReturnType<typeof signalsOf>} */
   const found = [];
   const told = row.needs_human && row.needs_human_reason === "answer_failed"; // which says so, and why
   if (row.last_message_status === "failed" && !told) found.push("failed");
   if (row.needs_human) found.push("person");
   if (row.waiting_since) found.push("waiting");
+  if (row.blocked_at) found.push("blocked");
   return found.slice(0, 2);
 }
 
@@ -107,6 +109,7 @@ function Signal({ kind, row }) {
     return html`<span class="signal signal-warn"><${Icon} name="flag"
       size=${14} /> <span>${whyPerson(row)}</span></span>`;
   }
+  if (kind === "blocked") return html`<span class="signal"><${Icon} name="lock" size=${14} /> <span>${t("head.blocked")}</span></span>`;
   const since = /** @type {string} */ (row.waiting_since);
   const waited = times.now() - Date.parse(since);
   if (waited < MINUTE) return null; // they have just written

@@ -45,7 +45,7 @@ export function Details({ conversation }) {
 function Below({ conversation, may }) {
   const { places, store } = useApp();
   const manages = store.may("accounts.manage", conversation.account_id);
-  const { messages, notes } = store.thread(conversation.id).value;
+  const { loaded, messages, notes } = store.thread(conversation.id).value;
   const told = notes.filter((note) => !note.deleted);
   const files = messages.filter((message) => message.media_id);
   const ours = messages.findLast((message) => message.direction === "outbound");
@@ -55,7 +55,7 @@ function Below({ conversation, may }) {
     <${Section} name=${t("details.notes")} count=${told.length}>
       ${told.length
         ? html`<${NoteList} notes=${told} mayWrite=${may} manages=${manages} />`
-        : html`<p class="small quiet">${t("details.no_notes")}</p>`}
+        : html`<p class="small quiet" style=${{ visibility: loaded ? "visible" : "hidden" }}>${t("details.no_notes")}</p>`}
     <//>
     ${files.length > 0 &&
     html`<${Section} name=${t("details.files")} count=${files.length}>

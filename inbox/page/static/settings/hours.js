@@ -1,7 +1,7 @@
 /** When a number is open, what customers are told who write outside of that, and what the bot does then. */
 
 import { t } from "../core/words.js";
-import { Button, Empty, Field, html, useEffect, useState } from "../ui/index.js";
+import { Button, Empty, Field, html, Switch, useEffect, useState } from "../ui/index.js";
 import { useCall, useDesk } from "./desk.js";
 import { Form } from "./parts.js";
 
@@ -27,11 +27,15 @@ export function HoursForm({ row, onClose }) {
   const { api, times } = useDesk();
   const path = `/accounts/${row.id}/hours`;
   const [now, setNow] = useState(/** @type {any} */ (null));
+  const [saved, setSaved] = useState(/** @type {any} */ (null));
   const [form, setForm] = useState(/** @type {any} */ (null));
   const call = useCall();
   const take = (/** @type {any} */ body) => {
     setNow(body);
-    setForm(body.hours ? { ...body.hours, away_text: body.hours.away_text ?? "" } : first());
+    const found = body.hours ? { ...body.hours, away_text: body.hours.away_text ?? "" } : first();
+    const shown = { ...found, always: body.hours === null };
+    setSaved(shown);
+    setForm(shown);
   };
   const load = () => call.run(() => api.get(path)).then((/** @type {any} */ answer) => answer && take(answer.body));
   useEffect(() => void load(), []);
@@ -39,23 +43,21 @@ export function HoursForm({ row, onClose }) {
   const save = async () => {
     const week = Object.fromEntries(DAYS.map((day) => [day, written(form.week[day])]));
     const exceptions = form.exceptions.map((/** @type {any} */ each) => ({ date: each.date, spans: written(each.spans) }));
-    const body = { ...form, week, exceptions, away_text: form.away_text.trim() ? form.away_text : null };
-    const answer = await call.run(() => api.put(path, body), t("settings.saved"));
-    if (answer) take(answer.body);
-  };
-  const remove = async () => {
-    const answer = await call.run(() => api.del(path), t("settings.saved"));
+    const { always, ...rest } = form;
+    const body = { ...rest, week, exceptions, away_text: form.away_text.trim() ? form.away_text : null };
+    const answer = await call.run(() => (always ? api.del(path) : api.put(path, body)), t("settings.saved"));
     if (answer) take(answer.body);
   };
   if (form === null && call.trouble) {
     return html`<${Form} open=${true} title=${t("set.hours")} save=${t("settings.again")} busy=${call.busy} onSave=${load} onClose=${onClose}>
       <${Empty} icon="circle-alert" title=${call.trouble} /><//>`;
   }
-  return html`<${Form} open=${true} title=${t("set.hours.of", { name: row.name })} save=${t("settings.save")} busy=${call.busy} trouble=${troubleOf(call, form, times)} onSave=${save} onClose=${onClose}>
+  return html`<${Form} open=${true} title=${t("set.hours.of", { name: row.name })} save=${t("settings.save")} busy=${call.busy} trouble=${troubleOf(call, form, times)}
+    changed=${JSON.stringify(form) !== JSON.stringify(saved)} onSave=${save} onClose=${onClose}>
     ${form !== null && html`
-    <p class="settings-note"><span><${Now} now=${now} /></span>
-      ${now.hours && html`<${Button} little onClick=${remove}>${t("set.hours.always")}<//>`}</p>
-    <${Field} label=${t("set.hours.zone")} value=${form.zone} options=${zones(form.zone)} error=${call.errors["/zone"]} onChange=${set("zone")} />
+    ${now.hours && html`<p class="settings-note"><${Now} now=${now} /></p>`}
+    <${Switch} label=${t("set.hours.always")} hint=${t("set.hours.always.hint")} checked=${form.always} onChange=${set("always")} />
+    ${!form.always && html`<${Field} label=${t("set.hours.zone")} value=${form.zone} options=${zones(form.zone)} error=${call.errors["/zone"]} onChange=${set("zone")} />
     ${DAYS.map((day) => html`<${Spans} key=${day} name=${t(`set.hours.day.${day}`)} spans=${form.week[day]}
       onChange=${(/** @type {any[]} */ spans) => set("week")({ ...form.week, [day]: spans })} />`)}
     <p class="small quiet">${t("set.hours.night")}</p>
@@ -63,7 +65,7 @@ export function HoursForm({ row, onClose }) {
     <${Field} label=${t("set.hours.away_text")} hint=${t("set.hours.away_text.hint")} multiline rows="3" value=${form.away_text}
       error=${call.errors["/away_text"]} onChange=${set("away_text")} />
     <${Field} label=${t("set.hours.bot")} hint=${t(`set.hours.bot.${form.bot}.hint`)} value=${form.bot} onChange=${set("bot")}
-      options=${["answers", "silent"].map((value) => ({ value, label: t(`set.hours.bot.${value}`) }))} />`}
+      options=${["answers", "silent"].map((value) => ({ value, label: t(`set.hours.bot.${value}`) }))} />`}`}
   <//>`;
 }
 
@@ -85,7 +87,6 @@ export function troubleOf({ trouble, errors }, form, times) {
 /** Open or closed, and until when: as it is saved. @param {{ now: any }} props */
 function Now({ now }) {
   const { times } = useDesk();
-  if (now.hours === null) return html`${t("set.hours.none")}`;
   if (now.changes_at === null) return html`${t(now.open ? "set.hours.open" : "set.hours.closed")}`;
   return html`${t(now.open ? "set.hours.open_until" : "set.hours.closed_until", { at: times.moment(now.changes_at) })}`;
 }
