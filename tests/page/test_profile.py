@@ -75,10 +75,17 @@ def test_what_is_wrong_is_said_at_its_field(editor: Desk, shop: Shop) -> None:
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_be_focused()
     field.fill("")
+    site = editor.page.get_by_label("Website", exact=True)
+    site.fill("not a url")
+    editor.page.locator(".bot-bar").get_by_role("button", name="Save").click()
+    editor.sees("This is not a web address.")
+    expect(site).to_be_focused()
+    site.fill("")
     editor.page.get_by_label("Opening hours").fill("9 to 13")
     editor.page.locator(".bot-bar").get_by_role("button", name="Save").click()
     editor.sees("Saved. The next answer uses it.")
     assert profile(shop)["hours"] == "9 to 13"
+    expect(editor.page.locator("#form")).to_be_focused()
 
 
 def test_who_leaves_with_changes_is_asked(editor: Desk, shop: Shop) -> None:

@@ -171,6 +171,7 @@ def test_a_session_that_ends_is_begun_again_over_the_settings(desk: Sit, shop: S
     d.context.clear_cookies()
     d.button("Save").click()
     again = d.page.get_by_role("dialog", name="Sign in again")
+    expect(again.get_by_label("Password")).to_be_focused()
     again.get_by_label("Password").fill(PASSWORD)
     again.get_by_role("button", name="Go on").click()
     expect(again).to_be_hidden()
@@ -323,6 +324,32 @@ def test_letters_in_a_number_of_metas_are_refused_and_what_was_typed_is_not_lost
     d.page.keyboard.press("Escape")
     d.button("Discard").click()
     expect(dialog).to_have_count(0)
+
+
+def test_hours_show_what_is_so_and_save_what_they_show(desk: Sit, shop: Shop) -> None:
+    d = seated(desk, shop).goes_to("/settings/numbers")
+    number = f"3{next(_numbers):014}"
+    name = word("Hours")
+    account = shop.post("/accounts", {"name": name, "phone_number_id": number})["id"]
+    path = f"/accounts/{account}/hours"
+    d.goes_to("/settings/numbers")
+    _chooses(d, name, "Opening hours")
+    always = d.page.get_by_role("switch", name="Always open")
+    expect(always).to_be_checked()
+    expect(d.page.get_by_label("Monday opens")).to_have_count(0)
+    expect(d.page.get_by_label("Away message", exact=True)).to_have_count(0)
+    d.button("Save").click()
+    d.sees("Saved")
+    assert shop.get(path).json()["hours"] is None
+    always.uncheck()
+    d.page.get_by_label("Away message", exact=True).fill("We are at the oven.")
+    d.button("Save").click()
+    expect(d.page.locator(".settings-note")).to_be_visible()
+    hours = shop.get(path).json()["hours"]
+    assert (hours["away_text"], hours["week"]["sunday"]) == ("We are at the oven.", [])
+    d.page.keyboard.press("Escape")  # nothing is left unsaved: nobody is asked
+    expect(d.page.get_by_role("dialog")).to_have_count(0)
+    shop.ask("DELETE", f"/accounts/{account}")
 
 
 def _chooses(d: Desk, name: str, item: str) -> None:

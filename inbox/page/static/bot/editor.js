@@ -6,7 +6,7 @@ import { errorsOf, useDesk, whyNot } from "../settings/desk.js";
 import { useLeaving } from "../settings/leaving.js";
 import { Ask, SignedOut, Trouble } from "../settings/parts.js";
 import { Control } from "./fields.js";
-import { bodyOf, changed, errorAt, SECTIONS } from "./profile.js";
+import { bodyOf, changed, errorAt, notAddresses, SECTIONS } from "./profile.js";
 import { Bench } from "./bench.js";
 import { Preview } from "./preview.js";
 import { Sources } from "./sources.js";
@@ -41,6 +41,8 @@ export function Editor() {
   document.title = t("bot.title", { name: account?.name ?? "" });
 
   const save = async (/** @type {boolean} */ over) => {
+    const wrong = notAddresses(profile).filter((pointer) => changes.includes(pointer)); // what was there before stays
+    if (wrong.length) return mark(Object.fromEntries(wrong.map((pointer) => [pointer, t("bot.not_an_address")])), null);
     setBusy(true);
     try {
       const now = over ? null : (await api.get(path)).body;
@@ -49,6 +51,7 @@ export function Editor() {
       take(body);
       setAsking("");
       toast(t("bot.saved"));
+      document.getElementById("form")?.focus({ preventScroll: true }); // the button that was pressed is gone
     } catch (error) {
       setAsking("");
       show(error);
@@ -58,6 +61,9 @@ export function Editor() {
   };
   const show = (/** @type {any} */ error) => {
     const found = Object.fromEntries(Object.entries(errorsOf(error)).map(([pointer, text]) => [pointer.replace(/^\/profile(?=\/)/, ""), text]));
+    mark(found, error);
+  };
+  const mark = (/** @type {Record<string, string>} */ found, /** @type {any} */ error) => {
     setErrors(found);
     const wrong = Object.keys(found).length;
     setTrouble(wrong ? plural("bot.wrong", wrong) : whyNot(error));

@@ -4,7 +4,7 @@ import { has, t } from "../core/words.js";
 import { Button, Field, html, Switch } from "../ui/index.js";
 import { at, errorAt, newRow, put, wordOf } from "./profile.js";
 
-const LONG = { line: undefined, text: 3, long: 12 };
+const LONG = { line: undefined, address: undefined, text: 3, long: 12 };
 const MOST = 1000; // answers in an hour
 
 /**

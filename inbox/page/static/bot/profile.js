@@ -2,11 +2,11 @@
 
 /**
  * A field of the form. `list` is one of rows, each with its own `fields`.
- * @typedef {{ pointer: string, kind?: "line" | "text" | "long" | "number" | "switch" | "list",
+ * @typedef {{ pointer: string, kind?: "line" | "address" | "text" | "long" | "number" | "switch" | "list",
  *   fields?: { name: string, kind: "line" | "text" }[] }} FieldOf
  */
 
-const template = (/** @type {string} */ part, /** @type {string[]} */ names, /** @type {"line" | "text"} */ kind = "text") =>
+const template = (/** @type {string} */ part, /** @type {string[]} */ names, /** @type {"line" | "address" | "text"} */ kind = "text") =>
   names.map((name) => ({ pointer: `/template_config/${part}/${name}`, kind }));
 const rows = (/** @type {string} */ pointer, /** @type {string} */ line, /** @type {string} */ text) => ({
   pointer,
@@ -26,7 +26,7 @@ export const SECTIONS = [
       { pointer: "/description", kind: "text" },
       { pointer: "/address", kind: "line" },
       ...template("company", ["activity", "zone", "rendezvous"]),
-      ...template("links", ["site", "products", "form"], "line"),
+      ...template("links", ["site", "products", "form"], "address"),
       ...template("links", ["other"]),
     ],
   },
@@ -118,6 +118,15 @@ export function bodyOf(profile) {
 
 /** What a list's own schema wants as text stays one. @param {string} name @param {any} value */
 const keptText = (name, value) => (value === null && (name === "label" || name === "value") ? "" : value);
+
+/** A web address with or without its beginning, as people write them: bakery.example, https://bakery.example/prices. */
+const ADDRESS = /^(https?:\/\/)?[^\s/]+\.[^\s/]+(\/\S*)?$/i;
+
+/** The fields that hold no web address where one is asked for. @param {any} profile @returns {string[]} their pointers */
+export function notAddresses(profile) {
+  const asked = FIELDS.filter(({ kind }) => kind === "address").map(({ pointer }) => pointer);
+  return asked.filter((pointer) => at(profile, pointer)?.trim() && !ADDRESS.test(at(profile, pointer).trim()));
+}
 
 /** A new row of a list, with an id where rows have one. @param {FieldOf} field @param {any[]} there */
 export function newRow(field, there) {

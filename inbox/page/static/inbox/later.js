@@ -64,6 +64,9 @@ function looks() {
   return done;
 }
 
+/** Why a part did not come: its address may be of a release that is gone. @param {{ newRelease: { value: boolean } }} store */
+export const notLoaded = ({ newRelease }) => t(newRelease.value ? "ui.old_release" : "ui.not_loaded");
+
 export const more = createPart(loadMore);
 const writing = createPart(loadWriting);
 
@@ -78,6 +81,7 @@ export function fetchMore(wait = REST) {
  * @param {{ is: keyof More, children?: any } & Record<string, any>} props
  */
 export function More({ is, children, ...props }) {
+  const { store } = useApp();
   const part = more.here.value;
   const [failed, setFailed] = useState(false);
   const want = () => {
@@ -89,7 +93,7 @@ export function More({ is, children, ...props }) {
   }, []);
   if (part) return html`<${part[is]} ...${props} />`;
   if (!failed) return children ?? null;
-  return html`<p class="small quiet" role="alert">${t("ui.not_loaded")} <${Button} little onClick=${want}>${t("list.again")}<//></p>`;
+  return html`<p class="small quiet" role="alert">${notLoaded(store)} <${Button} little onClick=${want}>${t("list.again")}<//></p>`;
 }
 
 /** @param {string} which of the dialogs */
@@ -103,14 +107,14 @@ export const isComing = (which) => which !== null && partOf(which).here.peek() =
  * @param {{ conversation: import("../core/types.js").Conversation | undefined, onOpen: (id: string, byKey: boolean) => void }} props
  */
 export function Dialogs({ conversation, onOpen }) {
-  const { panels } = useApp();
+  const { panels, store } = useApp();
   const which = panels.dialog.value;
   const [had, wrote] = [more.here.value, writing.here.value];
   useEffect(() => {
     if (which === null) return;
     partOf(which).want().catch(() => {
       panels.closeDialog();
-      toast(t("ui.not_loaded"));
+      toast(notLoaded(store));
     });
   }, [which]);
   return html`

@@ -2,6 +2,8 @@
 
 import { plain } from "../core/text.js";
 import { t } from "../core/words.js";
+import { useApp } from "../inbox/context.js";
+import { notLoaded } from "../inbox/later.js";
 import { html, useEffect, useLayoutEffect, useRef, useState } from "../ui/index.js";
 
 /** @typedef {[sign: string, name: string, tags: string, group: number]} Emoji */
@@ -55,6 +57,7 @@ export async function suggestEmoji(word) {
 
 /** @param {{ onPick: (sign: string) => void }} props */
 export function Picker({ onPick }) {
+  const { store } = useApp();
   const [all, setAll] = useState(/** @type {Emoji[]} */ ([]));
   const [failed, setFailed] = useState(false);
   const [word, setWord] = useState("");
@@ -77,7 +80,7 @@ export function Picker({ onPick }) {
           onClick=${() => setGroup(number)}>${all.find((emoji) => emoji[3] === number)?.[0] ?? ""}</button>`,
       )}
     </div>`}
-    ${failed && html`<p class="emoji-none">${t("ui.not_loaded")}</p>`}
+    ${failed && html`<p class="emoji-none">${notLoaded(store)}</p>`}
     ${word && all.length > 0 && shown.length === 0 && html`<p class="emoji-none">${t("emoji.none")}</p>`}
     <div class="emoji-grid" onKeyDown=${walk}>
       ${shown.map(

@@ -63,8 +63,11 @@ function Name() {
   useLeaving(changed);
   const save = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    const form = /** @type {HTMLFormElement} */ (event.currentTarget);
     const answer = changed && (await run(() => api.patch("/auth/me", { name: name.trim() }), t("settings.saved")));
-    if (answer) me.value = answer.body;
+    if (!answer) return;
+    me.value = answer.body;
+    form.querySelector("input")?.focus(); // the button that was pressed is gone
   };
   return html`<form class="settings-line" onSubmit=${save}>
     <${Field} label=${t("set.me.name")} hint=${t("set.me.name.hint")} value=${name} onChange=${setName} error=${errors["/name"]} required autocomplete="name" />

@@ -6,7 +6,7 @@ import { Button, Chip, Field, html, Menu, Switch, toast, useState } from "../ui/
 import { useCall, useDesk, useRows } from "./desk.js";
 import { Check } from "./check.js";
 import { HoursForm } from "./hours.js";
-import { Ask, Form, Group, Rows, Trouble } from "./parts.js";
+import { Ask, Form, Group, optional, Rows, Trouble } from "./parts.js";
 import { Reputation } from "./reputation.js";
 
 const EMPTY = { name: "", phone_number_id: "", phone_number: "", waba_id: "", access_token: "", bot_auto_on: true };
@@ -144,7 +144,8 @@ function Edit({ number, onClose, onSaved }) {
     const answer = await run(call, t("settings.saved"));
     if (answer) onSaved();
   };
-  const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => html`<${Field} label=${t(`set.numbers.${name}`)} value=${form[name] ?? ""}
+  const labelled = (/** @type {string} */ label, /** @type {any} */ required) => (required ? label : optional(label));
+  const field = (/** @type {string} */ name, /** @type {Record<string, any>} */ more = {}) => html`<${Field} label=${labelled(t(`set.numbers.${name}`), more.required)} value=${form[name] ?? ""}
     error=${errors[`/${name}`]} onChange=${set(name)} ...${more} />`;
   return html`<${Form} open=${true} title=${number.id ? t("set.numbers.change.of", { name: number.name }) : t(number.back ? "set.numbers.bring_back" : "set.numbers.add")} save=${t("settings.save")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
     ${field("name", { required: true })}

@@ -15,6 +15,9 @@ export function Group({ title, children }) {
 /** A role as the reader calls it: those that are built in have a name in each language. @param {string} slug @param {string} name */
 export const roleName = (slug, name) => (has(`set.role.${slug}`) ? t(`set.role.${slug}`) : name);
 
+/** The label of a field that may be left empty. @param {string} label */
+export const optional = (label) => html`${label} <span class="quiet">${t("settings.optional")}</span>`;
+
 /** Why something did not work, where it was tried. @param {{ text: string | null }} props */
 export function Trouble({ text }) {
   return html`<p class="settings-trouble" role="alert">${text && html`<${Icon} name="circle-alert" size=${16} />${text}`}</p>`;

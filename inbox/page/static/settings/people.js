@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Avatar, Button, Chip, Field, html, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Form, Group, numberOptions, roleName, Rows, Trouble } from "./parts.js";
+import { Form, Group, numberOptions, optional, roleName, Rows, Trouble } from "./parts.js";
 
 export function People() {
   const desk = useDesk();
@@ -143,7 +143,7 @@ function Invite({ onClose, onSaved }) {
   return html`<${Form} open=${true} title=${t("set.people.invite")} save=${t("set.people.invite")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
     <p class="quiet">${t("set.people.invite.how")}</p>
     <${Field} label=${t("set.people.email")} type="email" required value=${form.email} onChange=${set("email")} error=${errors["/email"]} />
-    <${Field} label=${t("set.people.name")} value=${form.name} onChange=${set("name")} error=${errors["/name"]} />
+    <${Field} label=${optional(t("set.people.name"))} value=${form.name} onChange=${set("name")} error=${errors["/name"]} />
     ${gives && html`<${Field} label=${t("set.people.role")} required value=${form.role} onChange=${set("role")}
         options=${[{ value: "", label: t("set.people.choose") }, ...roles.map((each) => ({ value: each.id, label: roleName(each.slug, each.name) }))]} />
       <${Field} label=${t("set.people.where")} value=${form.where} onChange=${set("where")} options=${place.options} />`}

@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Button, Chip, Field, html, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Ask, Form, roleName, Rows } from "./parts.js";
+import { Ask, Form, optional, roleName, Rows } from "./parts.js";
 import { RowButtons } from "./team.js";
 
 export function Roles() {
@@ -48,7 +48,7 @@ export function Roles() {
     <${Form} open=${edited !== null} title=${t(edited?.id ? "set.roles.change" : "set.roles.add")} save=${t("settings.save")} busy=${saving.busy}
       trouble=${saving.trouble ?? saving.errors["/slug"] ?? saving.errors["/permissions"]} onSave=${save} onClose=${() => setEdited(null)}>
       <${Field} label=${t("set.roles.name")} value=${edited?.name} required error=${saving.errors["/name"]} onChange=${(/** @type {string} */ name) => setEdited({ ...edited, name })} />
-      <${Field} label=${t("set.roles.description")} value=${edited?.description} error=${saving.errors["/description"]} onChange=${(/** @type {string} */ description) => setEdited({ ...edited, description })} />
+      <${Field} label=${optional(t("set.roles.description"))} value=${edited?.description} error=${saving.errors["/description"]} onChange=${(/** @type {string} */ description) => setEdited({ ...edited, description })} />
       <fieldset class="settings-checks"><legend class="label">${t("set.roles.permissions")}</legend>
         ${permissions.map((each) => html`<label key=${each.code}><input type="checkbox" checked=${edited?.permissions.includes(each.code)}
           onChange=${(/** @type {any} */ event) => turn(each.code, event.currentTarget.checked)} />${t(`set.permission.${each.code}`)}</label>`)}</fieldset>

@@ -3,7 +3,7 @@
 import { t } from "../core/words.js";
 import { Button, Chip, Dialog, Field, html, Menu, toast, useState } from "../ui/index.js";
 import { useCall, useDesk, useRows } from "./desk.js";
-import { Ask, Form, NumberChoice, Rows, Trouble } from "./parts.js";
+import { Ask, Form, NumberChoice, optional, Rows, Trouble } from "./parts.js";
 
 const EVENTS = ["message.received", "message.status", "conversation.needs_human", "conversation.assigned"];
 const NEW = { url: "", description: "", events: EVENTS };
@@ -87,7 +87,7 @@ export function Webhooks() {
       trouble=${saving.trouble ?? saving.errors["/events"]} onSave=${save} onClose=${() => setEdited(null)}>
       <${Field} label=${t("set.hooks.url")} hint=${t("set.hooks.url.hint")} type="url" required value=${edited?.url} error=${saving.errors["/url"]}
         onChange=${(/** @type {string} */ url) => setEdited({ ...edited, url })} />
-      <${Field} label=${t("set.hooks.description")} value=${edited?.description} error=${saving.errors["/description"]}
+      <${Field} label=${optional(t("set.hooks.description"))} value=${edited?.description} error=${saving.errors["/description"]}
         onChange=${(/** @type {string} */ description) => setEdited({ ...edited, description })} />
       <fieldset class="settings-checks"><legend class="label">${t("set.hooks.events")}</legend>
         ${EVENTS.map((each) => html`<label key=${each}><input type="checkbox" checked=${edited?.events.includes(each)}

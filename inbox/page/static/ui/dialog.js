@@ -2,7 +2,7 @@ import { t } from "../core/words.js";
 import { classes, html, useId, useLayoutEffect, useRef } from "./base.js";
 import { Button } from "./button.js";
 
-/** Where one begins to write: who types on at once fills in the form, and does not close it. */
+/** Where one begins to write, unless the form says `data-first`: who types on at once fills it in, and does not close it. */
 const FIRST = ".middle :is(input, select, textarea):not([type=checkbox], [type=radio], [type=file], :disabled)";
 
 /**
@@ -36,7 +36,8 @@ function Modal({ open, title, onClose, class: name, children }) {
   useLayoutEffect(() => {
     if (open && !dialog.current?.open) {
       dialog.current?.showModal();
-      /** @type {HTMLElement | null | undefined} */ (dialog.current?.querySelector(FIRST))?.focus();
+      const find = (/** @type {string} */ which) => /** @type {HTMLElement | null | undefined} */ (dialog.current?.querySelector(which));
+      (find("[data-first=true]") ?? find(FIRST))?.focus();
     }
     if (!open && dialog.current?.open) dialog.current.close();
   }, [open]);

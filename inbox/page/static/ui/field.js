@@ -4,7 +4,7 @@ import { Icon } from "./icon.js";
 /**
  * A field with its label, what helps to fill it in, and what is wrong with it. `options` make it a choice,
  * `multiline` a text of several lines. `onChange` is given the new value.
- * @param {{label: string, value?: string, onChange?: (value: string) => void, hint?: any, error?: any,
+ * @param {{label: any, value?: string, onChange?: (value: string) => void, hint?: any, error?: any,
  *   multiline?: boolean, options?: {value: string, label: string}[], hiddenLabel?: boolean, class?: string}
  *   & Record<string, any>} props
  */

@@ -36,7 +36,7 @@ export function SignInAgain({ open, known, api, onSignedIn, children }) {
     <form id=${form} class="sign-in-again" onSubmit=${submit}>
       <${Field} label=${t("sign_in.email")} type="email" name="email" autocomplete="username" required value=${email}
         onChange=${setEmail} />
-      <${Field} label=${t("sign_in.password")} type="password" name="password"
+      <${Field} label=${t("sign_in.password")} type="password" name="password" data-first=${known !== null}
         autocomplete="current-password" required value=${password} onChange=${setPassword} error=${trouble} />
     </form>
   <//>`;

@@ -37,7 +37,7 @@ export function Location({ conversation, limits }) {
       const typed = (/** @type {string} */ name) => (/** @type {string} */ value) => form.set(pointIn(value) ?? { [name]: value.replace(",", ".") });
       const degrees = (/** @type {"latitude" | "longitude"} */ name) => html`<${Line} form=${form} at=${`/${name}`} bound=${own[name]}
         label=${t(`send.location.${name}`)} value=${String(form.content[name])} dir="ltr" onChange=${typed(name)}
-        error=${ADDRESS.test(form.content[name]) ? t("send.location.short") : form.wrong[`/${name}`]} />`;
+        error=${ADDRESS.test(form.content[name]) ? t("send.location.short") : form.wrong[`/${name}`] && t(`send.location.wrong.${name}`)} />`;
       return html`
         <p class="small quiet">${t("send.location.how")}</p>
         <div class="writing-edges">${degrees("latitude")}${degrees("longitude")}</div>
