@@ -38,7 +38,7 @@ def list_removed(db: Database, access: Access, query: AccountQuery, retention: t
     Raises PermissionDenied for a caller who may not bring any back.
     """
     if not access.principal.may_everywhere(Permission.ACCOUNTS_MANAGE):
-        raise PermissionDenied
+        raise PermissionDenied.of(Permission.ACCOUNTS_MANAGE)
     cursor = Cursor.decode(query.cursor)
     with db.reading() as session:
         removed = Account.deleted_at > db.now(session) - retention, Account.purged_at.is_(None)

@@ -160,8 +160,9 @@ class Access:
     def require(self, account_id: UUID) -> None:
         """For the account itself. Raises PermissionDenied."""
         if not self.allows(account_id):
-            raise PermissionDenied
+            raise PermissionDenied.of(self.permission)
 
     def missing_account(self) -> AccountNotFound | PermissionDenied:
         """What to raise for an account that is not there: who may not see every account cannot tell which are."""
-        return AccountNotFound() if self.principal.may_everywhere(self.permission) else PermissionDenied()
+        whole = self.principal.may_everywhere(self.permission)
+        return AccountNotFound() if whole else PermissionDenied.of(self.permission)

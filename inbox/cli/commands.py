@@ -35,6 +35,7 @@ from inbox.db.schema import LOOK_EVERY, schema_version
 from inbox.errors import ConfigError, DatabaseUnavailable
 from inbox.gateways.whatsapp.pauses import in_words
 from inbox.models import SCHEMA
+from inbox.operations import processes
 from inbox.operations import text as operator
 from inbox.operations.dead_letters import service as dead_letters
 from inbox.operations.doctor import Finding, Level, examine, examine_numbers, problem
@@ -112,12 +113,20 @@ def current() -> None:
 
 
 @db_commands.command("restored")
-def restored() -> None:
+@click.option("--yes", is_flag=True, help="Also while processes of this inbox seem to run.")
+def restored(yes: bool) -> None:
     """Run once after a backup was put back, before any process starts: leave to people what may have been done since.
 
     Replies and answers that were waiting when the backup was made are not sent by themselves; all sessions end.
     """
     runtime = runtime_of(current_app)
+    with runtime.db.reading() as session:
+        running = sum(each.live for each in processes.seen(session, runtime.db.now(session)))
+    if running and not yes:
+        raise click.ClickException(
+            f"{operator.some(running, 'process is', 'processes are')} running on this database. Stop them first; or say"
+            " --yes if the backup was made less than a minute ago."
+        )
     left = after_restore(runtime.db, runtime.ingest_settings)
     replies = operator.some(left.sends, "reply is", "replies are")
     questions = operator.some(left.answers, "question is left", "questions are left")
@@ -255,7 +264,7 @@ def _wait_for_tables(db: Database, ended: threading.Event) -> None:
 )
 @click.option("--open", "open_only", is_flag=True, help="Only incidents that are still open.")
 @click.option(
-    "--days", type=click.FloatRange(min=0), help="Only incidents that are open or ended within this many days."
+    "--days", type=click.FloatRange(0, 36500), help="Only incidents that are open or ended within this many days."
 )
 @with_appcontext
 def incidents(upstream: str | None, open_only: bool, days: float | None) -> None:

@@ -16,7 +16,13 @@ log_commands = DatabaseGroup("logs", help="What became of one message.")
 
 @log_commands.command("explain")
 @click.argument("id_")
-@click.option("--days", default=14.0, show_default=True, help="How far back a request id of yours is looked for.")
+@click.option(
+    "--days",
+    type=click.FloatRange(0, 36500),
+    default=14.0,
+    show_default=True,
+    help="How far back a request id of yours is looked for.",
+)
 def explain_one(id_: str, days: float) -> None:
     """Tell the road of a message across web, worker and WhatsApp, from the database.
 

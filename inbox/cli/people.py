@@ -201,6 +201,8 @@ def list_roles() -> None:
 def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None) -> None:
     """Make a key and print it: it cannot be shown again."""
     expires_at = utc_now() + timedelta(days=days) if days is not None else None
+    if not name.strip() or not name.isprintable():
+        raise click.ClickException("Give the key a name of one line that can be read.")
     with _refusals():
         made = keys.create(
             runtime_of(current_app).db,

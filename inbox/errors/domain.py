@@ -117,6 +117,11 @@ class PermissionDenied(DomainError):
 
     status, code, title = 403, "permission_denied", "You may not do this."
 
+    @classmethod
+    def of(cls, permission: str) -> PermissionDenied:
+        """It takes this permission."""
+        return cls(f"You may not do this: it takes the permission {permission}.")
+
 
 class UserDisabled(DomainError):
     """Their credentials are right, but an administrator has switched them off."""

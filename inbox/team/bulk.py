@@ -59,7 +59,7 @@ def _act(session: Session, access: Access, body: BulkBody, now: datetime, bot_st
 
     def act(conversation: Conversation) -> None:
         if not isinstance(do, MarkRead) and not caller.may(Permission.MESSAGES_SEND, conversation.account_id):
-            raise PermissionDenied
+            raise PermissionDenied.of(Permission.MESSAGES_SEND)
         if isinstance(do, SetStatus):
             change_status(session, caller, conversation, do.status, now, bot_stays_out)
         elif isinstance(do, GiveTo):

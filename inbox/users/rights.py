@@ -40,7 +40,7 @@ def authority(session: Session, actor: Principal, permission: Permission) -> Pri
     """
     fresh = _reread(session, actor)
     if not fresh.may_everywhere(permission):
-        raise PermissionDenied
+        raise PermissionDenied.of(permission)
     return fresh
 
 

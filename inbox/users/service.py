@@ -124,7 +124,7 @@ def _by_email(session: Session, email: str) -> User | None:
 def _given(session: Session, actor: Principal, newcomer: Newcomer) -> list[Grant]:
     """What the newcomer gets: somebody who manages users alone gives nothing."""
     if newcomer.assignments and not actor.may_everywhere(Permission.ROLES_MANAGE):
-        raise PermissionDenied
+        raise PermissionDenied.of(Permission.ROLES_MANAGE)
     grants = chosen(session, newcomer.assignments)
     check_gift(actor, NOTHING, resolve(grants, ()))
     return grants

@@ -34,7 +34,7 @@ def requires(permission: Permission, *, everywhere: bool = False, within: float 
         caller = principal(within)
         allowed = caller.may_everywhere if everywhere else caller.may_somewhere
         if not allowed(permission):
-            raise PermissionDenied
+            raise PermissionDenied.of(permission)
         g.access = Access(caller, permission)
 
     return _decided(permission, check, everywhere=everywhere)
@@ -86,7 +86,7 @@ def access_now() -> Access:
     known: Access = g.access
     g.principal = caller = _identified(credential(), FRESH)
     if not caller.may_somewhere(known.permission):
-        raise PermissionDenied
+        raise PermissionDenied.of(known.permission)
     g.access = Access(caller, known.permission)
     return cast("Access", g.access)
 

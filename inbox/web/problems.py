@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.exceptions import HTTPException, InternalServerError, MethodNotAllowed, NotFound
 
 from inbox.errors import DomainError
 from inbox.logs import request_id, set_request_id
@@ -60,9 +60,13 @@ def _domain_error(error: DomainError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     """Werkzeug's own errors (unknown path, wrong method …) in our shape."""
-    status = error.code or 500
+    status, said = error.code or 500, error.description or error.name
+    if isinstance(error, NotFound):
+        said = "There is nothing at this address. /openapi.json lists all of them; ids are UUIDs."
+    elif isinstance(error, MethodNotAllowed):
+        said = f"This address takes {', '.join(sorted(error.valid_methods or ()))}."
     code = re.sub(r"\W+", "_", error.name.lower())
-    response = _problem(status, code, error.description or error.name)
+    response = _problem(status, code, said)
     for name, value in error.get_headers():
         if name not in ("Content-Type", "Content-Length"):
             response.headers[name] = value

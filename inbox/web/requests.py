@@ -154,8 +154,9 @@ def _pointer(place: Iterable[Any]) -> str:
 
 def idempotency_key(in_body: str | None) -> str | None:
     """The key of this request, from the header or the body. Raises InvalidRequest when they differ."""
-    header = request.headers.get("Idempotency-Key", "").strip() or None
-    if header is not None and (len(header) > 255 or not header.isprintable()):
+    header = request.headers.get("Idempotency-Key")
+    header = header and header.strip()
+    if header is not None and (not 0 < len(header) <= 255 or not header.isprintable()):
         raise InvalidRequest([FieldProblem("Idempotency-Key", "not_a_key", "must be 1 to 255 printable characters")])
     if header and in_body and header != in_body:
         sentence = "differs from the Idempotency-Key header; send one of them"

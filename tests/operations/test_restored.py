@@ -18,6 +18,8 @@ from sqlalchemy import make_url, select
 from inbox import create_app
 from inbox.config import Config
 from inbox.models import Conversation, Message, MessageStatus
+from inbox.operations import processes
+from inbox.operations.processes import Identity, Report
 from inbox.operations.restored import after_restore
 from inbox.outbox.outcomes import Accepted, SendClaim
 from inbox.runtime import Runtime, crews_of, runtime_of
@@ -159,3 +161,14 @@ def test_the_command_says_what_it_left_and_ends_every_session(
     assert "0 webhooks were read, 1 session ended." in told.output
     entries = client.get("/admin/audit-log").get_json()
     assert "database.restored" in [entry["action"] for entry in entries]
+
+
+def test_the_command_refuses_while_a_process_runs(app: Flask, runtime: Runtime) -> None:
+    World(runtime).queue("waiting")
+    with runtime.db.writing() as session:
+        who = Identity.of_this_process("worker")
+        processes.save(session, who, Report(dispatcher=True), runtime.db.now(session))
+    told = app.test_cli_runner().invoke(args=["db", "restored"])
+    assert (told.exit_code, reasons(runtime)) == (1, [])
+    assert "1 process is running on this database. Stop them first" in told.output
+    assert app.test_cli_runner().invoke(args=["db", "restored", "--yes"]).exit_code == 0

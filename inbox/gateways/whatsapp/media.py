@@ -231,8 +231,9 @@ def origin_of(url: str) -> Origin | None:
     found = _ADDRESS.fullmatch(url)
     if found is None:
         return None
-    scheme, host, port = found.groups()
-    return scheme, host, _PORTS[scheme] if port is None else int(port)
+    scheme, host, written = found.groups()
+    port = _PORTS[scheme] if written is None else int(written)
+    return (scheme, host, port) if 0 < port < 65536 else None
 
 
 def is_metas(origin: Origin | None) -> bool:

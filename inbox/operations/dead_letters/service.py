@@ -55,7 +55,7 @@ def list_dead_letters(db: Database, query: DeadLetterQuery) -> Page[DeadLetterRo
 def get_dead_letter(db: Database, reader: Principal, letter_id: UUID) -> DeadLetterContent:
     """One, with what it holds. Raises DeadLetterNotFound, PermissionDenied for who may not read messages."""
     if not reader.may_everywhere(Permission.MESSAGES_VIEW):
-        raise PermissionDenied
+        raise PermissionDenied.of(Permission.MESSAGES_VIEW)
     with db.reading() as session:
         row = session.execute(select(*_SHOWN, DeadLetter.raw).where(DeadLetter.id == letter_id)).one_or_none()
     if row is None:

@@ -144,8 +144,9 @@ class _Look:
             return problem(
                 self.what,
                 "WhatsApp knows no number with this phone number id, or the token may not see it",
-                "Copy the Phone number ID (not the phone number) from WhatsApp Manager, API setup, into "
-                f"WHATSAPP_PHONE_NUMBER_ID, and use a token of the same business.{_ADDRESS if status == 404 else ''}",
+                "Compare it with the Phone number ID (not the phone number) in WhatsApp Manager, API setup. If it is "
+                "wrong, add the number with the right one (WHATSAPP_PHONE_NUMBER_ID, if it came from there), and use a "
+                f"token of the same business.{_ADDRESS if status == 404 else ''}",
                 "number_unknown",
             )
         if code == 100 and "appsecret_proof" in error.said:
