@@ -7,6 +7,7 @@ from typing import Any
 
 PROFILE: dict[str, Any] = {
     "business_name": "Boulangerie du Canal",
+    "max_answers_per_hour": 1000,  # ten people write in the place of hundreds
     "description": "A neighbourhood bakery in Paris: bread, pastries, cakes to order.",
     "address": "12 quai de Valmy, 75010 Paris",
     "hours": "Tuesday to Saturday 7:00-19:30, Sunday 7:30-13:00, closed on Mondays",

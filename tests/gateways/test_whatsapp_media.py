@@ -145,6 +145,7 @@ def test_metas_hosts_of_files_are_trusted(url: str) -> None:
         "ftp://lookaside.fbsbx.com/a",
         "//lookaside.fbsbx.com/a",
         "lookaside.fbsbx.com/a",
+        "https://lookaside.fbsbx.com:99999/a",
         "",
     ],
 )
