@@ -39,6 +39,21 @@ def test_taking_over_from_the_bot_and_giving_back(shop: Shop, desk: Sits) -> Non
     wait_until(lambda: len(camille.received()) == answered + 2, "the bot answers again")
 
 
+def test_the_details_say_why_the_bot_is_silent_and_what_one_can_do(shop: Shop, desk: Sits) -> None:
+    camille = shop.customer("Camille Pourquoi", "Êtes-vous ouverts ?", bot=True)
+    wait_until(lambda: camille.received(), "the bot's answer")
+    camille.writes(None, type="unsupported", content={"type": "poll_creation", "code": 131051})
+    becomes(camille, needs_human_reason="unsupported_content")
+    amina = desk("Amina").opens(camille)
+    why = "The bot cannot read what the customer sent"
+    expect(amina.page.get_by_role("complementary", name="Details")).to_contain_text(why)
+    last = amina.bubble("A message this page cannot show")
+    last.hover()
+    last.get_by_role("button", name="More").click()
+    amina.page.get_by_role("menuitem", name="Show its road").click()
+    expect(last.locator(".road-why")).to_contain_text(why)
+
+
 def test_a_switch_that_the_server_refuses_goes_back_and_says_why(shop: Shop, desk: Sits) -> None:
     camille = shop.customer("Camille Refus")
     amina = desk("Amina").opens(camille)

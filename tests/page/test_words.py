@@ -14,6 +14,7 @@ import pytest
 from flask import Flask
 
 from inbox.auth.passwords import SAID
+from inbox.bot.handover import _WORDS as HANDED_OVER
 from inbox.errors import DomainError
 from inbox.operations import doctor
 from inbox.page.assets import LANGUAGES, ROOT, STATIC, WORDS
@@ -246,6 +247,13 @@ def test_every_reason_of_ours_why_a_message_failed_has_its_sentence() -> None:
     ours = {call.args[0].value for call in errors if call.args and isinstance(call.args[0], ast.Constant)} - {None}
     assert {"contact_blocked", "reply_window_closed"} < ours
     assert {f"meta.{code}" for code in ours} <= KEYS
+
+
+def test_whoever_asks_why_the_bot_is_silent_is_told_what_to_do() -> None:
+    """A few words stand in the list; the details have a sentence for each, and one of its own for each hand-over."""
+    reasons = {key.removeprefix("person.") for key in KEYS if key.startswith("person.")} - {"other"}
+    assert set(HANDED_OVER) <= reasons
+    assert {key.removeprefix("details.why.") for key in KEYS if key.startswith("details.why.")} == reasons
 
 
 _SENTENCE = re.compile(r">\s*[A-Z][a-z]+ [a-z]+[^<>{}$`]*<|(?:label|title|placeholder|hint|alt)=\"[A-Z][a-z]+[^\"]*\"")

@@ -9,7 +9,7 @@ import { Alike, ContactDetails } from "./contact.js";
 import { useApp } from "../inbox/context.js";
 import { LabelChips, LabelMenu } from "../inbox/labels.js";
 import { NoteList } from "./notes.js";
-import { Road } from "./road.js";
+import { Road, whySilent } from "./road.js";
 import { botIsOn, nameOf, numberOf, whyPerson } from "../inbox/row.js";
 import { spoken } from "../inbox/said.js";
 import { Plain } from "../inbox/text.js";
@@ -143,7 +143,9 @@ function Bot({ conversation, may }) {
         : reason
           ? t(`details.bot.${reason}`)
           : t("details.bot.on");
-  if (!may) return html`<dl class="details-facts"><${Fact} name=${t("details.bot")}>${why}<//></dl>`;
+  const silent = whySilent(conversation);
+  const more = silent && html`<p class="small quiet">${silent}</p>`;
+  if (!may) return html`<dl class="details-facts"><${Fact} name=${t("details.bot")}>${why}<//></dl>${more}`;
   return html`<div class="details-bot">
     <${Switch}
       label=${t("details.bot")}
@@ -151,6 +153,7 @@ function Bot({ conversation, may }) {
       checked=${botIsOn(conversation)}
       onChange=${(/** @type {boolean} */ on) => actions.setBot(conversation, on)}
     />
+    ${more}
   </div>`;
 }
 

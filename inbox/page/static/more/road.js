@@ -1,11 +1,21 @@
 /** The road of one message: a line with a stop for each step, and when it was taken. */
 
-import { gaveUp, t } from "../core/words.js";
+import { gaveUp, has, t } from "../core/words.js";
 import { html } from "../ui/index.js";
 import { useApp } from "../inbox/context.js";
 import { failureOf } from "../inbox/failure.js";
 
 /** @typedef {import("../core/types.js").Message} Message */
+/** @typedef {import("../core/types.js").Conversation} Conversation */
+
+/**
+ * Why the bot did not answer and asked for a person, and what can be done now; null: it did not.
+ * @param {Pick<Conversation, "needs_human" | "needs_human_reason">} conversation
+ */
+export function whySilent({ needs_human, needs_human_reason }) {
+  const key = `details.why.${needs_human_reason}`;
+  return needs_human && has(key) ? t(key) : null;
+}
 
 /**
  * The stops of a message: what has happened, what we wait for, what went wrong.
@@ -63,7 +73,10 @@ function stateOf(status, place, reached) {
  * @param {{ message: Message }} props
  */
 export function Road({ message }) {
-  const { times } = useApp();
+  const { store, times } = useApp();
+  const conversation = store.conversations.value.get(message.conversation_id);
+  const asked = store.thread(message.conversation_id).value.messages.findLast((each) => each.direction === "inbound");
+  const silent = conversation && asked?.id === message.id ? whySilent(conversation) : null;
   const said = (/** @type {string} */ state) => (state === "failed" && gaveUp(message.error) ? "given_up" : state);
   return html`<ol class="road" aria-label=${t("road.title")}>
     ${stopsOf(message).map(
@@ -72,6 +85,7 @@ export function Road({ message }) {
         <span class="road-time">${stop.at ? times.precise(stop.at) : t(`road.state.${said(stop.state)}`)}</span>
       </li>`,
     )}
+    ${silent && html`<li class="road-why">${silent}</li>`}
     ${message.error &&
     html`<li class="road-why">${gaveUp(message.error)
       ? failureOf(message)
