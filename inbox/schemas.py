@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
 
 from inbox.clock import rfc3339
 from inbox.errors import BadValue
+
+T = TypeVar("T")
 
 #: A time on the wire: RFC 3339, UTC, milliseconds.
 Time = Annotated[
@@ -45,6 +47,13 @@ def printable(text: str) -> str:
     if not text.isprintable():
         raise BadValue("not_printable", "must be one line of printable characters")
     return text
+
+
+def each_once(values: list[T]) -> list[T]:
+    """`values`, for a validator: none of them twice. Raises BadValue."""
+    if len(values) != len(set(values)):
+        raise BadValue("not_different", "must name each once")
+    return values
 
 
 class Row(BaseModel):

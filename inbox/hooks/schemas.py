@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from inbox.errors import BadValue
 from inbox.gateways.whatsapp.media import origin_of
-from inbox.schemas import LEFT_OUT, Body, Query, Row, Time, printable
+from inbox.schemas import LEFT_OUT, Body, Query, Row, Time, each_once, printable
 
 MOST_ENDPOINTS = 20  # of one number
 
@@ -26,7 +26,11 @@ def _address(text: str) -> str:
 
 
 Url = Annotated[str, StringConstraints(min_length=1, max_length=2000), AfterValidator(_address)]
-Events = Annotated[list[Event], Field(min_length=1, max_length=4, json_schema_extra={"uniqueItems": True})]
+Events = Annotated[
+    list[Event],
+    Field(min_length=1, max_length=4, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(each_once),
+]
 Description = Annotated[str, StringConstraints(max_length=200), AfterValidator(printable)]
 
 

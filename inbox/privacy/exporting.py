@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from sqlalchemy import select, tuple_
 
 from inbox.auth import audit
 from inbox.auth.access import Access
+from inbox.clock import rfc3339
 from inbox.conversations.rows import MESSAGE, message_rows
 from inbox.conversations.schemas import MessageRow
 from inbox.db import Database
@@ -89,10 +91,15 @@ def _plain(row: Contact | ContactChange | Conversation | Note) -> dict[str, Any]
     return {column.key: getattr(row, column.key) for column in row.__table__.c}
 
 
+def _as_api(value: Any) -> str:
+    """Times and ids as the API writes them."""
+    return rfc3339(value) if isinstance(value, datetime) else str(value)
+
+
 def _zip(db: Database, store: Store, about: dict[str, Any], conversation_id: UUID | None) -> Iterator[bytes]:
     pipe = _Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("contact.json", json.dumps(about, default=str, ensure_ascii=False, indent=2))
+        archive.writestr("contact.json", json.dumps(about, default=_as_api, ensure_ascii=False, indent=2))
         yield pipe.take()
         if conversation_id is not None:
             with archive.open("messages.json", "w", force_zip64=True) as file:

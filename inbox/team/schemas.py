@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field, StrictFloat, StrictInt, StrictStr, StringConstraints
@@ -12,7 +12,7 @@ from inbox.conversations.schemas import ConversationRow
 from inbox.errors import BadValue
 from inbox.gateways.whatsapp.text import MAX_TEXT
 from inbox.models import ConversationStatus
-from inbox.schemas import LEFT_OUT, Body, Query, Row, Time, printable
+from inbox.schemas import LEFT_OUT, Body, Query, Row, Time, each_once, printable
 
 MAX_NOTE = 10_000  # characters, of a draft as well
 MAX_WORD = 40  # characters, of a label and of a shortcut
@@ -28,15 +28,6 @@ MAX_NUMBER = 10**15
 
 Mode = Literal["reply", "note"]
 AuthorKind = Literal["user", "key", "command"]
-
-
-T = TypeVar("T")
-
-
-def _each_once(values: list[T]) -> list[T]:
-    if len(values) != len(set(values)):
-        raise BadValue("not_different", "must name each once")
-    return values
 
 
 def _one_word(shortcut: str) -> str:
@@ -144,7 +135,7 @@ class LabelsBody(Body):
 Ids = Annotated[
     list[UUID],
     Field(max_length=MOST_OF_ONE, json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_each_once),
+    AfterValidator(each_once),
 ]
 
 
@@ -182,7 +173,7 @@ class BulkBody(Body):
     conversation_ids: Annotated[
         list[UUID],
         Field(min_length=1, max_length=MOST_AT_ONCE, json_schema_extra={"uniqueItems": True}),
-        AfterValidator(_each_once),
+        AfterValidator(each_once),
     ]
     do: Annotated[SetStatus | GiveTo | PutLabels | MarkRead, Field(discriminator="action")]
 
@@ -234,7 +225,7 @@ class CannedReplyPatch(Body):
 
 FieldKind = Literal["text", "number", "date", "choice"]
 Choices = Annotated[
-    list[Label], Field(max_length=50, json_schema_extra={"uniqueItems": True}), AfterValidator(_each_once)
+    list[Label], Field(max_length=50, json_schema_extra={"uniqueItems": True}), AfterValidator(each_once)
 ]
 Value = (
     Annotated[StrictStr, Field(max_length=MAX_VALUE)] | StrictInt | Annotated[StrictFloat, Field(allow_inf_nan=False)]

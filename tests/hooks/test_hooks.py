@@ -360,6 +360,8 @@ def test_an_address_is_checked_and_each_is_told_once(
     again = client.post(path, json={"url": made["url"], "events": ALL})
     assert (again.status_code, again.json["code"]) == (409, "webhook_endpoint_exists")
     runtime.config = dataclasses.replace(runtime.config, webhooks_private=False)
+    twice = client.post(path, json={"url": "https://example.com/x", "events": [ALL[0]] * 2})
+    assert (twice.status_code, twice.json["errors"][0]["code"]) == (400, "not_different")
     plain = client.post(path, json={"url": "http://example.com/x", "events": ALL})
     assert (plain.status_code, plain.json["errors"][0]["pointer"]) == (400, "/url")
     for number in range(19):

@@ -13,7 +13,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from inbox.clock import new_id
+from inbox.clock import new_id, parse_rfc3339
 from inbox.media.keeping import Sweep
 from inbox.media.store import key_of
 from inbox.models import (
@@ -87,6 +87,7 @@ def test_an_export_holds_all_of_one_contact_and_nothing_of_another(
     assert archive.testzip() is None
     about, messages = json.loads(archive.read("contact.json")), json.loads(archive.read("messages.json"))
     assert (about["contact"]["phone"], about["notes"][0]["text"]) == (CUSTOMER, "She is allergic to nuts.")
+    assert parse_rfc3339(about["contact"]["created_at"])
     assert [each["content_text"] for each in messages] == ["one", "two", "three"]
     (file,) = [name for name in archive.namelist() if name.startswith("files/")]
     assert archive.read(file) == b"a picture"
