@@ -271,6 +271,9 @@ CASES: dict[str, Case] = {
     "admin.users.invite_user": Case("POST /admin/users", MADE, {"email": "new@example.com"}),
     "admin.users.get_user": Case("GET /admin/users/{viewer}", ADMIN),
     "admin.users.rename_user": Case("PATCH /admin/users/{viewer}", ADMIN, {"name": "Vera"}),
+    "admin.users.set_user_password": Case(
+        "PUT /admin/users/{viewer}/password", ADMIN, {"password": "a long way to the mill"}
+    ),
     "admin.users.set_user_roles": Case("PUT /admin/users/{viewer}/roles", ADMIN, {"assignments": []}),
     "admin.users.set_user_overrides": Case("PUT /admin/users/{viewer}/overrides", ADMIN, {"overrides": []}),
     "admin.users.set_user_status": Case("POST /admin/users/{viewer}/status", ADMIN, {"is_active": False}),

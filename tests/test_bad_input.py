@@ -268,6 +268,7 @@ FIELDS: dict[str, Mapping[str, tuple[Any, ...]]] = {
     "admin.users.change_role": _ROLE,
     "admin.users.invite_user": {"email": (*ANY_TEXT, None, "", "nobody", "x" * 321), "name": (5, "x" * 201)},
     "admin.users.rename_user": {"name": (5, True, [], "x" * 201)},
+    "admin.users.set_user_password": {"password": (None, 5, "", "short", "x" * 1025)},
     "admin.users.set_user_roles": {"assignments": (None, "x", {}, 5)},
     "admin.users.set_user_overrides": {"overrides": (None, "x", {}, 5)},
     "admin.users.set_user_status": {"is_active": (None, "gone", 5, [])},

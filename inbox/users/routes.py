@@ -9,13 +9,14 @@ from flask import Blueprint, Response
 
 from inbox.auth.access import Override, Permission
 from inbox.db.paging import Page
-from inbox.errors import LastAdmin, RoleBuiltIn, RoleExists, RoleInUse, UserExists
+from inbox.errors import HasNoPassword, LastAdmin, RoleBuiltIn, RoleExists, RoleInUse, UserExists
 from inbox.users import grants, roles, service
 from inbox.users.schemas import (
     LABELS,
     AssignmentBody,
     InviteBody,
     NameBody,
+    NewPasswordBody,
     OverridesBody,
     PermissionRow,
     RoleBody,
@@ -77,6 +78,18 @@ def rename_user(user_id: UUID, json: NameBody) -> Response:
 def set_user_status(user_id: UUID, json: StatusBody) -> Response:
     """Disable a user, at once and everywhere, or enable one again. The last administrator cannot be disabled."""
     row = service.set_active(runtime().db, access().principal, user_id, active=json.is_active)
+    return answer(row)
+
+
+@bp.put("/users/<uuid:user_id>/password")
+@requires(Permission.USERS_MANAGE, everywhere=True)
+@contract("users", {200: UserRow}, raises=[HasNoPassword])
+def set_user_password(user_id: UUID, json: NewPasswordBody) -> Response:
+    """Give somebody else a password of this inbox: one who was invited signs in with it, and may change it.
+
+    All their sessions end. Only who holds all that they hold may do it; one's own is changed by PUT /auth/password.
+    """
+    row = service.change_password(runtime().db, access().principal, user_id, json.password)
     return answer(row)
 
 

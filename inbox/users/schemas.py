@@ -155,6 +155,12 @@ class StatusBody(OpenBody):
     is_active: StrictBool
 
 
+class NewPasswordBody(Body):
+    """What somebody is to sign in with."""
+
+    password: Annotated[str, Field(min_length=1, max_length=1024, description="12 characters or more, hard to guess.")]
+
+
 class RolesBody(OpenBody):
     """All roles that somebody is to have."""
 

@@ -192,11 +192,14 @@ def _disable(session: Session, actor: Principal, user: User, now: datetime) -> N
 
 
 @whole_transaction(idempotent=True)
-def change_password(db: Database, actor: Principal, user_id: UUID, password: str) -> None:
+def change_password(db: Database, actor: Principal, user_id: UUID, password: str) -> UserRow:
     """Set the password of a local user and end their sessions; one who was only invited becomes a local user.
 
-    Raises UserNotFound, InvalidRequest (a bad password), HasNoPassword for users of the identity provider.
+    Raises UserNotFound, InvalidRequest (a bad password), HasNoPassword for users of the identity provider,
+    PermissionDenied for one's own, which takes the one that holds until now.
     """
+    if actor.user_id == user_id:
+        raise PermissionDenied("Your own password is changed by PUT /auth/password, which asks for the present one.")
     with administering(db, actor, Permission.USERS_MANAGE) as (session, actor):
         user = require_user(session, user_id)
         if user.subject is not None:
@@ -205,3 +208,5 @@ def change_password(db: Database, actor: Principal, user_id: UUID, password: str
         now = db.now(session)
         set_password(session, user, password, now)
         audit.record(session, actor, "user.password_changed", now, target=user.id)
+        session.flush()
+        return user_row(session, user)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
+import requests
 from playwright.sync_api import Dialog, Route, expect
 
 from inbox.auth.access import Role
@@ -232,10 +233,20 @@ def test_somebody_is_invited_given_a_role_and_switched_off_and_on(desk: Sit, sho
     name = word("Nina")
     d.button("Invite").click()
     d.page.get_by_label("E-mail address").last.fill(f"{name}@example.com")
-    d.page.get_by_label("Name", exact=True).fill(name)
+    d.page.get_by_role("dialog").get_by_label("Name").fill(name)
     d.page.get_by_label("Role", exact=True).select_option(label="Viewer")
     d.page.get_by_role("dialog").get_by_role("button", name="Invite").click()
     d.page.locator("summary", has_text=name).click()
+    d.button("Set a password").click()
+    d.page.get_by_label("New password").fill("two loaves, well baked")
+    d.button("Save").click()
+    d.sees(f"{name} signs in with the new password now.")
+    signed_in = requests.post(
+        f"{shop.url}/auth/login",
+        json={"email": f"{name}@example.com", "password": "two loaves, well baked"},
+        timeout=30,
+    )
+    assert signed_in.status_code == 200
     d.page.get_by_label("Role", exact=True).select_option(label="Manager")
     d.button("Give").click()
     expect(d.page.locator("summary", has_text=name)).to_contain_text("Manager, Viewer")

@@ -125,6 +125,8 @@ def test_a_password_is_set_by_nobody_who_holds_less(db: Database, manager: tuple
     boss = member(db, "boss@example.com", ADMIN, known=False)
     with pytest.raises(PermissionDenied):
         users.change_password(db, principal(db, me), boss, "correct horse battery")
+    with pytest.raises(PermissionDenied, match="asks for the present one"):  # or a stolen session would be enough
+        users.change_password(db, principal(db, me), me, "correct horse battery")
 
 
 def test_rights_that_were_taken_a_moment_ago_are_not_used(db: Database) -> None:

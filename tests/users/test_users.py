@@ -152,6 +152,24 @@ def test_an_invited_user_comes_in_at_their_first_sign_in(client: FlaskClient, db
     assert client.get(f"/admin/users/{row['user_id']}").json["kind"] == "supabase"
 
 
+def test_an_invited_user_may_be_given_a_password_and_signs_in_with_it(
+    client: FlaskClient, app: Flask, db: Database
+) -> None:
+    row = invite(client, name="Anna", assignments=[assign("viewer")]).json
+    path = f"/admin/users/{row['user_id']}/password"
+    weak = client.put(path, json={"password": "Password1234"})
+    assert (weak.status_code, weak.json["errors"][0]["code"]) == (400, "password_guessable")
+    assert client.put(path, json={"password": "two loaves, well baked"}).json["kind"] == "local"
+    signed_in = app.test_client().post(
+        "/auth/login", json={"email": "anna@example.com", "password": "two loaves, well baked"}
+    )
+    assert signed_in.status_code == 200
+    of_supabase = client.put(
+        f"/admin/users/{member(db, 'noe@example.com')}/password", json={"password": "two loaves, well baked"}
+    )
+    assert (of_supabase.status_code, of_supabase.json["code"]) == (409, "has_no_password")
+
+
 def test_the_same_invitation_again_finds_the_row(client: FlaskClient, db: Database) -> None:
     account = str(the_account(db).id)
     assignments = [assign("viewer"), assign("manager", account)]

@@ -42,8 +42,9 @@ const state = (row) =>
 
 /** @param {{ row: any, onChange: (row: any) => void }} props */
 function Person({ row, onChange }) {
-  const { api, may, times } = useDesk();
+  const { api, may, me, times } = useDesk();
   const [name, setName] = useState(row.name ?? "");
+  const [setting, setSetting] = useState(false);
   const call = useCall();
   const path = `/admin/users/${row.user_id}`;
   /**
@@ -74,10 +75,28 @@ function Person({ row, onChange }) {
     </form>
     ${may("roles.manage") && html`<${Rights} row=${row} act=${act} path=${path} />`}
     <${Trouble} text=${call.trouble ?? Object.values(call.errors)[0] ?? null} />
-    <p class="buttons">${row.is_active
+    ${setting && html`<${SetPassword} row=${row} path=${path} onClose=${() => setSetting(false)} onSaved=${(/** @type {any} */ changed) => (setSetting(false), onChange(changed))} />`}
+    <p class="buttons">${row.kind !== "supabase" && row.user_id !== me.value.id && html`<${Button} kind="tone" icon="key-round" onClick=${() => setSetting(true)}>${t("set.people.password")}<//>`}
+      ${row.is_active
       ? html`<${Button} danger icon="lock" busy=${call.busy} onClick=${() => act(turn(false), { said: t("set.people.switched_off", { who }), back: turn(true) })}>${t("set.people.switch_off")}<//>`
       : html`<${Button} kind="tone" icon="check" busy=${call.busy} onClick=${() => act(turn(true))}>${t("set.people.switch_on")}<//>`}</p>
   </div>`;
+}
+
+/** The password that somebody signs in with: given by an administrator, changed by themselves. @param {{ row: any, path: string, onClose: () => void, onSaved: (row: any) => void }} props */
+function SetPassword({ row, path, onClose, onSaved }) {
+  const { api } = useDesk();
+  const [password, setPassword] = useState("");
+  const { busy, trouble, errors, run } = useCall();
+  const who = row.name ?? row.email;
+  const save = async () => {
+    const answer = await run(() => api.put(`${path}/password`, { password }), t("set.people.password.done", { who }));
+    if (answer) onSaved(answer.body);
+  };
+  return html`<${Form} open=${true} title=${t("set.people.password.of", { who })} save=${t("settings.save")} busy=${busy} trouble=${trouble} onSave=${save} onClose=${onClose}>
+    <p class="quiet">${t("set.people.password.how")}</p>
+    <${Field} label=${t("set.people.password.new")} value=${password} onChange=${setPassword} error=${errors["/password"]} required autocomplete="off" spellcheck="false" dir="ltr" />
+  <//>`;
 }
 
 /** @typedef {{ said: string, back: () => Promise<any> }} Taken what was taken away, and what gives it back */
