@@ -46,7 +46,7 @@ def test_signing_out_asks_when_a_text_has_not_left(shop: Shop, desk: Sits) -> No
     expect(rita.bubble("Pas encore parti")).to_be_visible()
     rita.page.get_by_role("button", name=re.compile("^Rita:")).click()
     rita.page.get_by_role("menuitem", name="Sign out").click()
-    ask = rita.page.get_by_role("dialog", name="Sign out and drop what has not left?")
+    ask = rita.page.get_by_role("dialog", name="Sign out and lose what has not been sent?")
     expect(ask).to_contain_text("One text has not reached our server yet.")
     ask.get_by_role("button", name="Cancel").click()
     expect(rita.bubble("Pas encore parti")).to_be_visible()

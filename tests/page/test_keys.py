@@ -101,7 +101,7 @@ def test_single_keys_can_be_switched_off(shop: Shop, desk: Sits) -> None:
     bea.thread.locator(".thread-scroll").focus()
     keyboard.press("?")
     with bea.page.expect_response("**/auth/me"):
-        bea.page.get_by_role("switch", name="Single keys are commands").click()
+        bea.page.get_by_role("switch", name="Single-key shortcuts").click()
     keyboard.press("Escape")
     bea.thread.locator(".thread-scroll").focus()
     keyboard.press("e")

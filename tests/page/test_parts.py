@@ -353,17 +353,17 @@ def test_numbers_of_one_name_are_told_apart_by_their_telephone_numbers(core: Pag
     ]
 
 
-OURS, ELSEWHERE = ["stored", "whatsapp"], ["whatsapp", "stored"]
+STORED_FIRST, SENT_FIRST = ["stored", "whatsapp"], ["whatsapp", "stored"]
 
 
 @pytest.mark.parametrize(
     ("author", "stored", "first"),
     [
-        (None, "2026-11-28T10:00:01Z", OURS),
-        (None, "2026-11-28T10:00:02.900Z", OURS),  # the bot: WhatsApp's times are whole seconds
-        (None, "2026-11-28T12:00:00Z", ELSEWHERE),
-        ("amina", "2026-11-28T10:00:02.900Z", OURS),
-        ("amina", "2026-11-28T10:00:04Z", OURS),  # WhatsApp's clock is behind ours
+        (None, "2026-11-28T10:00:01Z", STORED_FIRST),
+        (None, "2026-11-28T10:00:02.900Z", STORED_FIRST),  # the bot: WhatsApp's times are whole seconds
+        (None, "2026-11-28T12:00:00Z", SENT_FIRST),
+        ("amina", "2026-11-28T10:00:02.900Z", STORED_FIRST),
+        ("amina", "2026-11-28T10:00:04Z", STORED_FIRST),  # WhatsApp's clock is behind ours
     ],
 )
 def test_what_was_written_elsewhere_reached_us_after_whatsapp(

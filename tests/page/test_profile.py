@@ -71,7 +71,7 @@ def test_what_is_wrong_is_said_at_its_field(editor: Desk, shop: Shop) -> None:
     field = editor.page.get_by_label("Model")
     field.fill("../etc")
     editor.page.locator(".bot-bar").get_by_role("button", name="Save").click()
-    editor.sees("One field is wrong. It says why.")
+    editor.sees("One field needs correcting.")
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(field).to_be_focused()
     field.fill("")

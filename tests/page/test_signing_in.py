@@ -71,7 +71,7 @@ def test_a_session_that_ends_is_begun_again_over_the_page(shop: Shop, visitor: P
     for question in asking:
         question.abort()
     again.get_by_label("Password").fill(PASSWORD)
-    again.get_by_role("button", name="Go on").click()
+    again.get_by_role("button", name="Sign in").click()
     expect(again).to_be_hidden()
     expect(visitor.locator("#thread li", has_text="Un attimo").locator('[aria-label="Delivered"]')).to_be_visible(
         timeout=20_000

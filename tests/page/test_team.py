@@ -50,7 +50,7 @@ def test_the_details_say_why_the_bot_is_silent_and_what_one_can_do(shop: Shop, d
     last = amina.bubble("A message this page cannot show")
     last.hover()
     last.get_by_role("button", name="More").click()
-    amina.page.get_by_role("menuitem", name="Show its road").click()
+    amina.page.get_by_role("menuitem", name="Message details").click()
     expect(last.locator(".road-why")).to_contain_text(why)
 
 
@@ -120,7 +120,7 @@ def test_assigning_labelling_and_finishing_can_be_undone(shop: Shop, desk: Sits)
     becomes(camille, label_ids=[label["id"]])
     lea.page.keyboard.press("Escape")
     expect(lea.page.get_by_role("complementary").locator(".chip", has_text="Grossiste").first).to_be_visible()
-    lea.button("Take away: Grossiste").click()
+    lea.button("Remove: Grossiste").click()
     becomes(camille, label_ids=[])
     waiting = camille.row()["waiting_since"]
     assert waiting is not None

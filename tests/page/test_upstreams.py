@@ -181,7 +181,7 @@ def test_a_paused_number_says_so_and_its_replies_wait_until_it_is_resumed(shop: 
         with closing(Database(shop.database_url)) as db, db.writing() as session:
             window.watch_windows(session, db.now(session))  # as the shop does by itself, once a minute
         expect(amina.strip).to_contain_text("Your reply to Camille Roux still waits, and WhatsApp takes it only until")
-        expect(amina.bubble("Il en reste trois.")).to_contain_text("It still waits. WhatsApp takes it until")
+        expect(amina.bubble("Il en reste trois.")).to_contain_text("Still waiting. WhatsApp accepts it until")
         amina.page.get_by_role("link", name="Inbox").first.click()
         amina.strip.get_by_role("button", name="Open").click()
         expect(amina.bubble("Il en reste trois.")).to_be_visible()

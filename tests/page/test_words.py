@@ -86,6 +86,10 @@ def test_french_uses_its_own_apostrophe_and_quotation_marks() -> None:
     assert wrong == {}
 
 
+def test_english_uses_its_own_apostrophe() -> None:
+    assert {key: text for key, text in ALL["en"].items() if "'" in text} == {}
+
+
 _NAMED = re.compile(
     r"""(?<![\w.])(?:t|has|plural|say)\(\s*["'`]([\w.]+)["'`]"""  # t("key"): the whole key
 )

@@ -39,14 +39,14 @@ def test_what_begins_like_a_shortcut_and_is_none_goes_at_the_second_try(shop: Sh
     amina = desk("Amina").opens(noe)
     amina.field.click()
     amina.page.keyboard.type("/xyz")
-    amina.sees("No canned reply begins so.")
+    amina.sees("No canned reply begins like this.")
     amina.page.keyboard.press("Enter")
-    amina.sees("Send again to send it as it stands.")
+    amina.sees("Send once more to send it as it is.")
     expect(amina.field).to_have_value("/xyz")
     amina.page.keyboard.press("Enter")
     expect(amina.field).to_have_value("")
     expect(amina.bubble("/xyz")).to_be_visible()
-    expect(amina.page.get_by_text("No canned reply begins so.")).to_have_count(0)
+    expect(amina.page.get_by_text("No canned reply begins like this.")).to_have_count(0)
 
 
 def test_a_canned_reply_with_a_gap_is_not_sent_before_it_is_filled(shop: Shop, desk: Callable[..., Desk]) -> None:

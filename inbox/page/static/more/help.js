@@ -26,5 +26,5 @@ export function Help() {
 /** @param {{ action: string, keys: string[] }} binding */
 const line = ({ action, keys }) => html`<div key=${action}>
   <dt>${t(`keys.${action}`)}</dt>
-  <dd>${keys.map((each) => html`<${Kbd} keys=${each.replace("Escape", "Esc")} />`)}</dd>
+  <dd>${keys.map((each) => html`<${Kbd} keys=${each} />`)}</dd>
 </div>`;
