@@ -21,6 +21,7 @@ export function LabelChips({ conversation, mayChange }) {
       html`<${Chip}
         key=${id}
         hue=${label.color}
+        title=${label.name}
         onRemove=${mayChange ? () => drop(id) : undefined}
         removeLabel=${t("labels.remove", { name: label.name })}
       ><${Plain} text=${label.name} /><//>`
