@@ -107,8 +107,9 @@ function useFocus(id) {
 
 /** The open conversation is read and kept up to date, and colleagues see who is there. @param {string | null} id */
 function useOpened(id) {
-  const { open, places } = useApp();
+  const { open, panels, places } = useApp();
   useEffect(() => {
+    panels.leave();
     open(id, places.message.peek()).catch(() => {}); // who is missing is told in its place
   }, [id]);
 }

@@ -346,7 +346,7 @@ function labelOf(mode, conversation, written = (name) => name) {
 const stay = (event) => event.preventDefault();
 
 /** Somebody types with their thumbs: Enter makes a line there. */
-function touches() {
+export function touches() {
   return matchMedia("(pointer: coarse)").matches;
 }
 

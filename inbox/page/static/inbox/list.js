@@ -8,6 +8,7 @@ import {
   Button, classes, Empty, html, Pill, useComputed, useEffect, useLayoutEffect, useMemo, useRef, useState,
 } from "../ui/index.js";
 import { othersIn } from "./beside.js";
+import { touches } from "./composer.js";
 import { useApp } from "./context.js";
 import { Filters } from "./filters.js";
 import { More } from "./later.js";
@@ -118,6 +119,7 @@ function Held({ row, open, shown, onOpen }) {
     }
     if (event.metaKey || event.ctrlKey || event.shiftKey || event.button !== 0) return;
     event.preventDefault();
+    if (selection.active.peek() && touches()) return selection.toggle(id);
     onOpen(id, event.detail === 0);
   };
   return html`<div class=${classes("row-place", chosen.value && "row-chosen")}>

@@ -32,6 +32,11 @@ export function createPanels(preferences, prefer) {
     closeDialog() {
       dialog.value = null;
     },
+    /** Another conversation is open, or none: what was over the one before is not about it. */
+    leave() {
+      over.value = false;
+      dialog.value = null;
+    },
   };
 }
 

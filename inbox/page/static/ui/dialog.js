@@ -1,6 +1,7 @@
 import { t } from "../core/words.js";
 import { classes, html, useId, useLayoutEffect, useRef } from "./base.js";
 import { Button } from "./button.js";
+import { Toasts } from "./toast.js";
 
 /** Where one begins to write, unless the form says `data-first`: who types on at once fills it in, and does not close it. */
 const FIRST = ".middle :is(input, select, textarea):not([type=checkbox], [type=radio], [type=file], :disabled)";
@@ -28,7 +29,10 @@ export function Drawer({ open, title, onClose, class: extra, children }) {
   <//>`;
 }
 
-/** @param {{open: boolean, title: any, onClose?: () => void, class?: string, children?: any}} props */
+/**
+ * What is told while it is open stands in it: nothing below it can be seen, nor taken back.
+ * @param {{open: boolean, title: any, onClose?: () => void, class?: string, children?: any}} props
+ */
 function Modal({ open, title, onClose, class: name, children }) {
   const id = useId();
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
@@ -53,6 +57,7 @@ function Modal({ open, title, onClose, class: name, children }) {
         ${onClose && html`<${Button} icon="x" label=${t("ui.close")} onClick=${onClose} />`}
       </header>
       ${children}
+      <${Toasts} undoKey=${null} />
     </div>`}
   </dialog>`;
 }
