@@ -447,7 +447,7 @@ NEARBY = """
     const tab = { visible: fakes.signal(true), focused: fakes.signal(given?.focused ?? true), onLeaving: (fn) =>
         leaving.push(fn) };
     const server = fakes.fakeApi({ 'POST /presence': () => null,
-        'POST /conversations/.*/(un)?read': (body) => ({ unread_count: 0, my_unread: body ? 0 : 1 }) });
+        'POST /conversations/.*/(un)?read': (body) => ({ unread_count: 0, my_unread: body.count ?? 0 }) });
     const told = ({ path, body }) => path === '/presence' ? `${body.conversation_id} ${body.doing}`
         : [...path.split('/').slice(2), body?.through].filter(Boolean).join(' ');
     const calls = () => server.calls.map(told);

@@ -69,7 +69,7 @@ def test_another_device_goes_on_with_the_draft_and_is_never_overwritten(shop: Sh
     wait_until(lambda: kept(phone, camille.conversation) == ["Il en reste trois"], "the longer draft at the server")
     desktop.refuses(409)
     desktop.field.press_sequentially(" deux")
-    expect(desktop.thread).to_contain_text("Draft from another device", timeout=15_000)
+    expect(desktop.thread).to_contain_text("Draft from another tab or device", timeout=15_000)
     expect(desktop.field).to_have_value("Il en reste deux")
     desktop.button("Use it").click()
     expect(desktop.field).to_have_value("Il en reste trois")
