@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.page.desk import Desk
 from tests.page.shop import Shop
+from tests.page.test_media import PICTURE
 from tests.waiting import wait_until
 
 Desks = Callable[..., Desk]
@@ -125,3 +126,19 @@ def test_with_letters_twice_as_large_everything_is_still_reached(shop: Shop, des
         is_reached(amina.thread.locator(".head").get_by_role("button", name=name))
     expect(amina.thread.locator(".head h2")).to_be_visible()
     assert amina.field.bounding_box()["width"] > 250  # type: ignore[index]
+
+
+def test_a_photo_that_leaves_is_shown_wherever_one_was_reading_and_fills_the_screen(shop: Shop, desk: Desks) -> None:
+    camille = shop.customer("Camille Roux", *[f"Question {number}" for number in range(40)])
+    amina = desk("Amina", **PHONE).opens(camille)
+    amina.js("document.querySelector('.thread-scroll').scrollTop = 0")
+    expect(amina.bubble("Question 0")).to_be_in_viewport()
+    cake = {"name": "cake.png", "mimeType": "image/png", "buffer": PICTURE}
+    amina.thread.locator("input[type=file]").set_input_files([cake])
+    amina.field.tap()
+    amina.page.keyboard.insert_text("Le voici")
+    amina.page.locator(".composer-send").tap()
+    expect(amina.bubble("Le voici")).to_be_in_viewport(timeout=20_000)
+    amina.bubble("Le voici").get_by_role("button", name="Show whole").tap()
+    shown = amina.page.get_by_role("dialog").locator("img")
+    wait_until(lambda: (shown.bounding_box() or {"width": 0})["width"] > 320, "the picture to fill the screen")

@@ -165,7 +165,7 @@ def test_the_form_is_tried_on_saved_questions_and_an_old_version_comes_back(edit
     expect(versions.first).to_contain_text("Opening hours")
     versions.nth(1).get_by_role("button", name="What is different").click()
     expect(editor.page.get_by_role("dialog")).to_contain_text("8 to 12")
-    editor.page.get_by_role("dialog").get_by_role("button", name="Close").click()
+    editor.page.get_by_role("dialog").get_by_role("button", name="Close").first.click()
     versions.nth(1).get_by_role("button", name="Bring it back").click()
     editor.page.get_by_role("dialog").get_by_role("button", name="Bring it back").click()
     expect(editor.page.get_by_label("Opening hours")).to_have_value("8 to 12")

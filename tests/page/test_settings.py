@@ -198,7 +198,7 @@ def test_an_address_for_webhooks_is_added_tested_and_removed(desk: Sit, shop: Sh
     expect(log.get_by_text("tries: ")).to_be_visible()
     log.get_by_role("button", name="Send again").click()
     d.sees("It is sent again")
-    log.get_by_role("button", name="Close").click()
+    log.get_by_role("button", name="Close").first.click()
     d.button("More: https://127.0.0.1:9/hooks").click()
     d.page.get_by_role("menuitem", name="Remove").click()
     d.page.get_by_role("dialog").get_by_role("button", name="Remove").click()

@@ -125,7 +125,7 @@ export function createAttachments({ api, store, clock }) {
         const given = { conversation_id: conversationId, upload_id: row.uploadId, client_key: row.messageKey };
         try {
           const { body } = await api.post("/messages/send-media", { ...given, ...said, ...quoted });
-          store.applySent(body.message);
+          store.applyPosted(body.message);
         } catch (error) {
           change(row.key, { problem: error });
           throw error;

@@ -140,6 +140,8 @@ export function createStore(boot) {
     });
   }
 
+  const posted = signal(/** @type {Message|null} */ (null)); // the newest of mine that was not among the texts under way
+
   /** A message that our own call brought back. @param {Message} message */
   function applySent(message) {
     const at = thread(message.conversation_id);
@@ -150,6 +152,12 @@ export function createStore(boot) {
         at.value = { ...at.value, messages: at.value.messages.map((each) => (each === had ? row : each)) };
       tell(message);
     } else applyMessages([message]);
+  }
+
+  /** A file or a template left: its writer is shown that it did. @param {Message} message */
+  function applyPosted(message) {
+    applySent(message);
+    posted.value = message;
   }
 
   /** A conversation as one of our own calls left it. @param {Conversation} row */
@@ -234,6 +242,8 @@ export function createStore(boot) {
     applyNotes,
     applyChanges,
     applySent,
+    applyPosted,
+    posted,
     applyConversation,
     patchConversation,
     forget,

@@ -87,10 +87,13 @@ export function Messages({ conversation, onReply }) {
   }, [far]);
 
   // An own text goes to the end, wherever its writer was reading (A6).
+  const posted = store.posted.value?.conversation_id === conversation.id ? store.posted.value.id : null;
   const newest = pending.length ? pending[pending.length - 1].key : null;
-  useLayoutEffect(() => {
-    if (newest) loading.end(conversation.id).then(() => scroller.current?.toEnd());
-  }, [newest]);
+  for (const own of [newest, posted]) {
+    useLayoutEffect(() => {
+      if (own) loading.end(conversation.id).then(() => scroller.current?.toEnd());
+    }, [own]);
+  }
 
   const jump = async (/** @type {string} */ id) => {
     if (!scroller.current?.toEntry(id)) {
@@ -233,7 +236,7 @@ function NotYet({ trouble, onAgain }) {
  * @param {Thread} thread
  */
 function useDivider(conversation, thread) {
-  const { outgoing } = useApp();
+  const { outgoing, store } = useApp();
   const [moved, setMoved] = useState(/** @type {Divider | null} */ (null));
   const opened = useRef(/** @type {Divider | null} */ (null));
   const [far, setFar] = useState(0);
@@ -267,11 +270,13 @@ function useDivider(conversation, thread) {
     if (come.length) setMoved({ before: come[0].id, count: come.length });
   }, [messages]);
   const sent = outgoing.of(conversation.id).value.length;
-  const before = useRef(sent);
+  const posted = store.posted.value;
+  const before = useRef({ sent, posted });
   useEffect(() => {
-    if (sent > before.current) setMoved(NOTHING_NEW);
-    before.current = sent;
-  }, [sent]);
+    const had = before.current;
+    if (sent > had.sent || (posted !== had.posted && posted?.conversation_id === conversation.id)) setMoved(NOTHING_NEW);
+    before.current = { sent, posted };
+  }, [sent, posted]);
   return { divider: moved ?? opened.current ?? NOTHING_NEW, far, found };
 }
 

@@ -152,7 +152,7 @@ function FillIn({ template, conversation, onBack }) {
       });
       file.keep();
       forget();
-      store.applySent(body.message);
+      store.applyPosted(body.message);
       panels.closeDialog();
     } catch (error) {
       const told = Object.fromEntries((/** @type {any} */ (error).errors ?? []).map(nameAndProblem));
