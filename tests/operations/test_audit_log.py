@@ -55,6 +55,12 @@ CANNED = {"shortcut": "hello", "text": "Good morning!"}
 WRITES = {
     "admin.users.invite_user": Write("POST /admin/users", "user.invited", {"email": "new@example.com"}, {"email": "x"}),
     "admin.users.rename_user": Write("PATCH /admin/users/{user}", "user.renamed", {"name": "Vera"}, {"name": ""}),
+    "admin.users.set_user_password": Write(
+        "PUT /admin/users/{user}/password",
+        "user.password_changed",
+        {"password": "two loaves, well baked"},
+        {"password": "short"},
+    ),
     "admin.users.set_user_status": Write(
         "POST /admin/users/{user}/status", "user.disabled", {"is_active": False}, {"is_active": "off"}
     ),
@@ -142,7 +148,7 @@ def ids(client: FlaskClient, db: Database) -> dict[str, Any]:
         letter = DeadLetter(id=new_id(), reason="failed", detail="", raw=b"{}", at=utc_now())
         session.add(letter)
     key = client.post("/admin/keys", json={"name": "old", "role_id": role_id("viewer")}).json["id"]
-    user = member(db, "user@example.com", [Grant(Role.VIEWER)])
+    user = member(db, "user@example.com", [Grant(Role.VIEWER)], known=False)  # who was only invited
     role = client.post("/admin/roles", json={**ROLE, "slug": "till"}).json["id"]
     account = the_account(db).id
     label = client.post(f"/accounts/{account}/labels", json={"name": "Late"}).json["id"]
