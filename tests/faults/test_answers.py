@@ -46,7 +46,9 @@ def left(sandbox: Sandbox) -> bool:
 
 
 def test_an_answer_that_is_only_slow_is_a_success_and_counts_as_slow(sandbox: Sandbox) -> None:
-    GEMINI.configure(replace(SHORT["gemini"], total=8.0, read=2.0, bulkhead=20), retries=True, breaker=True)
+    GEMINI.configure(
+        replace(SHORT["gemini"], total=8.0, connect=2.0, read=2.0, bulkhead=20), retries=True, breaker=True
+    )
     for share_of_the_limit, state in ((0.1, "closed"), (0.85, "open")):
         sandbox.clear_faults()
         sandbox.fault("gemini", "slow", seconds=share_of_the_limit * GEMINI.policy.read)

@@ -114,6 +114,8 @@ def test_a_tap_chooses_while_several_are_chosen(shop: Shop, desk: Desks) -> None
     amina = desk("Amina", **PHONE).goes_to("/inbox")
     amina.button("More filters, and the order").tap()
     amina.page.get_by_role("menuitem", name="Choose several").tap()
+    expect(amina.page.get_by_role("toolbar")).to_be_visible()
+    expect(amina.page.get_by_role("menu")).to_have_count(0)
     amina.row(camille).tap()
     amina.row(noe).tap()
     amina.sees("2 chosen")
