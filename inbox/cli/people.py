@@ -10,6 +10,7 @@ from uuid import UUID
 
 import click
 from flask import current_app
+from pydantic import TypeAdapter
 
 from inbox.accounts import service as accounts
 from inbox.auth import keys
@@ -22,7 +23,7 @@ from inbox.models import ApiKey
 from inbox.runtime import runtime_of
 from inbox.users import grants, roles
 from inbox.users import service as users
-from inbox.users.schemas import MAX_NAME, UserRow
+from inbox.users.schemas import MAX_NAME, Name, UserRow
 
 user_commands = DatabaseGroup("users", help="People who sign in.")
 role_commands = DatabaseGroup("roles", help="What people and keys may do.")
@@ -150,6 +151,16 @@ def _address(text: str) -> str:
         raise click.ClickException(f"{text!r} {error}.") from None
 
 
+def _name(text: str) -> str:
+    """As the API takes one."""
+    try:
+        return TypeAdapter(Name).validate_python(text)
+    except ValueError:
+        raise click.ClickException(
+            f"Give it a name of one line that can be read, up to {MAX_NAME} characters."
+        ) from None
+
+
 def _assignments(slug: str, numbers: Sequence[str]) -> list[grants.Assignment]:
     role = roles.find_role(runtime_of(current_app).db, slug)
     return [grants.Assignment(role.id, account_id) for account_id in _account_ids(numbers) or [None]]
@@ -201,12 +212,10 @@ def list_roles() -> None:
 def create_key(name: str, role: str, numbers: tuple[str, ...], days: int | None) -> None:
     """Make a key and print it: it cannot be shown again."""
     expires_at = utc_now() + timedelta(days=days) if days is not None else None
-    if not name.strip() or not name.isprintable():
-        raise click.ClickException("Give the key a name of one line that can be read.")
     with _refusals():
         made = keys.create(
             runtime_of(current_app).db,
-            name=name,
+            name=_name(name),
             role=roles.find_role(runtime_of(current_app).db, role),
             accounts=[each for each in _account_ids(numbers) if each] or None,
             expires_at=expires_at,

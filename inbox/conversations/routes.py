@@ -104,7 +104,7 @@ def read_conversation(conversation_id: UUID, json: ReadBody | None) -> Response:
 @contract("conversations", {200: UnreadDone})
 def unread_conversation(conversation_id: UUID, json: UnreadBody | None) -> Response:
     """Make a conversation new again to the user who asks, and to nobody else."""
-    row = reading.mark_unread(runtime().db, access(), conversation_id, json.count if json else 1)
+    row = reading.mark_unread(runtime().db, access(), conversation_id, (json or UnreadBody()).count)
     return answer(UnreadDone(my_unread=row.my_unread))
 
 

@@ -224,7 +224,9 @@ class ReadBody(Body):
 class UnreadBody(Body):
     """How much is to be new again."""
 
-    count: int = Field(1, ge=1, le=1000, description="Messages, at least: fewer than are new already change nothing.")
+    count: Annotated[
+        int, Field(ge=1, le=1000, description="Messages, at least: fewer than are new already change nothing.")
+    ] = 1
 
 
 class ConversationStatusBody(Body):

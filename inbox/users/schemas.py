@@ -39,6 +39,9 @@ Name = Annotated[
 ]
 
 
+NewPassword = Annotated[str, Field(min_length=1, max_length=1024, description="12 characters or more, hard to guess.")]
+
+
 class PermissionRow(Row):
     """One thing that can be allowed."""
 
@@ -158,7 +161,7 @@ class StatusBody(OpenBody):
 class NewPasswordBody(Body):
     """What somebody is to sign in with."""
 
-    password: Annotated[str, Field(min_length=1, max_length=1024, description="12 characters or more, hard to guess.")]
+    password: NewPassword
 
 
 class RolesBody(OpenBody):

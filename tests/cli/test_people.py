@@ -219,6 +219,8 @@ def test_keys_that_work_no_longer_are_listed_as_such(flask: Command, db: Databas
     assert "revoked" in gone
     assert flask("keys", "create", "--name", "k", "--account", "1").exit_code == 1
     assert flask("keys", "create", "--name", "k", "--expires-days", "0").exit_code == 2
+    for name in ("", "two\nlines", "x" * 201):
+        assert "Give it a name of one line" in flask("keys", "create", "--name", name).output
 
 
 @pytest.mark.parametrize(

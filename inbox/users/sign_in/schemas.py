@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from inbox.auth.access import Kind, Permission, Principal
 from inbox.schemas import Body, Row, Time
 from inbox.users.preferences import Preferences, preferences_of
-from inbox.users.schemas import AssignmentRow, assignment_row
+from inbox.users.schemas import AssignmentRow, NewPassword, assignment_row
 
 
 class PermissionSets(Row):
@@ -48,7 +48,7 @@ class PasswordBody(Body):
     """Another password of one's own."""
 
     current: Annotated[str, Field(min_length=1, max_length=1024, description="The one that holds until now.")]
-    password: Annotated[str, Field(min_length=1, max_length=1024, description="12 characters or more, hard to guess.")]
+    password: NewPassword
 
 
 class SignedIn(Row):

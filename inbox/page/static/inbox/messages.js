@@ -86,14 +86,15 @@ export function Messages({ conversation, onReply }) {
     look().catch(() => found(null));
   }, [far]);
 
-  // An own text goes to the end, wherever its writer was reading (A6).
-  const posted = store.posted.value?.conversation_id === conversation.id ? store.posted.value.id : null;
+  const toEnd = async () => {
+    await loading.end(conversation.id);
+    scroller.current?.toEnd();
+  };
+  // What is one's own goes to the end, wherever its writer was reading (A6).
   const newest = pending.length ? pending[pending.length - 1].key : null;
-  for (const own of [newest, posted]) {
-    useLayoutEffect(() => {
-      if (own) loading.end(conversation.id).then(() => scroller.current?.toEnd());
-    }, [own]);
-  }
+  const posted = store.posted.value?.conversation_id === conversation.id ? store.posted.value.id : null;
+  useLayoutEffect(() => void (newest && toEnd()), [newest]);
+  useLayoutEffect(() => void (posted && toEnd()), [posted]);
 
   const jump = async (/** @type {string} */ id) => {
     if (!scroller.current?.toEntry(id)) {
@@ -116,10 +117,6 @@ export function Messages({ conversation, onReply }) {
   useEffect(() => () => reading.sees(null), []);
 
   const unseen = useUnseen(thread.messages, newestShown !== null);
-  const toEnd = async () => {
-    await loading.end(conversation.id);
-    scroller.current?.toEnd();
-  };
   const entries = useMemo(
     () =>
       entriesOf(thread.messages, thread.notes, {
